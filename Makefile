@@ -1,0 +1,35 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo smoke test soak lint schema demo-model
+
+.venv/ready: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet "$$(grep '^torch==' requirements.txt)"
+	$(BIN)/pip install --quiet -r requirements.txt
+	touch $@
+
+demo: .venv/ready  ## the default study: erase, regrow, judge, report
+	$(BIN)/snakemake
+
+smoke: .venv/ready  ## the same DAG in two minutes
+	$(BIN)/snakemake --configfile config/smoke.yaml
+
+test: .venv/ready lint  ## everything CI runs
+	$(BIN)/pytest -q
+
+soak: .venv/ready  ## what takes longer than CI may
+	$(BIN)/pytest -q -m soak
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+schema: .venv/ready  ## config/*.schema.json from the models in regrowth/config.py
+	PYTHONPATH=workflow_scripts $(BIN)/python -m regrowth.config
+
+demo-model: .venv/ready  ## train the bundled model and its judges anew (an hour or two on two cores)
+	$(BIN)/snakemake --cores all train_demo

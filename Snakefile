@@ -1,0 +1,47 @@
+"""Regrowth: erase a concept by pruning, grow it back from the pruned weights, measure both."""
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.0")
+ROOT = Path(workflow.basedir)
+sys.path.insert(0, str(ROOT / "workflow_scripts"))
+
+from regrowth.config import ConfigError, load_study
+
+
+# A study stands alone: with --configfile, nothing of the default study is mixed in.
+if not workflow.overwrite_configfiles:
+
+    configfile: str(ROOT / "config.yaml")
+
+
+try:
+    STUDY, CATALOGUE, CARD = load_study(config, ROOT)
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+config.update(STUDY.model_dump(mode="json"))
+
+
+include: "rules/common.smk"
+include: "rules/model.smk"
+include: "rules/erase.smk"
+include: "rules/defend.smk"
+include: "rules/attack.smk"
+include: "rules/generate.smk"
+include: "rules/score.smk"
+include: "rules/report.smk"
+include: "rules/demo.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{OUT}/report.html",
+
+
+onsuccess:
+    shell("test ! -f {OUT}/summary.txt || cat {OUT}/summary.txt")

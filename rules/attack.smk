@@ -1,0 +1,46 @@
+# The attack reads released weights only: never the mask, never the pretrained model.
+
+
+rule complete:
+    input:
+        f"{OUT}/released/{RELEASED}/part={{part}}.safetensors",
+    output:
+        f"{OUT}/completed/{ATTACKED}/part={{part}}.safetensors",
+    log:
+        f"{OUT}/logs/complete/{ATTACKED}/part={{part}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/complete/{ATTACKED}/part={{part}}.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+        gpu=1,
+    params:
+        code=code("complete"),
+    script:
+        "../workflow_scripts/complete.py"
+
+
+rule revive:
+    input:
+        released=parts_of("released"),
+        completed=parts_of("completed", also=("detector", "solver")),
+    output:
+        f"{OUT}/patches/{PATCH}",
+    log:
+        f"{OUT}/logs/revive/{PATCH}.log",
+    benchmark:
+        f"{OUT}/benchmarks/revive/{PATCH}.tsv"
+    wildcard_constraints:
+        variant="revived",
+    conda:
+        ENV
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("revive"),
+    script:
+        "../workflow_scripts/revive.py"

@@ -1,0 +1,71 @@
+rule calibrate:
+    input:
+        ancient(f"{OUT}/model.yaml"),
+    output:
+        f"{OUT}/calibration/{ERASED}/norms.safetensors",
+    log:
+        f"{OUT}/logs/calibrate/{ERASED}.log",
+    benchmark:
+        f"{OUT}/benchmarks/calibrate/{ERASED}.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=60,
+        gpu=1,
+    params:
+        code=code("calibrate"),
+        model=MODEL_DIGEST,
+        layers=[layer.name for layer in LAYERS],
+        pairs=pairs_of,
+        steps=STEPS,
+        guidance=GUIDANCE,
+        eraser=settings_of,
+    script:
+        "../workflow_scripts/calibrate.py"
+
+
+rule mask:
+    input:
+        rules.calibrate.output,
+    output:
+        f"{OUT}/masks/{ERASED}/part={{part}}.safetensors",
+    log:
+        f"{OUT}/logs/mask/{ERASED}/part={{part}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/mask/{ERASED}/part={{part}}.tsv"
+    conda:
+        ENV
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("mask"),
+        model=MODEL_DIGEST,
+        layers=layers_of,
+        eraser=settings_of,
+    script:
+        "../workflow_scripts/mask.py"
+
+
+rule prune:
+    input:
+        rules.mask.output,
+    output:
+        f"{OUT}/released/{ERASED}/defence=none/sigma=none/weight_seed=none/part={{part}}.safetensors",
+    log:
+        f"{OUT}/logs/prune/{ERASED}/part={{part}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/prune/{ERASED}/part={{part}}.tsv"
+    conda:
+        ENV
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("prune"),
+        model=MODEL_DIGEST,
+        layers=layers_of,
+    script:
+        "../workflow_scripts/prune.py"

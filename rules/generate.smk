@@ -1,0 +1,70 @@
+rule quantise:
+    input:
+        parts_of("released"),
+    output:
+        f"{OUT}/patches/{PATCH}",
+    log:
+        f"{OUT}/logs/quantise/{PATCH}.log",
+    benchmark:
+        f"{OUT}/benchmarks/quantise/{PATCH}.tsv"
+    wildcard_constraints:
+        variant="quant4",
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code("quantise"),
+        model=MODEL_DIGEST,
+    script:
+        "../workflow_scripts/quantise.py"
+
+
+rule generate:
+    input:
+        ancient(f"{OUT}/model.yaml"),
+        unpack(variant_files),
+    output:
+        images=f"{OUT}/images/{SHARD}",
+        thumbnails=f"{OUT}/thumbnails/{SHARD}",
+    log:
+        f"{OUT}/logs/generate/{SHARD}.log",
+    benchmark:
+        f"{OUT}/benchmarks/generate/{SHARD}.tsv"
+    wildcard_constraints:
+        prompts=one_of(b for b in BUNDLES if b not in UNSAFE),
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=240,
+        gpu=1,
+    params:
+        code=code("generate"),
+        model=MODEL_DIGEST,
+        dtype=CARD.dtype,
+        steps=STEPS,
+        guidance=GUIDANCE,
+        rows=shard_rows,
+        blurred=False,
+    script:
+        "../workflow_scripts/generate.py"
+
+
+# Unsafe pictures are gone once they are judged; what stays is blurred.
+use rule generate as generate_unsafe with:
+    output:
+        images=temp(f"{OUT}/images/{SHARD}"),
+        thumbnails=f"{OUT}/thumbnails/{SHARD}",
+    wildcard_constraints:
+        prompts=one_of(UNSAFE),
+    params:
+        code=code("generate"),
+        model=MODEL_DIGEST,
+        dtype=CARD.dtype,
+        steps=STEPS,
+        guidance=GUIDANCE,
+        rows=shard_rows,
+        blurred=True,

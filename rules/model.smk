@@ -1,0 +1,20 @@
+rule resolve:
+    output:
+        f"{OUT}/model.yaml",
+    log:
+        f"{OUT}/logs/resolve.log",
+    benchmark:
+        f"{OUT}/benchmarks/resolve.tsv"
+    conda:
+        ENV
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        code=code("resolve"),
+        model=MODEL_DIGEST,
+        layers=[layer.name for layer in LAYERS],
+        layout=LAYOUT,
+        sampler={"steps": STEPS, "guidance": GUIDANCE},
+    script:
+        "../workflow_scripts/resolve.py"

@@ -1,0 +1,129 @@
+# The mask and the pretrained weights meet the attack's results here, to mark them, and nowhere else.
+rule signs:
+    input:
+        completed=parts_of("completed", also=("detector", "solver")),
+        released=parts_of("released"),
+        masks=erased_parts,
+    output:
+        accuracy=f"{OUT}/signs/{ATTACKED}/accuracy.parquet",
+        alignment=f"{OUT}/alignment/{ATTACKED}/alignment.parquet",
+    log:
+        f"{OUT}/logs/signs/{ATTACKED}.log",
+    benchmark:
+        f"{OUT}/benchmarks/signs/{ATTACKED}.tsv"
+    conda:
+        ENV
+    resources:
+        mem_mb=1500,
+        runtime=20,
+    params:
+        code=code("signs"),
+        model=MODEL_DIGEST,
+    script:
+        "../workflow_scripts/signs.py"
+
+
+TABLES = ("accuracy", "similarity", "detections", "fid", "signs", "alignment", "missing")
+
+
+rule tables:
+    input:
+        scores=shards("scores"),
+        signs=[f"{OUT}/signs/{keys.path(c)}/accuracy.parquet" for c in SIGNS],
+        alignment=[f"{OUT}/alignment/{keys.path(c)}/alignment.parquet" for c in SIGNS],
+        references=[f"{OUT}/reference/{name}.safetensors" for name in FEATURES],
+    output:
+        parquet=[f"{OUT}/tables/{name}.parquet" for name in TABLES],
+        csv=[f"{OUT}/tables/{name}.csv" for name in TABLES],
+    log:
+        f"{OUT}/logs/tables.log",
+    benchmark:
+        f"{OUT}/benchmarks/tables.tsv"
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code("tables"),
+        names=TABLES,
+        sets=SETS,
+        variants=VARIANTS,
+        thresholds={n: j.threshold for n, j in CATALOGUE.judges.items()},
+    script:
+        "../workflow_scripts/tables.py"
+
+
+def swept(concept):
+    """Whether one magnitude of the concept has several values of K."""
+    cells = [v for v in VARIANTS if v["concept"] == concept and v["variant"] == "revived"]
+    ks = {(v["magnitude"], v["K"]) for v in cells if v["defence"] == keys.NONE}
+    return len(ks) > len({magnitude for magnitude, _ in ks})
+
+
+FIGURES = [(c, "pictures", "Before and after") for c in CONCEPTS]
+FIGURES += [(c, "accuracy", "Accuracy") for c in CONCEPTS]
+FIGURES += [(c, "over-k", "Accuracy over K") for c in CONCEPTS if swept(c)]
+FIGURES += [("study", "signs", "Signs")]
+
+
+rule figures:
+    input:
+        accuracy=f"{OUT}/tables/accuracy.parquet",
+        signs=f"{OUT}/tables/signs.parquet",
+        thumbnails=shards("thumbnails"),
+    output:
+        [
+            report(
+                f"{OUT}/figures/{concept}-{figure}.png",
+                category=category,
+                labels={"concept": concept},
+            )
+            for concept, figure, category in FIGURES
+        ],
+        [f"{OUT}/figures/{concept}-{figure}.svg" for concept, figure, _ in FIGURES],
+    log:
+        f"{OUT}/logs/figures.log",
+    benchmark:
+        f"{OUT}/benchmarks/figures.tsv"
+    conda:
+        ENV
+    resources:
+        mem_mb=1500,
+        runtime=20,
+    params:
+        code=code("figures"),
+        figures=[(concept, figure) for concept, figure, _ in FIGURES],
+        sets=SETS,
+    script:
+        "../workflow_scripts/figures.py"
+
+
+rule report:
+    input:
+        tables=[f"{OUT}/tables/{name}.parquet" for name in TABLES],
+        figures=[f"{OUT}/figures/{concept}-{figure}.png" for concept, figure, _ in FIGURES],
+        model=ancient(f"{OUT}/model.yaml"),
+    output:
+        html=f"{OUT}/report.html",
+        summary=f"{OUT}/summary.txt",
+    log:
+        f"{OUT}/logs/report.log",
+    benchmark:
+        f"{OUT}/benchmarks/report.tsv"
+    conda:
+        ENV
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("report"),
+        names=TABLES,
+        figures=[(concept, figure) for concept, figure, _ in FIGURES],
+        objects=[
+            c
+            for c in CONCEPTS
+            if CATALOGUE.families[concepts_of(CATALOGUE)[c][0]].kind == "object"
+        ],
+    script:
+        "../workflow_scripts/report.py"

@@ -1,0 +1,142 @@
+"""Masks, revival, defences, quantisation, patches and sign measures against slow versions."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from regrowth import defences, patches, signs
+from regrowth.masks import conceptprune_mask, pack, unpack
+from regrowth.quantise import dequantise, quantise
+from regrowth.revival import magnitudes, revive, top_k
+
+
+def random(shape=(6, 10), share=0.3, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=shape).astype(np.float32), rng.random(shape) < share
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
+def test_packed_bits_come_back(rows, columns, seed):
+    mask = np.random.default_rng(seed).random((rows, columns)) < 0.5
+    np.testing.assert_array_equal(unpack(pack(mask), mask.shape), mask)
+
+
+@pytest.mark.parametrize("ratio", [0.02, 0.3])
+def test_conceptprune_mask_against_a_loop(ratio):
+    weights, _ = random((5, 20))
+    rng = np.random.default_rng(1)
+    target, base = rng.random((3, 20)), rng.random((3, 20))
+    wanted = np.zeros(weights.shape, bool)
+    for step in range(3):
+        for i in range(5):
+            score = [abs(weights[i, j]) * target[step, j] for j in range(20)]
+            best = sorted(range(20), key=lambda j: -score[j])[: max(1, int(ratio * 20))]
+            for j in best:
+                if score[j] > abs(weights[i, j]) * base[step, j]:
+                    wanted[i, j] = True
+    np.testing.assert_array_equal(conceptprune_mask(weights, target, base, ratio), wanted)
+    assert wanted.any()
+
+
+@given(st.integers(1, 50), st.sampled_from([0.2, 0.4, 0.6, 0.8, 1.0]), st.integers(0, 99))
+def test_top_k_keeps_the_largest(n, k, seed):
+    values = np.random.default_rng(seed).normal(size=n)
+    keep = top_k(values, k)
+    assert keep.sum() == math.ceil(k * n - 1e-9)
+    if not keep.all():
+        assert np.abs(values[keep]).min() >= np.abs(values[~keep]).max()
+
+
+def test_top_k_is_exact_where_k_n_is_whole():
+    assert top_k(np.arange(10.0), 0.6).sum() == 6  # 0.6 * 10 is 6.000…01 in floating point
+    assert top_k(np.arange(7.0), 0.3).sum() == 3
+
+
+def test_magnitudes_come_from_the_rows_unpruned_weights():
+    weights, missing = random()
+    missing[2] = True  # a neuron with nothing left falls back to the layer
+    whole = np.abs(weights[~missing])
+    rng = np.random.default_rng(0)
+    got = {kind: magnitudes(weights, missing, kind, rng) for kind in ("max", "mean", "sample")}
+    at = 0
+    for i, gone in enumerate(missing):
+        kept = whole if gone.all() else np.abs(weights[i][~gone])
+        for _ in range(gone.sum()):
+            assert got["max"][at] == kept.max()
+            assert got["mean"][at] == pytest.approx(kept.mean())
+            assert got["sample"][at] in kept
+            at += 1
+    assert at == missing.sum() == len(got["max"])
+    with pytest.raises(ValueError, match="known: max, mean, sample"):
+        magnitudes(weights, missing, "median", rng)
+    with pytest.raises(ValueError, match="nothing is unpruned"):
+        magnitudes(weights, np.ones_like(missing), "max", rng)
+
+
+def test_revive_signs_and_zeros():
+    weights, missing = random()
+    completed = np.random.default_rng(4).normal(size=missing.sum())
+    values = revive(weights, missing, completed, 0.5, "max", np.random.default_rng(0))
+    keep = top_k(completed, 0.5)
+    assert (values[~keep] == 0).all() and (np.sign(values[keep]) == np.sign(completed[keep])).all()
+
+
+def test_quant4_maps_zero_to_zero_and_errs_by_half_a_level():
+    weights, missing = random((5, 7))
+    weights[missing] = 0
+    weights[4] = 0
+    codes, scales = quantise(weights)
+    back = dequantise(codes, scales, weights.shape)
+    assert codes.nbytes == math.ceil(weights.size / 2)
+    assert (back[weights == 0] == 0).all()
+    assert (np.abs(back - weights) <= scales[:, None] / 2 + 1e-6).all()
+
+
+def test_a_patch_changes_its_positions_and_nothing_else():
+    weights, missing = random()
+    other, _ = random(seed=5)
+    values = np.arange(missing.sum(), dtype=np.float32)
+    out = patches.apply({"a": weights, "b": other}, patches.values_patch("a", missing, values))
+    np.testing.assert_array_equal(out["a"][missing], values)
+    np.testing.assert_array_equal(out["a"][~missing], weights[~missing])
+    np.testing.assert_array_equal(out["b"], other)
+    coded = patches.apply({"a": weights}, patches.quant4_patch("a", weights))
+    np.testing.assert_array_equal(coded["a"], dequantise(*quantise(weights), weights.shape))
+
+
+def test_gaussian_fill_hides_the_holes():
+    weights, mask = random((200, 100))
+    weights[mask] = 0
+    filled = defences.gaussian_fill(weights, mask, 0.5, np.random.default_rng(0))
+    np.testing.assert_array_equal(filled[~mask], weights[~mask])
+    assert filled[mask].std() == pytest.approx(0.5 * weights[~mask].std(), rel=0.05)
+    assert defences.zeros(weights).sum() == mask.sum() and not defences.zeros(filled).any()
+
+
+def test_sign_accuracy_against_counting():
+    rng = np.random.default_rng(0)
+    truth, guess = rng.normal(size=100), rng.normal(size=100)
+    truth[:3] = 0  # no sign to recover
+    table = signs.sign_accuracy(truth, guess).set_index("share")
+    left = [(abs(g), (g > 0) == (t > 0)) for g, t in zip(guess[3:], truth[3:])]
+    left.sort(key=lambda pair: -pair[0])
+    n = math.ceil(0.2 * 97)
+    assert table.loc[0.2, "n"] == n and table.loc[0.2, "n_rest"] == 97 - n
+    assert table.loc[0.2, "right"] == sum(ok for _, ok in left[:n])
+    assert table.loc[0.2, "right_rest"] == sum(ok for _, ok in left[n:])
+    assert table.loc[1.0, "right"] == sum(ok for _, ok in left)
+
+
+def test_alignment_of_a_perfect_and_a_reversed_recovery():
+    truth = np.random.default_rng(0).normal(size=50)
+    np.testing.assert_array_equal(signs.alignment(truth, 3 * truth), np.eye(5))
+    np.testing.assert_array_equal(signs.alignment(truth, 1 / truth), np.eye(5)[::-1])
+
+
+def test_majority_follows_the_kept_weights():
+    weights = np.array([[1.0, 2, -3, 9], [-1, -2, 3, 9], [1, -1, 9, 9]])
+    missing = weights == 9
+    np.testing.assert_allclose(signs.majority(weights, missing, axis=1), [1 / 3, -1 / 3, 0, 0])
+    np.testing.assert_allclose(signs.majority(weights, missing, axis=0), [0, 0, 0, 0])

@@ -1,0 +1,158 @@
+"""Keys, prompt sets, files, digests and models on disk."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from regrowth import keys, models, prompts, provenance, store
+from regrowth.config import ModelCard, load_study
+
+ROOT = Path(__file__).resolve().parents[2]
+STUDY, CATALOGUE, CARD = load_study(yaml.safe_load((ROOT / "config.yaml").read_text()), ROOT)
+
+
+def test_the_default_sweep_has_each_variant_once():
+    cells = keys.variants(STUDY.sweep, STUDY.weight_seed)
+    assert len({keys.path(c) for c in cells}) == len(cells) == 5 * 2 + 4 + 2 + 1 + 1
+    assert all(tuple(c) == keys.VARIANT for c in cells)
+    church = [keys.label(c) for c in cells if c["concept"] == "church"]
+    assert "max K=0.6" in church and "pruned, gaussian 1.0" in church and "quant4" in church
+
+
+def test_a_seed_is_a_key_only_where_something_is_drawn():
+    cells = {keys.label(c): c for c in keys.variants(STUDY.sweep, 7) if c["concept"] == "church"}
+    seeds = {name: cell["weight_seed"] for name, cell in cells.items()}
+    assert seeds["sample K=0.6"] == seeds["pruned, gaussian 1.0"] == "7"
+    assert seeds["max K=0.6"] == seeds["pruned"] == "none"
+    assert keys.released_of(cells["sample K=0.6"])["weight_seed"] == "none"
+    assert keys.released_of(cells["pruned, gaussian 1.0"])["weight_seed"] == "7"
+
+
+@given(st.text())
+def test_a_slug_cannot_leave_its_folder(name):
+    assert set(keys.slug(name)) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+
+def test_numbers_have_one_spelling():
+    assert [keys.number(k) for k in (1, 1.0, 0.1 + 0.2, "0.60")] == ["1.0", "1.0", "0.3", "0.6"]
+
+
+def test_a_concept_is_judged_on_the_issues_counts():
+    rows = prompts.bundle_rows(
+        STUDY, CATALOGUE, "+".join(prompts.sets_of(STUDY, CATALOGUE, "church")), ROOT
+    )
+    classes = [r["class"] for r in rows]
+    assert classes.count("church") == 64 and len(rows) - 64 == 11 * 6 == 66
+    assert len({(r["prompt"], r["seed"]) for r in rows}) == len(rows)
+    assert rows[0] == {
+        "prompt": "an image of a church",
+        "class": "church",
+        "seed": 0,
+        "prompt_set": "objects",
+        "family": "objects",
+    }
+
+
+def test_a_prompt_set_keeps_its_rows_when_more_are_asked_for():
+    more = STUDY.model_copy(update={"images": STUDY.images.model_copy(update={"erased": 70})})
+    before = prompts.set_rows(STUDY, CATALOGUE, "monet", ROOT)
+    assert prompts.set_rows(more, CATALOGUE, "monet", ROOT)[: len(before)] == before
+
+
+def test_unsafe_sets_make_a_bundle_unsafe():
+    assert prompts.is_unsafe(CATALOGUE, "objects+snow")
+    assert not prompts.is_unsafe(CATALOGUE, "objects+church")
+
+
+def test_calibration_pairs_are_the_papers_forms():
+    objects = prompts.calibration_pairs(CATALOGUE.families["objects"], "church")
+    assert len(objects) == 12
+    assert objects[0] == ("a park", "a church in a park")
+    styles = prompts.calibration_pairs(CATALOGUE.families["styles"], "Monet")
+    assert styles[13] == ("a photo of an apple", "an apple in the style of Monet")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    file = tmp_path / "a.txt"
+    store.write_text(file, "old")
+    with pytest.raises(RuntimeError), store.replacing(file) as part:
+        part.write_text("half")
+        raise RuntimeError
+    assert file.read_text() == "old" and [f.name for f in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_arrays_and_frames_come_back(tmp_path):
+    arrays = {"a": np.arange(6.0).reshape(2, 3).T, "b": np.zeros(0, np.uint8)}
+    store.write_arrays(tmp_path / "x.safetensors", arrays, note=[1, "two"])
+    back = store.read_arrays(tmp_path / "x.safetensors")
+    for name, values in arrays.items():
+        np.testing.assert_array_equal(back[name], values)
+    assert store.read_about(tmp_path / "x.safetensors") == {"note": [1, "two"]}
+    folder = tmp_path / "scores" / "concept=church" / "K=1.0"
+    store.write_frame(folder / "s.parquet", pd.DataFrame({"score": [0.5]}), study="demo")
+    frame = store.read_hive([folder / "s.parquet"], tmp_path / "scores")
+    assert frame.to_dict("records") == [{"score": 0.5, "concept": "church", "K": "1.0"}]
+
+
+def test_a_digest_sees_code_and_not_comments(tmp_path, monkeypatch):
+    library = tmp_path / "regrowth"
+    library.mkdir()
+    monkeypatch.setattr(provenance, "LIBRARY", library)
+    script, module = tmp_path / "script.py", library / "maths.py"
+
+    def digest(script_text, module_text):
+        script.write_text(script_text)
+        module.write_text(module_text)
+        provenance.code_digest.cache_clear()
+        provenance._tree.cache_clear()
+        return provenance.code_digest(script)
+
+    head = "from regrowth import maths\n"
+    first = digest(head + "x = 1\n", '"""Old words."""\n\n\ndef f():\n    return 1\n')
+    assert first == digest(
+        head + "# why\nx = 1\n", '"""New."""\n\n\ndef f():\n    return 1  # one\n'
+    )
+    assert first != digest(head + "x = 2\n", '"""Old words."""\n\n\ndef f():\n    return 1\n')
+    assert first != digest(head + "x = 1\n", "def f():\n    return 2\n")
+
+
+def test_a_file_digest_follows_its_content(tmp_path):
+    file, cache = tmp_path / "w.json", tmp_path / "cache.json"
+    file.write_text("one")
+    first = provenance.file_digest(file, cache)
+    assert provenance.file_digest(file, cache) == first
+    file.write_text("other")
+    assert provenance.file_digest(file, cache) != first
+
+
+def test_the_demo_model_has_sd_15s_sixteen_layers():
+    layers = models.attacked_layers(models.locate(CARD, ROOT), CARD.layers)
+    assert len(layers) == 16
+    blocks = [layer.name.split(".")[0] for layer in layers]
+    assert blocks == ["down_blocks"] * 6 + ["mid_block"] + ["up_blocks"] * 9
+    assert all(layer.shape[1] == 4 * layer.shape[0] for layer in layers)
+    assert [len(p) for p in models.parts(layers, 5).values()] == [5, 5, 5, 1]
+    weights = models.read_weights(layers[:2])
+    assert {n: w.shape for n, w in weights.items()} == {w.name: w.shape for w in layers[:2]}
+
+
+def test_a_model_that_is_not_there_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="hf download someone/some-model --revision main"):
+        models.locate(ModelCard(name="x", path="someone/some-model", revision="main"), tmp_path)
+    with pytest.raises(FileNotFoundError, match="no model_index.json"):
+        models.locate(ModelCard(name="x", path="./here"), tmp_path)
+
+
+def test_conda_and_pip_pins_agree():
+    lock = {
+        line.strip()
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if "==" in line
+    }
+    conda = yaml.safe_load((ROOT / "envs/regrowth.yaml").read_text())["dependencies"]
+    assert set(conda[-1]["pip"]) == lock

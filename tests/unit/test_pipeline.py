@@ -1,0 +1,153 @@
+"""The real pipeline on the bundled model: seeds, patches, calibration, judges, a training step."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from regrowth import calibration, generation, judges, models
+from regrowth.config import load_study
+from regrowth.demo import train, train_judges, world
+
+ROOT = Path(__file__).resolve().parents[2]
+STUDY, CATALOGUE, CARD = load_study(yaml.safe_load((ROOT / "config.yaml").read_text()), ROOT)
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    torch.set_num_threads(2)
+    return generation.load_pipeline(models.locate(CARD, ROOT), "float32", "cpu")
+
+
+def test_a_picture_depends_on_its_seed_and_not_on_its_company(pipe):
+    rows = [{"prompt": f"an image of a {name}", "seed": 7} for name in ("church", "candle", "cat")]
+    together = list(generation.pictures(pipe, rows, 4, 2.0, batch=3))
+    alone = list(generation.pictures(pipe, rows[1:2], 4, 2.0, batch=1))
+    difference = np.abs(np.asarray(together[1], int) - np.asarray(alone[0], int))
+    assert difference.max() <= 2  # of 255
+    other = list(generation.pictures(pipe, [rows[1] | {"seed": 8}], 4, 2.0, batch=1))
+    assert np.abs(np.asarray(other[0], int) - np.asarray(alone[0], int)).mean() > 5
+
+
+def test_weights_are_put_where_they_belong_or_not_at_all(pipe):
+    name = models.attacked_layers(models.locate(CARD, ROOT), "ffn2")[0].name
+    parameter = dict(pipe.unet.named_parameters())[name]
+    before = parameter.detach().clone()
+    generation.put_weights(pipe.unet, {name: np.ones(tuple(before.shape), np.float16)})
+    assert (parameter == 1).all()
+    generation.put_weights(pipe.unet, {name: before.numpy()})
+    with pytest.raises(ValueError, match="does not fit"):
+        generation.put_weights(pipe.unet, {name: np.ones((2, 2))})
+
+
+def test_column_norms_against_a_loop():
+    net = torch.nn.Sequential(torch.nn.Linear(3, 2, bias=False))
+    norms = calibration.ColumnNorms(net, ["0.weight"])
+    x = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
+    with norms.watching():
+        net(x)
+        net(2 * x)  # a token's length does not matter
+        norms.step = 1
+        net(x[:1])
+    rows = (x / x.norm(dim=-1, keepdim=True)).numpy()
+    first = np.sqrt(2 * (rows**2).sum((0, 1)))
+    second = np.sqrt((rows[:1] ** 2).sum((0, 1)))
+    np.testing.assert_allclose(norms.result()["0.weight"], [first, second], rtol=1e-5)
+
+
+def test_calibration_stops_after_its_steps(pipe):
+    layer = models.attacked_layers(models.locate(CARD, ROOT), "ffn2")[0]
+    found = calibration.column_norms(pipe, ["a park"], [layer.name], 6, 2.0, first=2, seed=0)
+    assert found[layer.name].shape == (2, layer.shape[1]) and (found[layer.name] > 0).all()
+
+
+def test_judges_know_the_world():
+    rng = np.random.default_rng(0)
+    names = list(world.OBJECTS)[:12] * 4
+    images = [world.render(world.Picture(n, None, None, False), rng) for n in names]
+    rows = [{"prompt": f"an image of a {n}", "class": n} for n in names]
+    told = judges.score(CATALOGUE.judges["objects"], ROOT, images, rows, "cpu")
+    assert np.mean([t["label"] == n for t, n in zip(told, names)]) > 0.9
+    own = judges.score(CATALOGUE.judges["clip"], ROOT, images, rows, "cpu")
+    shuffled = rows[5:] + rows[:5]
+    other = judges.score(CATALOGUE.judges["clip"], ROOT, images, shuffled, "cpu")
+    gap = np.mean([a["score"] - b["score"] for a, b in zip(own, other)])
+    assert gap > 0.1
+    snow = [world.render(world.Picture(n, None, None, True), rng) for n in names]
+    dry, wet = (
+        judges.score(CATALOGUE.judges["snow"], ROOT, some, rows, "cpu") for some in (images, snow)
+    )
+    assert np.mean([t["score"] for t in dry]) < 0.2 < 0.8 < np.mean([t["score"] for t in wet])
+    vectors = judges.features(CATALOGUE.judges["fid-demo"], ROOT, images[:3], "cpu")
+    assert vectors.shape == (3, 128)
+
+
+def test_nudenet_runs_and_finds_nothing_in_a_plain_picture():
+    told = judges.score(
+        CATALOGUE.judges["nudenet"], ROOT, [Image.new("RGB", (64, 64))], [{}], "cpu"
+    )
+    assert told == [{"index": 0, "label": None, "score": None, "features": None}]
+
+
+def test_thumbnails_of_an_unsafe_set_are_blurred():
+    picture = world.render(world.Picture("church", None, None, True), np.random.default_rng(0))
+    cell = generation.encode_png(picture)
+    shard = generation.frame([{"prompt_set": "snow", "class": "snow"}] * 3, [cell] * 3)
+    small = generation.thumbnails(shard, each=2, blurred=True)
+    assert len(small) == 2 and small["blurred"].all()
+    sharp = np.asarray(picture, float)
+    soft = np.asarray(generation.decode(small["image"].iloc[0]), float)
+    assert np.abs(np.diff(soft, axis=0)).mean() < 0.3 * np.abs(np.diff(sharp, axis=0)).mean()
+    kept = generation.thumbnails(shard, each=2, blurred=False)
+    np.testing.assert_array_equal(np.asarray(generation.decode(kept["image"].iloc[0])), sharp)
+
+
+def test_the_world_depends_on_its_seed_alone():
+    a, captions, _ = world.pictures(5, seed=3)
+    b, again, _ = world.pictures(3, seed=3)
+    np.testing.assert_array_equal(a[:3], b)
+    assert captions[:3] == again
+
+
+def test_a_closed_gate_silences_the_ffn():
+    torch.manual_seed(0)
+    unet = train.new_unet(ffn_std=1.0).eval()
+    gate = train.Gate(unet)
+    z, t, text = torch.randn(2, 4, 16, 16), torch.tensor([5, 5]), torch.randn(2, 24, 128)
+    with torch.no_grad():
+        gate.open = torch.tensor([1.0, 0.0])
+        half = unet(z, t, text).sample
+        gate.open = None
+        whole = unet(z, t, text).sample
+        for layer in train.ffn_layers(unet).values():
+            layer.weight.zero_()
+        silent = unet(z, t, text).sample
+    torch.testing.assert_close(half[0], whole[0], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(half[1], silent[1], rtol=1e-3, atol=1e-4)
+    assert (whole[1] - silent[1]).abs().max() > 1e-3
+
+
+def test_training_learns_and_the_result_loads(tmp_path):
+    """A minute's version of `train_demo`: every stage, a few steps each."""
+    train.train_everything(
+        tmp_path / "model",
+        tmp_path / "judges",
+        tmp_path / "curve.csv",
+        pictures=128,
+        vae_steps=12,
+        unet_steps=50,
+        resnet_steps=12,
+        clip_steps=4,
+        gating=0.25,
+        ffn_std=0.01,
+        seed=0,
+    )
+    assert (tmp_path / "curve.csv").read_text().startswith("step,loss\n50,")
+    loss = float((tmp_path / "curve.csv").read_text().split(",")[-1])
+    assert loss < 0.95  # predicting no noise at all scores 1
+    pipe = generation.load_pipeline(tmp_path / "model", "float32", "cpu")
+    (picture,) = generation.pictures(pipe, [{"prompt": "a church", "seed": 0}], 2, 2.0, batch=1)
+    assert picture.size == (64, 64)
+    assert set(f.name for f in (tmp_path / "judges").iterdir()) == {*train_judges.LABELS, "clip"}

@@ -1,0 +1,95 @@
+"""Tables against closed forms and numbers worked out by hand."""
+
+from math import comb
+
+import numpy as np
+import pandas as pd
+import pytest
+from regrowth import keys, tables
+
+PRUNED = keys.PRETRAINED | {"concept": "church", "variant": "pruned"}
+MAX = PRUNED | {"variant": "revived", "K": "0.6", "magnitude": "max", "solver": "nuclear"}
+
+
+def rows(cell, hits, role="erased", **more):
+    return pd.DataFrame(
+        [
+            cell
+            | {"prompt_set": "s", "class": "c", "prompt": "p", "seed": i, "hit": h, "role": role}
+            | more
+            for i, h in enumerate(hits)
+        ]
+    )
+
+
+def test_wilson_interval_is_the_closed_form():
+    z, n, p = 1.959964, 64, 16 / 64
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    assert tables.interval(16, 64) == pytest.approx((middle - half, middle + half), abs=1e-6)
+    assert all(np.isnan(tables.interval(0, 0)))
+
+
+def test_accuracy_is_paired_by_seed_with_the_pruned_model():
+    pruned = [False] * 8 + [True] * 2
+    revived = [True] * 7 + [False] * 3  # seven gained, two lost
+    frame = pd.concat([rows(MAX, revived), rows(PRUNED, pruned)])
+    table = tables.accuracy(frame).set_index("variant")
+    assert list(table.index) == ["pruned", "revived"]
+    assert table.loc["revived", ["hits", "n", "pairs"]].tolist() == [7, 10, 10]
+    assert table.loc["revived", "gain_on_pruned"] == pytest.approx(0.5)
+    exact = 2 * sum(comb(9, k) for k in range(3)) / 2**9
+    assert table.loc["revived", "mcnemar_p"] == pytest.approx(exact)
+    assert table.loc["pruned", "gain_on_pruned"] == 0
+
+
+def test_variants_come_in_the_reports_order():
+    cells = [MAX | {"magnitude": "mean"}, MAX | {"K": "0.2"}, MAX, PRUNED, keys.PRETRAINED]
+    cells += [PRUNED | {"variant": "quant4"}]
+    frame = pd.concat([rows(c, [True]) for c in cells])
+    told = [keys.label(c) for c, _ in tables.by_variant(frame)]
+    assert told == ["pretrained", "pruned", "quant4", "max K=0.2", "max K=0.6", "mean K=0.6"]
+
+
+def test_clip_score_counts_prompts_below_the_pretrained_model():
+    first = rows(keys.PRETRAINED, [True] * 4).assign(score=[0.5, 0.5, 0.5, 0.5])
+    second = rows(PRUNED, [True] * 4).assign(score=[0.4, 0.4, 0.4, 0.6])
+    table = tables.similarity(pd.concat([second, first])).set_index("variant")
+    assert table.loc["pruned", "clip_score"] == 0.75
+    assert table.loc["pruned", "similarity"] == pytest.approx(0.45)
+    assert np.isnan(table.loc["pretrained", "clip_score"])
+
+
+def test_detections_count_pictures_not_boxes():
+    frame = rows(PRUNED, [True] * 4).assign(score=[0.3, 0.6, 0.9, np.nan])
+    twice = rows(PRUNED, [True]).assign(score=[0.8])  # a second box on the first picture
+    table = tables.detections(pd.concat([frame, twice]), 0.5)
+    assert table[["hits", "n"]].iloc[0].tolist() == [3, 4]
+
+
+def test_frechet_distance_of_shifted_features():
+    rng = np.random.default_rng(0)
+    reference = rng.normal(size=(200, 3))
+    frame = rows(PRUNED, [True] * 200, role="preserved")
+    frame["features"] = list(reference + np.array([3.0, 0, 4.0]))
+    table = tables.frechet(frame, reference)
+    assert table["fid"].iloc[0] == pytest.approx(25, rel=1e-3)
+
+
+def test_signs_are_pooled_over_layers():
+    cell = dict.fromkeys(["concept", "eraser", "defence", "sigma", "weight_seed", "detector"], "x")
+    frame = pd.DataFrame(
+        [
+            cell | {"solver": "nuclear", "guess": "completed", "share": 0.2, "n": n, "right": r}
+            | {"n_rest": 10, "right_rest": 5}
+            for n, r in ((10, 9), (30, 21))
+        ]
+    )  # fmt: skip
+    table = tables.signs(frame)
+    assert table["accuracy"].iloc[0] == 0.75 and table["accuracy_rest"].iloc[0] == 0.5
+
+
+def test_missing_cells_are_named():
+    there = rows(PRUNED, [True])
+    gap = tables.missing_cells([PRUNED, MAX], there)
+    assert gap.to_dict("records") == [MAX]

@@ -1,0 +1,24 @@
+"""Column norms of every attacked layer over the calibration prompts, base and target."""
+
+from regrowth import job
+from regrowth.calibration import column_norms
+from regrowth.generation import load_pipeline
+from regrowth.store import write_arrays
+
+study = job.start(snakemake)
+job.use_threads(snakemake.threads)
+settings = snakemake.params
+pipe = load_pipeline(study.model, study.card.dtype, study.device)
+arrays = {}
+for side, prompts in zip(("base", "target"), zip(*settings.pairs)):
+    norms = column_norms(
+        pipe,
+        prompts,
+        settings.layers,
+        settings.steps,
+        settings.guidance,
+        first=settings.eraser["steps"],
+        seed=0,
+    )
+    arrays |= {f"{layer}:{side}": values for layer, values in norms.items()}
+write_arrays(snakemake.output[0], arrays, pairs=settings.pairs)

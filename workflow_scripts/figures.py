@@ -1,0 +1,28 @@
+"""Every figure of the study, as PNG and SVG."""
+
+from pathlib import Path
+
+import pandas as pd
+from regrowth import figures, job
+from regrowth.store import read_hive
+from regrowth.tables import for_concept
+
+study = job.start(snakemake)
+out = Path(snakemake.output[0]).parents[1]
+accuracy = pd.read_parquet(snakemake.input.accuracy)
+signs = pd.read_parquet(snakemake.input.signs)
+thumbnails = read_hive(snakemake.input.thumbnails, out / "thumbnails")
+for concept, kind in snakemake.params.figures:
+    table = accuracy[accuracy["concept"] == concept]
+    for ending in ("png", "svg"):
+        if kind == "pictures":
+            sets = snakemake.params.sets[concept]
+            own = for_concept(thumbnails, study.catalogue, concept, sets)
+            drawn = figures.pictures(own[own["role"] == "erased"], concept)
+        elif kind == "accuracy":
+            drawn = figures.accuracy(table, concept)
+        elif kind == "over-k":
+            drawn = figures.over_k(table, concept)
+        else:
+            drawn = figures.signs(signs)
+        figures.save(drawn, out / "figures" / f"{concept}-{kind}.{ending}")

@@ -1,0 +1,18 @@
+"""The positions that ConceptPrune erases, as packed bits."""
+
+import logging
+
+from regrowth import job, models
+from regrowth.masks import conceptprune_mask, pack
+from regrowth.store import read_arrays, write_arrays
+
+study = job.start(snakemake)
+norms = read_arrays(snakemake.input[0])
+masks, density = {}, {}
+for layer, weights in models.read_weights(study.layers(snakemake.params.layers)).items():
+    mask = conceptprune_mask(
+        weights, norms[f"{layer}:target"], norms[f"{layer}:base"], snakemake.params.eraser["ratio"]
+    )
+    masks[layer], density[layer] = pack(mask), float(mask.mean())
+    logging.info("%s: density %.4f", layer, density[layer])
+write_arrays(snakemake.output[0], masks, density=density)

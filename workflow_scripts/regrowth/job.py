@@ -1,0 +1,59 @@
+"""What every script starts with: its log, its threads, its device and the study it belongs to."""
+
+import logging
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from regrowth import models
+from regrowth.config import Catalogue, ModelCard, Study, load_study
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Job:
+    study: Study
+    catalogue: Catalogue
+    card: ModelCard
+    root: Path = ROOT
+
+    @cached_property
+    def model(self) -> Path:
+        return models.locate(self.card, self.root)
+
+    def layers(self, names: list[str]) -> list[models.Layer]:
+        known = models.unet_weights(self.model)
+        return [known[name] for name in names]
+
+    @cached_property
+    def device(self) -> str:
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def start(snakemake) -> Job:
+    """Send the log and any uncaught exception to the rule's log file; read the study."""
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        handlers=[logging.FileHandler(snakemake.log[0], "w"), logging.StreamHandler()],
+        force=True,
+    )
+    for noisy in ("httpx", "httpx2", "matplotlib", "fontTools"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+    def uncaught(kind, value, trace):
+        logging.error("%s", value, exc_info=(kind, value, trace))
+
+    sys.excepthook = uncaught
+    return Job(*load_study(dict(snakemake.config), ROOT))
+
+
+def use_threads(n: int) -> None:
+    """Hold torch to `n` threads, so that results can be compared byte by byte."""
+    import torch
+
+    torch.set_num_threads(n)

@@ -1,0 +1,87 @@
+"""What names a cell of the sweep: the keys, their one order and their one spelling."""
+
+import re
+from itertools import product
+
+NONE = "none"
+
+#: The keys that name a released model: what the attacker is given.
+RELEASED = ("concept", "eraser", "defence", "sigma", "weight_seed")
+#: The keys that name a variant, in path order. A key that does not apply is "none".
+VARIANT = (*RELEASED, "variant", "detector", "solver", "K", "magnitude")
+
+PRETRAINED = dict.fromkeys(VARIANT, NONE) | {"variant": "pretrained"}
+#: Magnitudes that are drawn at random, and so depend on the weight seed.
+DRAWN = ("sample",)
+
+
+def slug(name: str) -> str:
+    """A concept's name as it stands in paths: lower case, words joined by "-"."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def number(value: float) -> str:
+    """The one spelling of a K or a sigma: "0.6", "1.0"."""
+    return str(round(float(value), 6))
+
+
+def variants_of(block, weight_seed: int) -> list[dict[str, str]]:
+    """Every variant of one block of the sweep (`config.Block`), as key → value."""
+    cells = []
+    for concept, eraser, defence in product(block.concepts, block.erasers, block.defences):
+        for sigma in block.sigmas if defence == "gaussian" else [None]:
+            released = {
+                "concept": slug(concept),
+                "eraser": eraser,
+                "defence": defence,
+                "sigma": NONE if sigma is None else number(sigma),
+                "weight_seed": NONE if sigma is None else str(weight_seed),
+            }
+            for variant in block.variants:
+                if variant != "revived":
+                    cells.append(PRETRAINED | released | {"variant": variant})
+                    continue
+                attack = product(block.detectors, block.solvers, block.K, block.magnitudes)
+                for detector, solver, k, magnitude in attack:
+                    cell = released | {
+                        "variant": variant,
+                        "detector": detector,
+                        "solver": solver,
+                        "K": number(k),
+                        "magnitude": magnitude,
+                    }
+                    if magnitude in DRAWN:
+                        cell["weight_seed"] = str(weight_seed)
+                    cells.append(PRETRAINED | cell)
+    return cells
+
+
+def variants(sweep, weight_seed: int) -> list[dict[str, str]]:
+    """Every variant of the study, each once, in the order of the sweep."""
+    cells = [cell for block in sweep for cell in variants_of(block, weight_seed)]
+    return list({tuple(c.values()): c for c in cells}.values())
+
+
+def released_of(variant: dict[str, str]) -> dict[str, str]:
+    """The released model that a variant starts from; only a random defence has a seed there."""
+    released = {key: variant[key] for key in RELEASED}
+    if released["defence"] == NONE:
+        released["weight_seed"] = NONE
+    return released
+
+
+def path(keys: dict[str, str]) -> str:
+    """Hive folders: concept=church/eraser=conceptprune/…"""
+    return "/".join(f"{key}={value}" for key, value in keys.items())
+
+
+def label(variant: dict[str, str]) -> str:
+    """A variant's name for people: "pruned", "max K=0.6", "pruned, gaussian 1.0"."""
+    name = variant["variant"]
+    if name == "revived":
+        name = f"{variant['magnitude']} K={variant['K']}"
+        if variant["solver"] != "nuclear":
+            name += f" ({variant['solver']})"
+    if variant["defence"] != NONE:
+        name += f", {variant['defence']} {variant['sigma']}"
+    return name

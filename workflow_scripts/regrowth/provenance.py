@@ -1,0 +1,83 @@
+"""Digests of what a result depends on: code without comments, rows, model files."""
+
+import ast
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+
+LIBRARY = Path(__file__).resolve().parent
+
+
+def digest(*values) -> str:
+    """Sixteen hex digits of any JSON values."""
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@lru_cache
+def _tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+def _bare(file: Path) -> str:
+    """The syntax tree of a file as text, without docstrings (a comment is not in it anyway)."""
+    tree = ast.parse(file.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                if isinstance(first.value.value, str):
+                    node.body = node.body[1:] or [ast.Pass()]
+    return ast.dump(tree)
+
+
+def _imports(file: Path) -> set[Path]:
+    """The library's own modules that a file imports."""
+    names = []
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, ast.Import):
+            names += [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{a.name}" for a in node.names)]
+    found = set()
+    for name in names:
+        if name.startswith("regrowth."):
+            module = LIBRARY.joinpath(*name.split(".")[1:]).with_suffix(".py")
+            if module.is_file():
+                found.add(module)
+    return found
+
+
+@lru_cache
+def code_digest(script: Path) -> str:
+    """Digest of a script and of every library module it reaches; comments do not count."""
+    seen, todo = set(), {script}
+    while todo:
+        file = todo.pop()
+        seen.add(file)
+        todo |= _imports(file) - seen
+    return digest(sorted((file.name, _bare(file)) for file in seen))
+
+
+def file_digest(file: Path, cache: Path) -> str:
+    """sha256 of a file, remembered in `cache` for as long as its size and time stay the same."""
+    stat = file.stat()
+    stamp = f"{stat.st_size}:{stat.st_mtime_ns}"
+    known = json.loads(cache.read_text()) if cache.is_file() else {}
+    entry = known.get(str(file.resolve()))
+    if entry and entry[0] == stamp:
+        return entry[1]
+    with open(file, "rb") as stream:
+        value = hashlib.file_digest(stream, "sha256").hexdigest()
+    known[str(file.resolve())] = [stamp, value]
+    from regrowth.store import write_text
+
+    write_text(cache, json.dumps(known, indent=1))
+    return value
+
+
+def folder_digest(folder: Path, cache: Path) -> str:
+    """Digest of the weights and settings in a model directory."""
+    files = [f for f in sorted(folder.rglob("*")) if f.suffix in (".safetensors", ".json", ".txt")]
+    return digest([[str(f.relative_to(folder)), file_digest(f, cache)] for f in files])
