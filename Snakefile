@@ -12,7 +12,6 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 from regrowth.config import ConfigError, load_study
 
-
 # A study stands alone: with --configfile, nothing of the default study is mixed in.
 if not workflow.overwrite_configfiles:
 

@@ -10,6 +10,7 @@ from regrowth.config import concepts_of
 from regrowth.provenance import code_digest, digest, folder_digest
 from snakemake.utils import Paramspace
 
+TEMPLATE = ROOT / "workflow_scripts" / "regrowth" / "report.html.j2"
 OUT = f"results/{STUDY.study}"
 ENV = "../envs/regrowth.yaml"
 
@@ -37,14 +38,11 @@ BUNDLES = list(dict.fromkeys(cell["prompts"] for cell in CELLS))
 UNSAFE = [b for b in BUNDLES if prompts.is_unsafe(CATALOGUE, b)]
 UNSAFE = [] if STUDY.keep_unblurred else UNSAFE
 
-ERASED = "concept={concept}/eraser={eraser}"
-RELEASED = "/".join(f"{key}={{{key}}}" for key in keys.RELEASED)
-ATTACKED = f"{RELEASED}/detector={{detector}}/solver={{solver}}"
-SHARD = (
-    Paramspace(pd.DataFrame(CELLS, dtype=str), param_sep="=").wildcard_pattern
-    + "/shard={shard}.parquet"
-)
-PATCH = "/".join(f"{key}={{{key}}}" for key in keys.VARIANT) + "/patch.safetensors"
+ERASED = keys.pattern(keys.RELEASED[:2])
+RELEASED = keys.pattern(keys.RELEASED)
+ATTACKED = keys.pattern([*keys.RELEASED, "detector", "solver"])
+SHARD = f"{Paramspace(pd.DataFrame(CELLS), param_sep='=').wildcard_pattern}/shard={{shard}}.parquet"
+PATCH = f"{keys.pattern(keys.VARIANT)}/patch.safetensors"
 
 
 def one_of(names):
@@ -163,6 +161,13 @@ def sign_cells():
         for cell in sorted(released)
         for solver in STUDY.signs.solvers
     ]
+
+
+def swept(concept):
+    """Whether one magnitude of the concept has several values of K."""
+    cells = [v for v in VARIANTS if v["concept"] == concept and v["variant"] == "revived"]
+    ks = {(v["magnitude"], v["K"]) for v in cells if v["defence"] == keys.NONE}
+    return len(ks) > len({magnitude for magnitude, _ in ks})
 
 
 SIGNS = sign_cells()

@@ -1,6 +1,4 @@
 rule calibrate:
-    input:
-        ancient(f"{OUT}/model.yaml"),
     output:
         f"{OUT}/calibration/{ERASED}/norms.safetensors",
     log:

@@ -23,7 +23,6 @@ rule quantise:
 
 rule generate:
     input:
-        ancient(f"{OUT}/model.yaml"),
         unpack(variant_files),
     output:
         images=f"{OUT}/images/{SHARD}",

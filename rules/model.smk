@@ -5,6 +5,7 @@ rule resolve:
         f"{OUT}/logs/resolve.log",
     benchmark:
         f"{OUT}/benchmarks/resolve.tsv"
+    priority: 100  # first of all: it records the layout that later runs must keep
     conda:
         ENV
     resources:

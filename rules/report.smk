@@ -54,13 +54,6 @@ rule tables:
         "../workflow_scripts/tables.py"
 
 
-def swept(concept):
-    """Whether one magnitude of the concept has several values of K."""
-    cells = [v for v in VARIANTS if v["concept"] == concept and v["variant"] == "revived"]
-    ks = {(v["magnitude"], v["K"]) for v in cells if v["defence"] == keys.NONE}
-    return len(ks) > len({magnitude for magnitude, _ in ks})
-
-
 FIGURES = [(c, "pictures", "Before and after") for c in CONCEPTS]
 FIGURES += [(c, "accuracy", "Accuracy") for c in CONCEPTS]
 FIGURES += [(c, "over-k", "Accuracy over K") for c in CONCEPTS if swept(c)]
@@ -103,7 +96,7 @@ rule report:
     input:
         tables=[f"{OUT}/tables/{name}.parquet" for name in TABLES],
         figures=[f"{OUT}/figures/{concept}-{figure}.png" for concept, figure, _ in FIGURES],
-        model=ancient(f"{OUT}/model.yaml"),
+        model=rules.resolve.output,
     output:
         html=f"{OUT}/report.html",
         summary=f"{OUT}/summary.txt",
@@ -120,6 +113,7 @@ rule report:
         code=code("report"),
         names=TABLES,
         figures=[(concept, figure) for concept, figure, _ in FIGURES],
+        template=digest(TEMPLATE.read_text()),
         objects=[
             c
             for c in CONCEPTS

@@ -135,7 +135,7 @@ def test_a_judge_that_is_not_there(tmp_path):
 
     text = "\n".join(catalogue_with(tmp_path, change))
     assert "judges.clip: no model directory nowhere" in text
-    assert "families.styles: no judge 'styels'; known: objects, styles" in text
+    assert "families.styles: no judge 'styels'; known: clip, fid-demo, nudenet" in text
 
 
 def test_the_json_schema_is_the_models():

@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from regrowth import calibration, generation, judges, models
+from regrowth import calibration, generation, images, judges, models
 from regrowth.config import load_study
 from regrowth.demo import train, train_judges, world
 
@@ -93,15 +93,15 @@ def test_nudenet_runs_and_finds_nothing_in_a_plain_picture():
 
 def test_thumbnails_of_an_unsafe_set_are_blurred():
     picture = world.render(world.Picture("church", None, None, True), np.random.default_rng(0))
-    cell = generation.encode_png(picture)
-    shard = generation.frame([{"prompt_set": "snow", "class": "snow"}] * 3, [cell] * 3)
-    small = generation.thumbnails(shard, each=2, blurred=True)
+    cell = images.encode_png(picture)
+    shard = images.frame([{"prompt_set": "snow", "class": "snow"}] * 3, [cell] * 3)
+    small = images.thumbnails(shard, each=2, blurred=True)
     assert len(small) == 2 and small["blurred"].all()
     sharp = np.asarray(picture, float)
-    soft = np.asarray(generation.decode(small["image"].iloc[0]), float)
+    soft = np.asarray(images.decode(small["image"].iloc[0]), float)
     assert np.abs(np.diff(soft, axis=0)).mean() < 0.3 * np.abs(np.diff(sharp, axis=0)).mean()
-    kept = generation.thumbnails(shard, each=2, blurred=False)
-    np.testing.assert_array_equal(np.asarray(generation.decode(kept["image"].iloc[0])), sharp)
+    kept = images.thumbnails(shard, each=2, blurred=False)
+    np.testing.assert_array_equal(np.asarray(images.decode(kept["image"].iloc[0])), sharp)
 
 
 def test_the_world_depends_on_its_seed_alone():

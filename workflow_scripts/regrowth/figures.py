@@ -30,7 +30,7 @@ def save(figure: Figure, target) -> None:
 
 def pictures(thumbnails: pd.DataFrame, name: str, columns: int = 8) -> Figure:
     """Before and after: a row of pictures per variant, the same prompt and seed in a column."""
-    from regrowth.generation import decode
+    from regrowth.images import decode
 
     groups = by_variant(thumbnails)
     images = [["prompt", "seed"]]

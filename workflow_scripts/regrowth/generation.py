@@ -1,17 +1,15 @@
 """Pipelines: loading, a variant's weights put in place, pictures that depend on their seed."""
 
-import io
 import logging
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from diffusers import StableDiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
-from PIL import Image, ImageFilter
+from PIL import Image
 
 log = logging.getLogger(__name__)
 
@@ -68,34 +66,3 @@ def pictures(
         log.info(
             "%d of %d pictures, %.1f a second", done, len(rows), done / (time.monotonic() - start)
         )
-
-
-def encode_png(picture: Image.Image) -> dict:
-    """A picture as a `datasets` image cell."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return {"bytes": buffer.getvalue(), "path": None}
-
-
-def decode(cell: dict) -> Image.Image:
-    return Image.open(io.BytesIO(cell["bytes"])).convert("RGB")
-
-
-def blur(picture: Image.Image) -> Image.Image:
-    """Past recognition: a sixteenth of the side."""
-    return picture.filter(ImageFilter.GaussianBlur(max(picture.size) / 16))
-
-
-def frame(rows: list[dict], cells: list[dict]) -> pd.DataFrame:
-    return pd.DataFrame(rows).assign(image=cells)
-
-
-def thumbnails(shard: pd.DataFrame, blurred: bool, each: int = 8, side: int = 128) -> pd.DataFrame:
-    """The first `each` pictures of every class, small, and blurred if told so."""
-    few = shard.groupby(["prompt_set", "class"], sort=False).head(each).copy()
-    small = []
-    for cell in few["image"]:
-        picture = decode(cell)
-        picture.thumbnail((side, side))
-        small.append(encode_png(blur(picture) if blurred else picture))
-    return few.assign(image=small, blurred=blurred)

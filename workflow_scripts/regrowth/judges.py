@@ -127,7 +127,7 @@ def score_shard(shard, catalogue, root: Path, device: str):
     Returns a frame: prompt_set, family, class, prompt, seed, judge, label, score, features.
     """
     import pandas as pd
-    from regrowth.generation import decode
+    from regrowth.images import decode
 
     shard, frames = shard.reset_index(drop=True), []
     for family, part in shard.groupby("family", sort=False):

@@ -75,6 +75,11 @@ def path(keys: dict[str, str]) -> str:
     return "/".join(f"{key}={value}" for key, value in keys.items())
 
 
+def pattern(names) -> str:
+    """The same folders as a Snakemake pattern: concept={concept}/eraser={eraser}/…"""
+    return "/".join(f"{name}={{{name}}}" for name in names)
+
+
 def label(variant: dict[str, str]) -> str:
     """A variant's name for people: "pruned", "max K=0.6", "pruned, gaussian 1.0"."""
     name = variant["variant"]

@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parent
+#: Modules whose whole effect on a result already stands in a rule's params, rows and paths.
+PLUMBING = ("config", "job", "prompts", "provenance")
 
 
 def digest(*values) -> str:
@@ -44,14 +46,14 @@ def _imports(file: Path) -> set[Path]:
     for name in names:
         if name.startswith("regrowth."):
             module = LIBRARY.joinpath(*name.split(".")[1:]).with_suffix(".py")
-            if module.is_file():
+            if module.is_file() and module.stem not in PLUMBING:
                 found.add(module)
     return found
 
 
 @lru_cache
 def code_digest(script: Path) -> str:
-    """Digest of a script and of every library module it reaches; comments do not count."""
+    """Digest of a script and the library modules it reaches; comments and PLUMBING do not count."""
     seen, todo = set(), {script}
     while todo:
         file = todo.pop()
