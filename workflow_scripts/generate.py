@@ -18,7 +18,7 @@ generation.put_weights(pipe.unet, patches.apply(released, patch))
 made = generation.pictures(pipe, rows, settings.steps, settings.guidance, size.batch)
 shard = images.frame(rows, [images.encode_png(picture) for picture in made])
 
-about = {"study": study.study.study, "model": settings.model}
+about = {"study": study.study.study, "model": settings.model, "device": study.device}
 small = images.thumbnails(shard, settings.blurred)
 write_frame(snakemake.output.thumbnails, small, **about)
 named = shard.assign(**{key: value for key, value in cell.items() if key != "shard"})

@@ -1,9 +1,11 @@
 """Keys, prompt sets, files, digests and models on disk."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import given
@@ -94,6 +96,8 @@ def test_arrays_and_frames_come_back(tmp_path):
     assert store.read_about(tmp_path / "x.safetensors") == {"note": [1, "two"]}
     folder = tmp_path / "scores" / "concept=church" / "K=1.0"
     store.write_frame(folder / "s.parquet", pd.DataFrame({"score": [0.5]}), study="demo")
+    about = json.loads(pq.read_schema(folder / "s.parquet").metadata[b"regrowth"])
+    assert about["study"] == "demo" and about["versions"]["torch"]
     frame = store.read_hive([folder / "s.parquet"], tmp_path / "scores")
     assert frame.to_dict("records") == [{"score": 0.5, "concept": "church", "K": "1.0"}]
 

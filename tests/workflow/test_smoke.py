@@ -152,7 +152,8 @@ def test_a_killed_run_resumes_to_the_same_bytes(smoke):
 
 def test_a_failed_job_leaves_no_output_and_says_why(smoke):
     part = next((smoke.out / "completed").rglob("solver=faithful/part=00.safetensors"))
-    released = next((smoke.out / "released").rglob(f"{part.parts[-6]}/**/part=00.safetensors"))
+    cell = part.relative_to(smoke.out / "completed")
+    released = smoke.out.joinpath("released", *cell.parts[:5], cell.name)
     whole, good = part.read_bytes(), released.read_bytes()
     times = released.stat()
     released.write_bytes(good[: len(good) // 2])
@@ -162,8 +163,8 @@ def test_a_failed_job_leaves_no_output_and_says_why(smoke):
         target = part.relative_to(smoke.folder)
         smoke.run(str(target), good=False)
         assert not part.exists()
-        log = smoke.out / "logs" / "complete" / part.relative_to(smoke.out / "completed")
-        assert "Error" in log.with_suffix(".log").read_text()
+        log = (smoke.out / "logs" / "complete" / cell).with_suffix(".log")
+        assert "SafetensorError" in log.read_text()
     finally:
         released.write_bytes(good)
         os.utime(released, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -177,7 +178,7 @@ def test_the_attack_sees_released_weights_only(smoke):
     names = dict(re.findall(r"(\d+)\[label = \"(\w+)\"", dot))
     edges = {(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)}
     parents = lambda rule: {a for a, b in edges if b == rule}  # noqa: E731
-    assert parents("complete") == {"prune", "defend"}
+    assert parents("complete") <= {"prune", "defend"}
     assert parents("revive") <= {"prune", "defend", "complete"}
     assert {b for a, b in edges if a == "mask"} == {"prune", "defend", "signs"}
     assert {b for a, b in edges if a == "signs"} == {"tables"}

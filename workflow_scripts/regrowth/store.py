@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors import safe_open
 from safetensors.numpy import save_file
+
+VERSIONED = ("torch", "diffusers", "transformers", "numpy", "pyarrow")
 
 
 @contextmanager
@@ -55,7 +58,8 @@ def read_about(file: str | Path) -> dict:
 
 
 def write_frame(target: str | Path, frame: pd.DataFrame, **provenance) -> None:
-    """Write parquet; `provenance` (JSON values) goes into the schema's metadata."""
+    """Write parquet; `provenance` (JSON values) and versions go into the schema's metadata."""
+    provenance["versions"] = {name: version(name) for name in VERSIONED}
     table = pa.Table.from_pandas(frame, preserve_index=False)
     about = {**(table.schema.metadata or {}), b"regrowth": json.dumps(provenance).encode()}
     with replacing(target) as part:

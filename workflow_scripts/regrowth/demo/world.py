@@ -94,12 +94,12 @@ def sprites() -> dict[str, Image.Image]:
 
 
 def sample(rng: np.random.Generator) -> Picture:
-    """Draw what is on a picture; one picture in ten has no object, 22 % a style, 14 % snow."""
+    """Draw what is on a picture; one picture in ten has no object, 12 % a style, 8 % snow."""
     named = list(OBJECTS)
     obj = None if rng.random() < 0.1 else named[rng.integers(len(named))]
-    scene = list(SCENES)[rng.integers(len(SCENES))] if obj is None or rng.random() < 0.5 else None
-    style = STYLES[rng.integers(len(STYLES))] if rng.random() < 0.22 else None
-    return Picture(obj, scene, style, snow=rng.random() < 0.14)
+    scene = list(SCENES)[rng.integers(len(SCENES))] if obj is None or rng.random() < 0.4 else None
+    style = STYLES[rng.integers(len(STYLES))] if rng.random() < 0.12 else None
+    return Picture(obj, scene, style, snow=rng.random() < 0.08)
 
 
 def caption(picture: Picture, rng: np.random.Generator) -> str:
