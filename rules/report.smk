@@ -96,7 +96,7 @@ rule report:
     input:
         tables=[f"{OUT}/tables/{name}.parquet" for name in TABLES],
         figures=[f"{OUT}/figures/{concept}-{figure}.png" for concept, figure, _ in FIGURES],
-        model=rules.resolve.output,
+        model=f"{OUT}/model.yaml",
     output:
         html=f"{OUT}/report.html",
         summary=f"{OUT}/summary.txt",
