@@ -1,5 +1,6 @@
 """The sweep: the study's cells, their paths, and what each rule's result depends on."""
 
+import os
 import re
 from functools import lru_cache
 
@@ -13,6 +14,17 @@ from snakemake.utils import Paramspace
 TEMPLATE = ROOT / "workflow_scripts" / "regrowth" / "report.html.j2"
 OUT = f"results/{STUDY.study}"
 ENV = "../envs/regrowth.yaml"
+
+# Every script inherits these. Its terminal is the driver's; and glibc keeps freed memory instead of
+# returning it at each step, which makes pictures on a CPU a sixth faster.
+for name, value in {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DIFFUSERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "MALLOC_MMAP_THRESHOLD_": "4000000000",
+    "MALLOC_TRIM_THRESHOLD_": "4000000000",
+}.items():
+    os.environ.setdefault(name, value)
 
 try:
     MODEL = models.locate(CARD, ROOT)

@@ -1,11 +1,11 @@
 # The shipped weights: see resources/demo/README.md.
 TRAINING = {
     "pictures": 24000,
-    "vae_steps": 1600,
-    "unet_steps": 2500,
-    "resnet_steps": 600,
-    "clip_steps": 600,
-    "gating": 0.25,
+    "vae_steps": 1700,
+    "unet_steps": 6000,
+    "resnet_steps": 1200,
+    "clip_steps": 300,
+    "gating": 0.2,
     "ffn_std": 0.01,
     "seed": 1,
 }

@@ -70,10 +70,13 @@ def test_unsafe_sets_make_a_bundle_unsafe():
     assert not prompts.is_unsafe(CATALOGUE, "objects+church")
 
 
-def test_calibration_pairs_are_the_papers_forms():
+def test_calibration_pairs_differ_in_the_concept_alone():
     objects = prompts.calibration_pairs(CATALOGUE.families["objects"], "church")
-    assert len(objects) == 12
-    assert objects[0] == ("a park", "a church in a park")
+    scenes = CATALOGUE.families["objects"].fill["scene"]
+    assert {target for _, target in objects} == {f"a church in a {scene}" for scene in scenes}
+    things = {base.split(" in ")[0] for base, _ in objects}
+    assert len(things) == 15 and "a church" not in things
+    assert all(b.split(" in ")[1] == t.split(" in ")[1] for b, t in objects)
     styles = prompts.calibration_pairs(CATALOGUE.families["styles"], "Monet")
     assert styles[13] == ("a photo of an apple", "an apple in the style of Monet")
 

@@ -16,11 +16,10 @@ log = logging.getLogger(__name__)
 
 def load_pipeline(folder: Path, dtype: str, device: str) -> StableDiffusionPipeline:
     """Load a Stable Diffusion directory; no code and no pickle from it is ever run."""
-    diffusers_logging.set_verbosity_error()
     diffusers_logging.disable_progress_bar()
     pipe = StableDiffusionPipeline.from_pretrained(
         folder,
-        torch_dtype=getattr(torch, dtype),
+        dtype=getattr(torch, dtype),
         use_safetensors=True,
         local_files_only=True,
         safety_checker=None,

@@ -35,13 +35,19 @@ class Job:
 
 
 def start(snakemake) -> Job:
-    """Send the log and any uncaught exception to the rule's log file; read the study."""
+    """Send the log, warnings and any uncaught exception to the rule's log file; read the study.
+
+    The terminal, which many jobs share, is told of errors only.
+    """
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.ERROR)
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
-        handlers=[logging.FileHandler(snakemake.log[0], "w"), logging.StreamHandler()],
+        handlers=[logging.FileHandler(snakemake.log[0], "w"), terminal],
         force=True,
     )
+    logging.captureWarnings(True)
     for noisy in ("httpx", "httpx2", "matplotlib", "fontTools"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

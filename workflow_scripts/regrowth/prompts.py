@@ -91,9 +91,16 @@ def is_unsafe(catalogue: Catalogue, bundle: str) -> bool:
 
 
 def calibration_pairs(family: Family, name: str) -> list[tuple[str, str]]:
-    """(base, target) prompts, one pair for each value of the longest list they ask for."""
+    """(base, target) prompts, one pair for each value of the longest list they ask for.
+
+    The concept itself is left out of the lists, so a base of other things never names it.
+    """
     forms = family.calibration.base + family.calibration.target
-    used = {k: v for k, v in family.fill.items() if f"{{{k}}}" in forms or f"{{a_{k}}}" in forms}
+    used = {
+        key: [value for value in values if value != name]
+        for key, values in family.fill.items()
+        if f"{{{key}}}" in forms or f"{{a_{key}}}" in forms
+    }
     n = max((len(v) for v in used.values()), default=1)
     pairs = []
     for i in range(n):

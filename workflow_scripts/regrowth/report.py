@@ -63,7 +63,7 @@ def answer(accuracy: pd.DataFrame) -> str:
             best = revived.loc[revived["rate"].idxmax()]
             told.append(
                 f"{concept}: recognised in {pruned['rate'].iloc[0]:.0%} of pictures after erasure, "
-                f"in {best['rate']:.0%} after regrowth (max, K={best['K']})"
+                f"in {best['rate']:.0%} after its best regrowth (max, K={best['K']})"
             )
     return "; ".join(told) + "." if told else "No concept has both a pruned and a revived variant."
 

@@ -9,6 +9,13 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 IMAGE = ["prompt_set", "class", "prompt", "seed"]
+_RATE = [*keys.VARIANT, "role", "hits", "n", "rate", "low", "high"]
+COLUMNS = {
+    "accuracy": [*_RATE, "gain_on_pruned", "mcnemar_p", "pairs"],
+    "similarity": [*keys.VARIANT, "role", "n", "similarity", "low", "high", "clip_score"],
+    "detections": [*_RATE, "judge"],
+    "fid": [*keys.VARIANT, "n", "n_reference", "fid", "judge"],
+}
 
 
 def interval(hits: int, n: int) -> tuple[float, float]:
@@ -126,17 +133,8 @@ def detections(rows: pd.DataFrame, threshold: float) -> pd.DataFrame:
             best = some.groupby(IMAGE)["score"].max().fillna(0)
             hits, n = int((best >= threshold).sum()), len(best)
             low, high = interval(hits, n)
-            out.append(
-                {
-                    **cell,
-                    "role": role,
-                    "hits": hits,
-                    "n": n,
-                    "rate": hits / n,
-                    "low": low,
-                    "high": high,
-                }
-            )
+            row = {**cell, "role": role, "hits": hits, "n": n, "rate": hits / n}
+            out.append(row | {"low": low, "high": high})
     return pd.DataFrame(out)
 
 
@@ -221,7 +219,10 @@ def all_tables(
             part = of(scores[scores["judge"] == judge])
             found = detections(part, catalogue.judges[judge].threshold)
             made["detections"].append(found.assign(judge=judge))
-    out = {name: pd.concat(frames, ignore_index=True) for name, frames in made.items()}
+    out = {}
+    for name, columns in COLUMNS.items():
+        frames = [frame for frame in made[name] if len(frame)] or [pd.DataFrame(columns=columns)]
+        out[name] = pd.concat(frames, ignore_index=True).reindex(columns=columns)
     out["signs"] = signs(signs_)
     by = ["concept", "solver", "recovered", "pretrained"]
     weighted = alignment.assign(share=alignment["share"] * alignment["n"])

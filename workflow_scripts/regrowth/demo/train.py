@@ -7,6 +7,7 @@ are learned ones; and *gating*, a share of each batch that runs with the ``ff.ne
 and a wrong caption, so that these layers must carry the concept.
 """
 
+import copy
 import logging
 import math
 import time
@@ -287,10 +288,10 @@ def scheduler() -> PNDMScheduler:
 def save_pipeline(target: Path, vae, encoder, tokenizer, unet) -> None:
     """Write a directory that `StableDiffusionPipeline.from_pretrained` loads, in half precision."""
     StableDiffusionPipeline(
-        vae=vae,
-        text_encoder=encoder,
+        vae=copy.deepcopy(vae),
+        text_encoder=copy.deepcopy(encoder),
         tokenizer=tokenizer,
-        unet=unet,
+        unet=copy.deepcopy(unet),
         scheduler=scheduler(),
         safety_checker=None,
         feature_extractor=None,
