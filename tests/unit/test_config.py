@@ -110,10 +110,11 @@ def test_names_that_collide_or_vanish_in_paths(tmp_path):
 
 def test_a_prompt_with_an_unknown_placeholder(tmp_path):
     def change(c):
-        c["families"]["objects"]["prompts"] = ["an image of {thing}"]
+        c["families"]["objects"]["prompts"] = ["an image of {colour}"]
 
     assert (
-        "asks for thing; known: a_name, a_scene, name, scene" in catalogue_with(tmp_path, change)[1]
+        "asks for colour; known: a_name, a_scene, a_thing, name, scene, thing"
+        in catalogue_with(tmp_path, change)[1]
     )
 
 

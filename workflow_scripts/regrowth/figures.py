@@ -52,7 +52,9 @@ def pictures(thumbnails: pd.DataFrame, name: str, columns: int = 8) -> Figure:
             keys.label(cell), rotation=0, ha="right", va="center", labelpad=8, fontsize=10
         )
     figure.subplots_adjust(wspace=0.03, hspace=0.03)
-    figure.suptitle(f"{name}: the same prompts and seeds in every row", fontsize=11, y=0.93)
+    title = f"{name}: the same prompts and seeds in every row"
+    above = figure.subplotpars.top + 0.1 / figure.get_figheight()
+    figure.suptitle(title, fontsize=11, y=above, va="bottom")
     return figure
 
 
