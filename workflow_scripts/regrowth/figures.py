@@ -106,12 +106,12 @@ def over_k(table: pd.DataFrame, name: str) -> Figure | None:
 def signs(table: pd.DataFrame) -> Figure:
     """Sign accuracy of the largest share of the completed entries, by concept and solver."""
     figure, axis = plt.subplots(figsize=(5.6, 3.6))
-    for (concept, guess, solver), part in table.groupby(["concept", "guess", "solver"]):
-        if guess != "completed":
-            continue
+    own = table[table["guess"] == "completed"]
+    colours = {concept: f"C{i}" for i, concept in enumerate(own["concept"].unique())}
+    for (concept, solver), part in own.groupby(["concept", "solver"], sort=False):
         axis.plot(
             part["share"], part["accuracy"], marker=".", alpha=0.85, label=f"{concept}, {solver}",
-            linestyle="-" if solver == "nuclear" else ":",
+            color=colours[concept], linestyle="-" if solver == "nuclear" else ":",
         )  # fmt: skip
     axis.axhline(0.5, color=GREY, linestyle="--", label="chance")
     axis.set(xlabel="largest share of completed entries", ylabel="signs right", ylim=(0.45, 1.01))
