@@ -13,7 +13,7 @@ detect = getattr(defences, snakemake.wildcards.detector)
 arrays, told = {}, {}
 for layer, weights in read_arrays(snakemake.input[0]).items():
     missing = detect(weights)
-    done = complete(weights, missing, snakemake.wildcards.solver, study.device)
+    done = complete(weights, missing, snakemake.wildcards.solver, study.device, layer)
     arrays[f"{layer}:positions"], arrays[f"{layer}:values"] = pack(missing), done.values
     told[layer] = {
         "iterations": done.iterations,

@@ -1,10 +1,16 @@
 """The solvers against slow versions with a full SVD in float64."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from regrowth.completion import complete
+from regrowth.completion import SOLVERS, complete
+from regrowth.config import Solver
+from regrowth.solvers import gauss_spin
+from regrowth.solvers.problem import Problem
 
 SHAPES = [(12, 40), (40, 12), (24, 60)]
 
@@ -64,26 +70,103 @@ def test_solvers_agree_and_recover_low_rank_signs():
     assert (guess["nuclear"] == np.sign(weights[missing])).mean() > 0.9
 
 
-@pytest.mark.parametrize("solver", ["faithful", "nuclear"])
+def large_ones_missing(shape, share, seed=0):
+    """Correlated rows, each column's largest entries gone, as pruning leaves them."""
+    rng = np.random.default_rng(seed)
+    mix = rng.normal(size=(shape[0], shape[0] // 3)) / np.sqrt(shape[0] / 3)
+    weights = mix @ rng.normal(size=(shape[0] // 3, shape[1])) + 0.4 * rng.normal(size=shape)
+    return weights, np.abs(weights) >= np.quantile(np.abs(weights), 1 - share, axis=0)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_softimpute_at_one_lambda_is_the_papers_equation_two(shape):
+    weights, missing = problem(shape, seed=4)
+    done = complete(weights, missing, "softimpute", lambdas=[2.0], limit=1000, tolerance=1e-9)
+    x = np.zeros(shape)
+    for _ in range(done.iterations):
+        u, s, v = np.linalg.svd(np.where(missing, x, weights), full_matrices=False)
+        x = (u * np.maximum(s - 2.0, 0)) @ v
+    assert done.converged
+    np.testing.assert_allclose(done.values, x[missing], rtol=1e-4, atol=1e-6)
+
+
+def test_softimpute_takes_the_lambda_that_foretells_best():
+    """Noise-free low rank wants no shrinkage, pure noise wants everything shrunk."""
+    low, missing = problem((20, 60), seed=5, rank=2)
+    rng = np.random.default_rng(6)
+    clean = rng.normal(size=(20, 2)) @ rng.normal(size=(2, 60))
+    told = {}
+    for name, weights in (("clean", clean), ("noise", rng.normal(size=(20, 60)))):
+        note = complete(weights, missing, "softimpute").note
+        told[name] = float(note.split(";")[0].removeprefix("lambda ")) / np.linalg.norm(weights, 2)
+    assert told["clean"] < 0.02 < 0.3 < told["noise"]
+
+
+def test_gauss_is_the_conditional_mean_of_every_column():
+    weights, missing = large_ones_missing((12, 40), 0.2)
+    layer = Problem(torch.from_numpy(weights), torch.from_numpy(missing), False)
+    nothing = torch.zeros(int(missing.sum()), dtype=torch.float64)
+    k = gauss_spin._precision(layer, nothing, nothing, 0.5)
+    zero = np.where(missing, 0, weights)
+    gram = zero @ zero.T
+    slow_k = 40 * np.linalg.inv(gram + 0.5 * np.trace(gram) / 12 * np.eye(12))
+    np.testing.assert_allclose(k.numpy(), slow_k, rtol=1e-8)
+    found, _, _ = gauss_spin._conditional_mean(layer, k, nothing, 1e-12, 500)
+    slow = np.zeros(weights.shape)
+    for j, gone in enumerate(missing.T):
+        inside, across = slow_k[np.ix_(gone, gone)], slow_k[np.ix_(gone, ~gone)]
+        slow[gone, j] = -np.linalg.solve(inside, across @ weights[~gone, j])
+    np.testing.assert_allclose(found.numpy(), slow[missing], rtol=1e-6, atol=1e-9)
+
+
+def test_scales_are_those_of_a_gaussian_whose_largest_are_gone():
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(20000, 2)) * [0.5, 3.0]
+    missing = np.abs(weights) >= np.quantile(np.abs(weights), [0.9, 0.7], axis=0).diagonal()
+    layer = Problem(torch.from_numpy(weights), torch.from_numpy(missing), False)
+    sigma, expected = gauss_spin._scales(layer)
+    np.testing.assert_allclose(sigma, [0.5, 3.0], rtol=0.02)
+    lost = [np.abs(weights[missing[:, j], j]).mean() for j in (0, 1)]
+    np.testing.assert_allclose(sigma * expected, lost, rtol=0.02)
+
+
+def test_gauss_spin_beats_the_nuclear_norm_where_the_largest_are_gone():
+    right = dict.fromkeys(("nuclear", "gauss-spin"), 0)
+    for seed in range(5):
+        weights, missing = large_ones_missing((60, 240), 0.15, seed)
+        for solver in right:
+            guess = complete(weights, missing, solver).values
+            right[solver] += (np.sign(guess) == np.sign(weights[missing])).mean() / 5
+    assert right["gauss-spin"] > right["nuclear"] + 0.01 > 0.7
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 1000), factor=st.floats(0.01, 100))
-def test_scaling_and_permuting(solver, seed, factor):
+def test_scaling_permuting_and_repeating(solver, seed, factor):
     weights, missing = problem((8, 20), seed)
+    at = (lambda f: {"lambdas": [3.0 * f, 0.5 * f]}) if solver == "softimpute" else lambda f: {}
     one = np.zeros(weights.shape)
-    one[missing] = complete(weights, missing, solver).values
-    scaled = complete(weights * factor, missing, solver).values
+    one[missing] = complete(weights, missing, solver, **at(1)).values
+    again = complete(weights, missing, solver, **at(1)).values
+    np.testing.assert_array_equal(again, one[missing])
+    scaled = complete(weights * factor, missing, solver, **at(factor)).values
     np.testing.assert_allclose(scaled, factor * one[missing], rtol=2e-3, atol=2e-3 * factor)
     rng = np.random.default_rng(seed)
     rows, columns = rng.permutation(8), rng.permutation(20)
     mixed = np.ix_(rows, columns)
-    moved = complete(weights[mixed], missing[mixed], solver).values
+    moved = complete(weights[mixed], missing[mixed], solver, **at(1)).values
     np.testing.assert_allclose(moved, one[mixed][missing[mixed]], rtol=2e-3, atol=2e-3)
+
+
+def test_the_study_knows_every_solver():
+    assert set(get_args(Solver)) == set(SOLVERS)
 
 
 def test_what_stands_at_missing_positions_is_ignored():
     weights, missing = problem((10, 30))
     spoiled = np.where(missing, np.nan, weights)
-    for solver in ("faithful", "nuclear"):
+    for solver in SOLVERS:
         a, b = complete(weights, missing, solver), complete(spoiled, missing, solver)
         np.testing.assert_array_equal(a.values, b.values)
 
@@ -98,7 +181,9 @@ def test_a_zero_row_is_told_and_not_passed_off_as_a_result():
 
 def test_bad_input_is_refused():
     weights, missing = problem((4, 6))
-    with pytest.raises(ValueError, match="unknown solver 'magic'; known: faithful, nuclear"):
+    with pytest.raises(
+        ValueError, match="unknown solver 'magic'; known: faithful, nuclear, softimp"
+    ):
         complete(weights, missing, "magic")
     with pytest.raises(ValueError, match="everything is missing"):
         complete(weights, np.ones_like(missing), "nuclear")
@@ -106,6 +191,35 @@ def test_bad_input_is_refused():
         complete(weights, missing.T, "nuclear")
     bad = weights.copy()
     bad[~missing] = np.inf
-    with pytest.raises(ValueError, match="not finite"):
-        complete(bad, missing, "nuclear")
+    with pytest.raises(ValueError, match=r"layer 3: \d+ observed weights are not finite"):
+        complete(bad, missing, "nuclear", layer="layer 3")
+    with pytest.raises(ValueError, match="floating-point weights are wanted, not int64"):
+        complete(np.ones((4, 6), int), missing)
     assert complete(weights, np.zeros_like(missing), "nuclear").values.shape == (0,)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_line_with_nothing_observed_is_told(solver):
+    weights, missing = problem((10, 30))
+    missing[4], missing[:, 7] = True, True
+    done = complete(weights, missing, solver)
+    assert "1 row has nothing observed; 1 column has nothing observed" in done.note
+    assert np.isfinite(done.values).all()
+
+
+def test_a_layer_too_large_for_its_device_goes_to_the_cpu(monkeypatch):
+    from regrowth import completion
+
+    tried = []
+
+    def full(problem):
+        tried.append(problem)
+        if len(tried) == 1:
+            raise torch.OutOfMemoryError
+        return SOLVERS["nuclear"](problem)
+
+    weights, missing = problem((10, 30))
+    monkeypatch.setitem(completion.SOLVERS, "full", full)
+    done = complete(weights, missing, "full", device="cpu:0")
+    assert done.device == "cpu" and "does not fit the memory of cpu:0" in done.note
+    np.testing.assert_array_equal(done.values, complete(weights, missing).values)

@@ -21,6 +21,7 @@ from pydantic import (
 from regrowth import keys
 
 Kind = Literal["object", "style", "prompts"]
+Solver = Literal["faithful", "softimpute", "nuclear", "gauss-spin"]
 
 
 class ConfigError(ValueError):
@@ -96,7 +97,7 @@ class Block(Strict):
     sigmas: list[Positive] = Field([], description="in standard deviations of the kept weights")
     variants: Annotated[list[Literal["pruned", "quant4", "revived"]], Field(min_length=1)]
     detectors: Annotated[list[Literal["zeros"]], Field(min_length=1)] = ["zeros"]
-    solvers: Annotated[list[Literal["faithful", "nuclear"]], Field(min_length=1)] = ["nuclear"]
+    solvers: Annotated[list[Solver], Field(min_length=1)] = ["nuclear"]
     K: list[Share] = []
     magnitudes: list[Literal["max", "mean", "sample"]] = []
 
@@ -117,7 +118,7 @@ class Block(Strict):
 class Signs(Strict):
     """Whose signs are measured, for every concept of the sweep; needs no pictures."""
 
-    solvers: list[Literal["faithful", "nuclear"]] = ["nuclear", "faithful"]
+    solvers: list[Solver] = ["nuclear", "faithful"]
 
 
 class Study(Strict):
