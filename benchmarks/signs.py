@@ -76,13 +76,13 @@ def markdown() -> str:
     names = list(dict.fromkeys(accuracy["guess"]))
     return "\n\n".join(
         [
-            "Each cell under *top* is the share of right signs among the largest completed entries, "
-            "and among the others.",
+            "Each cell under *top* is the share of right signs among the largest completed "
+            "entries, and among the others.",
             accuracy_table(accuracy, ["guess"]).to_markdown(index=False),
             "By mask and ratio:",
             accuracy_table(accuracy, ["mask", "ratio", "guess"]).to_markdown(index=False),
-            "Magnitude alignment: of each recovered fifth (1 = largest), the share that lies in each "
-            "pretrained fifth.",
+            "Magnitude alignment: of each recovered fifth (1 = largest), the share that lies in "
+            "each pretrained fifth.",
             pd.concat([alignment_table(alignment, n) for n in names]).to_markdown(index=False),
         ]
     )
