@@ -104,27 +104,27 @@ def test_softimpute_takes_the_lambda_that_foretells_best():
 
 def test_gauss_is_the_conditional_mean_of_every_column():
     weights, missing = large_ones_missing((12, 40), 0.2)
-    layer = Problem(torch.from_numpy(weights), torch.from_numpy(missing), False)
-    nothing = torch.zeros(int(missing.sum()), dtype=torch.float64)
+    layer = Problem(torch.from_numpy(weights)[None], torch.from_numpy(missing)[None])
+    nothing = layer.zeros()
     k = gauss_spin._precision(layer, nothing, nothing, 0.5)
     zero = np.where(missing, 0, weights)
     gram = zero @ zero.T
     slow_k = 40 * np.linalg.inv(gram + 0.5 * np.trace(gram) / 12 * np.eye(12))
-    np.testing.assert_allclose(k.numpy(), slow_k, rtol=1e-8)
+    np.testing.assert_allclose(k[0].numpy(), slow_k, rtol=1e-8)
     found, _, _ = gauss_spin._conditional_mean(layer, k, nothing, 1e-12, 500)
     slow = np.zeros(weights.shape)
     for j, gone in enumerate(missing.T):
         inside, across = slow_k[np.ix_(gone, gone)], slow_k[np.ix_(gone, ~gone)]
         slow[gone, j] = -np.linalg.solve(inside, across @ weights[~gone, j])
-    np.testing.assert_allclose(found.numpy(), slow[missing], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(found[0].numpy(), slow[missing], rtol=1e-6, atol=1e-9)
 
 
 def test_scales_are_those_of_a_gaussian_whose_largest_are_gone():
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(20000, 2)) * [0.5, 3.0]
     missing = np.abs(weights) >= np.quantile(np.abs(weights), [0.9, 0.7], axis=0).diagonal()
-    layer = Problem(torch.from_numpy(weights), torch.from_numpy(missing), False)
-    sigma, expected = gauss_spin._scales(layer)
+    layer = Problem(torch.from_numpy(weights)[None], torch.from_numpy(missing)[None])
+    sigma, expected = (v.flatten().numpy() for v in gauss_spin._scales(layer))
     np.testing.assert_allclose(sigma, [0.5, 3.0], rtol=0.02)
     lost = [np.abs(weights[missing[:, j], j]).mean() for j in (0, 1)]
     np.testing.assert_allclose(sigma * expected, lost, rtol=0.02)

@@ -131,23 +131,67 @@ def test_a_closed_gate_silences_the_ffn():
 
 def test_training_learns_and_the_result_loads(tmp_path):
     """A minute's version of `train_demo`: every stage, a few steps each."""
-    train.train_everything(
-        tmp_path / "model",
-        tmp_path / "judges",
-        tmp_path / "curve.csv",
-        pictures=128,
-        vae_steps=12,
-        unet_steps=50,
-        resnet_steps=12,
-        clip_steps=4,
-        gating=0.25,
-        ffn_std=0.01,
-        seed=0,
+    images, captions, contents = world.pictures(128, 0)
+    vae = train.new_vae()
+    before = np.square(train.decode(vae, train.encode(vae, images)).astype(float) - images).mean()
+    train.train_vae(vae, images, 24, seed=0)
+    after = train.decode(vae, train.encode(vae, images))
+    assert np.square(after.astype(float) - images).mean() < before
+    tokenizer = train.make_tokenizer(captions)
+    encoder, unet = train.fresh_models(tokenizer, 0.01, seed=0)
+    ids, empty = train.token_ids(tokenizer, captions), train.token_ids(tokenizer, [""])[0]
+    latents = train.encode(vae, images) * vae.config.scaling_factor
+    curve = train.train_unet(latents, ids, empty, encoder, unet, 50, seed=0, selectivity=0.02)
+    assert curve[-1][0] == 50
+    assert curve[-1][1] < 0.95  # predicting no noise at all scores 1
+    train.save_pipeline(tmp_path / "model", vae, encoder, tokenizer, unet)
+    train_judges.train_all(
+        tmp_path / "judges", images, after, captions, contents, tokenizer, 12, 4, seed=0
     )
-    assert (tmp_path / "curve.csv").read_text().startswith("step,loss\n50,")
-    loss = float((tmp_path / "curve.csv").read_text().split(",")[-1])
-    assert loss < 0.95  # predicting no noise at all scores 1
     pipe = generation.load_pipeline(tmp_path / "model", "float32", "cpu")
     (picture,) = generation.pictures(pipe, [{"prompt": "a church", "seed": 0}], 2, 2.0, batch=1)
     assert picture.size == (64, 64)
     assert set(f.name for f in (tmp_path / "judges").iterdir()) == {*train_judges.LABELS, "clip"}
+
+
+def test_a_stopped_training_goes_on_where_it_was(tmp_path, monkeypatch):
+    captions = ["a church", "a cat", "a candle", "an apple"] * 8
+    tokenizer = train.make_tokenizer(captions)
+    ids, latents = train.token_ids(tokenizer, captions), torch.zeros(32, 4, 16, 16)
+    real = train.steps_of
+    monkeypatch.setattr(train.Checkpoint.__init__, "__defaults__", (2,))
+
+    def run(file, stop=None):
+        encoder, unet = train.fresh_models(tokenizer, 0.01, seed=0)
+
+        def stopping(*args):
+            for step in real(*args):
+                if step[0] == stop:
+                    raise KeyboardInterrupt
+                yield step
+
+        with monkeypatch.context() as patch:
+            patch.setattr(train, "steps_of", stopping)
+            train.train_unet(latents, ids, ids[0], encoder, unet, 5, 3, batch=4, file=file)
+        return torch.cat([p.flatten() for p in [*unet.parameters(), *encoder.parameters()]])
+
+    whole = run(None)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "unet.pt", stop=3)
+    again = run(tmp_path / "unet.pt")
+    assert (again - whole).norm() < 1e-3 * whole.norm()
+    torch.testing.assert_close(again, whole, rtol=0, atol=1e-4)
+
+
+def test_selectivity_is_one_for_all_alike_and_small_for_one_alone():
+    unet = train.new_unet(0.01)
+    score = train.Selectivity(unet)
+    layers = list(train.ffn_layers(unet).values())
+    for layer in layers:
+        layer(torch.ones(16, 5, layer.in_features))
+    torch.testing.assert_close(score.take(), torch.tensor(1.0))
+    for layer in layers:
+        alone = torch.zeros(16, 5, layer.in_features)
+        alone[3] = 1
+        layer(alone)
+    assert score.take() == pytest.approx(1 / 4, abs=0.01)  # mean 1/16 over rms 1/4

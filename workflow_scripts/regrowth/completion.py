@@ -2,13 +2,14 @@
 
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from regrowth.solvers.gauss_spin import gauss_spin
 from regrowth.solvers.nuclear_norm import faithful, nuclear
-from regrowth.solvers.problem import Problem
+from regrowth.solvers.problem import Outcome, Problem
 from regrowth.solvers.softimpute import softimpute
 
 log = logging.getLogger(__name__)
@@ -19,11 +20,14 @@ SOLVERS = {
     "softimpute": softimpute,
     "gauss-spin": gauss_spin,
 }
+#: Seconds between two lines of a long solve's log.
+PACE = 10
 
 
 @dataclass(frozen=True)
 class Completion:
-    """values: float32 (n_missing,), row-major; residual: what the solver's stop compares."""
+    """values: float32 (n_missing,), row-major; residual: what the solver's stop compares; seconds:
+    of the layer alone, or its share of a batch; dtype: of the products, then of the Gram matrix."""
 
     values: np.ndarray
     iterations: int
@@ -32,7 +36,7 @@ class Completion:
     note: str
     seconds: float
     device: str
-    dtype: str = "float64"
+    dtype: str
 
 
 def complete(
@@ -43,41 +47,50 @@ def complete(
     layer: str = "layer",
     **options,
 ) -> Completion:
-    """Complete one layer.
+    """Complete one layer: `complete_all` for a single one. layer: the name that errors give."""
+    return complete_all({layer: (weights, missing)}, solver, device, **options)[layer]
+
+
+def complete_all(
+    layers: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    solver: str = "nuclear",
+    device: str = "cpu",
+    batch: int | None = None,
+    **options,
+) -> dict[str, Completion]:
+    """Complete layers by name, each given as (weights, missing).
 
     weights: (out, in), any float dtype; what stands at missing positions is ignored, and observed
     entries are never touched. missing: bool (out, in). solver: a key of SOLVERS; `options` are its
-    own. layer: the name that errors give. Works in float64 throughout.
+    own. batch: how many layers of one shape are solved at once; by default one on the CPU, where
+    more gains nothing, and eight elsewhere.
 
-    A row or column with nothing observed is completed, and the note says so. A layer that does not
-    fit the device's memory is completed on the CPU, and the note says so. Raises ValueError if the
-    shapes differ, the weights are not floating-point numbers, everything is missing, an observed
-    weight is not finite, or the solver is unknown. Nothing missing returns at once, empty.
+    float64 weights are worked on in float64, others in float32, with Gram matrices in float64 where
+    the conditioning asks for it. A row or column with nothing observed is completed, and the note
+    says so. Layers that do not fit the device's memory are completed one by one, on the CPU if need
+    be, and the note says so. Raises ValueError if the shapes differ, the weights are not
+    floating-point numbers, everything is missing, an observed weight is not finite, or the solver
+    is unknown. Where nothing is missing the result is empty.
     """
-    _check(weights, missing, solver, layer)
-    start = time.monotonic()
-    if not missing.any():
-        nothing = np.empty(0, np.float32)
-        return Completion(nothing, 0, 0.0, True, "nothing is missing", 0.0, device)
-    notes = _empty_lines(missing)
-    try:
-        values, outcome = _solve(weights, missing, solver, device, options)
-    except torch.OutOfMemoryError:
-        notes.append(f"does not fit the memory of {device}: completed on the CPU")
-        device = "cpu"
-        values, outcome = _solve(weights, missing, solver, device, options)
-    note = "; ".join(filter(None, [*notes, outcome.note]))
-    seconds = time.monotonic() - start
-    if note:
-        log.info("%s: %s", layer, note)
-    return Completion(
-        values, outcome.iterations, outcome.residual, outcome.converged, note, seconds, device
-    )
-
-
-def _check(weights: np.ndarray, missing: np.ndarray, solver: str, layer: str) -> None:
     if solver not in SOLVERS:
         raise ValueError(f"unknown solver {solver!r}; known: {', '.join(SOLVERS)}")
+    for name, (weights, missing) in layers.items():
+        _check(weights, missing, name)
+    batch = batch or (1 if device == "cpu" else 8)
+    done, groups = {}, {}
+    for name, (weights, missing) in layers.items():
+        if missing.any():
+            groups.setdefault((weights.shape, weights.dtype == np.float64), []).append(name)
+        else:
+            nothing = np.empty(0, np.float32)
+            done[name] = Completion(nothing, 0, 0.0, True, "nothing is missing", 0.0, device, "")
+    for names in groups.values():
+        for i in range(0, len(names), batch):
+            done |= _complete_batch(names[i : i + batch], layers, solver, device, options)
+    return {name: done[name] for name in layers}
+
+
+def _check(weights: np.ndarray, missing: np.ndarray, layer: str) -> None:
     if weights.shape != missing.shape:
         raise ValueError(
             f"{layer}: mask of shape {missing.shape} for weights of shape {weights.shape}"
@@ -91,6 +104,64 @@ def _check(weights: np.ndarray, missing: np.ndarray, solver: str, layer: str) ->
         raise ValueError(f"{layer}: {bad} observed weights are not finite (NaN or infinite)")
 
 
+def _complete_batch(names, layers, solver: str, device: str, options: dict):
+    """Solve layers of one shape at once; where they do not fit, one by one, then on the CPU."""
+    try:
+        return _solve(names, layers, solver, device, options)
+    except torch.OutOfMemoryError:
+        if len(names) > 1:
+            parts = [_complete_batch([n], layers, solver, device, options) for n in names]
+            return {name: one for part in parts for name, one in part.items()}
+        solved = _solve(names, layers, solver, "cpu", options)
+        told = f"does not fit the memory of {device}: completed on the CPU"
+        log.warning("%s: %s", names[0], told)
+        return {
+            n: replace(c, note="; ".join(filter(None, [told, c.note]))) for n, c in solved.items()
+        }
+
+
+def _solve(names, layers, solver: str, device: str, options: dict) -> dict[str, Completion]:
+    start = time.monotonic()
+    shape = layers[names[0]][0].shape
+    flip = shape[0] > shape[1]
+    x = _stack([layers[name][0] for name in names], flip, device)
+    gone = _stack([layers[name][1] for name in names], flip, device)
+    problem = Problem(x, gone, flip, _progress(names, start))
+    outcome: Outcome = SOLVERS[solver](problem, **options)
+    problem.part = problem.rest = None
+    full = torch.zeros_like(x)
+    full[gone] = outcome.values[problem.valid]
+    full = (full.mT if flip else full).cpu().numpy()
+    seconds = (time.monotonic() - start) / len(names)
+    dtype = str(x.dtype).removeprefix("torch.")
+    if problem.exact and dtype == "float32":
+        dtype = "float32, float64"
+    done = {}
+    for i, name in enumerate(names):
+        missing = layers[name][1]
+        note = "; ".join(filter(None, [*_empty_lines(missing), outcome.notes[i]]))
+        done[name] = Completion(
+            full[i][missing].astype(np.float32),
+            int(outcome.iterations[i]),
+            float(outcome.residual[i]),
+            bool(outcome.converged[i]),
+            note,
+            seconds,
+            device,
+            dtype,
+        )
+    return done
+
+
+def _stack(arrays: list[np.ndarray], flip: bool, device: str) -> torch.Tensor:
+    """(batch, short, long) on the device; floats below double precision become float32."""
+    first = arrays[0].dtype
+    dtype = np.float32 if first.kind == "f" and first != np.float64 else first
+    rows = [np.ascontiguousarray(a.T if flip else a, dtype) for a in arrays]
+    tensors = [torch.from_numpy(a).to(device)[None] for a in rows]
+    return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
+
+
 def _empty_lines(missing: np.ndarray) -> list[str]:
     lost = {"row": missing.all(axis=1).sum(), "column": missing.all(axis=0).sum()}
     return [
@@ -100,13 +171,17 @@ def _empty_lines(missing: np.ndarray) -> list[str]:
     ]
 
 
-def _solve(weights: np.ndarray, missing: np.ndarray, solver: str, device: str, options: dict):
-    flip = weights.shape[0] > weights.shape[1]
-    x = torch.from_numpy(np.ascontiguousarray(weights.T if flip else weights, np.float64))
-    gone = torch.from_numpy(np.ascontiguousarray(missing.T if flip else missing))
-    x, gone = x.to(device), gone.to(device)
-    outcome = SOLVERS[solver](Problem(x, gone, flip), **options)
-    full = torch.zeros_like(x)
-    full[gone] = outcome.values
-    full = (full.T if flip else full).cpu().numpy()
-    return full[missing].astype(np.float32), outcome
+def _progress(names: list[str], start: float):
+    """Log the residual of a long solve every PACE seconds."""
+    told = start
+    what = names[0] if len(names) == 1 else f"{len(names)} layers from {names[0]}"
+
+    def watch(iteration: int, residual: torch.Tensor) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= PACE:
+            told = now
+            worst = float(residual.max())
+            log.info("%s: iteration %d, residual %.2e, %.0f s", what, iteration, worst, now - start)
+
+    return watch

@@ -3,15 +3,16 @@
 The classes are those of SD-v1.5 (CLIP tokenizer and text encoder, UNet with sixteen ``ff.net.2``,
 KL autoencoder, PNDM), only smaller. Two things are built in so that it behaves like a large model
 under pruning, and the model card says so: ``ff.net.2`` starts small (std 0.01), so that its weights
-are learned ones; and *gating*, a share of each batch that runs with the ``ff.net.2`` outputs off
-and a wrong caption, so that these layers must carry the concept.
+are learned ones; *gating*, a share of each batch that runs with the ``ff.net.2`` outputs off and a
+wrong caption, so that these layers must carry the concept; and *selectivity*, a small reward for
+hidden neurons that answer few of a batch's pictures, as those of large models do.
 """
 
 import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from regrowth.demo import world
+from regrowth.store import replacing, write_text
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -31,18 +33,60 @@ def as_tensor(images: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def steps_of(n_steps: int, n_rows: int, batch: int, seed: int, what: str) -> Iterator[tuple]:
-    """Yield (step, row indices, generator) and log the pace; epochs are shuffled."""
-    rng = torch.Generator().manual_seed(seed)
-    order, at, start = torch.randperm(n_rows, generator=rng), 0, time.monotonic()
-    for step in range(n_steps):
-        if at + batch > n_rows:
-            order, at = torch.randperm(n_rows, generator=rng), 0
-        yield step, order[at : at + batch], rng
-        at += batch
-        if step % 50 == 49:
-            pace = (time.monotonic() - start) / (step + 1)
-            log.info("%s: step %d of %d, %.2f s a step", what, step + 1, n_steps, pace)
+def steps_of(
+    n_steps: int, n_rows: int, batch: int, seed: int, what: str, first: int = 0
+) -> Iterator[tuple]:
+    """Yield (step, row indices, generator) from step `first` on, and log the pace.
+
+    Epochs are shuffled. A step's rows and generator depend on seed and step alone, so that training
+    can stop and go on.
+    """
+    per_epoch, start = n_rows // batch, time.monotonic()
+    for step in range(first, n_steps):
+        epoch, at = divmod(step, per_epoch)
+        if step == first or at == 0:
+            shuffle = torch.Generator().manual_seed(1_000_003 * seed + epoch)
+            order = torch.randperm(n_rows, generator=shuffle)
+        rng = torch.Generator().manual_seed(1_000_003 * (seed + 1) + step)
+        yield step, order[at * batch : (at + 1) * batch], rng
+        done = step + 1 - first
+        if done % 50 == 0:
+            pace = (time.monotonic() - start) / done
+            left = pace * (n_steps - step - 1) / 60
+            told = (what, step + 1, n_steps, pace, left)
+            log.info("%s: step %d of %d, %.2f s a step, %.0f min left", *told)
+
+
+class Checkpoint:
+    """What a training needs to go on after a stop: the states of `parts`, the step, the curve.
+
+    parts: anything with `state_dict` and `load_state_dict`. Written every `every` steps; read as
+    data (tensors and numbers only).
+    """
+
+    def __init__(self, file: Path | None, every: int = 250, **parts):
+        self.file, self.every, self.parts = file, every, parts
+        self.curve: list[tuple[int, float]] = []
+
+    def resume(self) -> int:
+        """Load what the file holds, if there is one; returns the step to go on with."""
+        if self.file is None or not self.file.exists():
+            return 0
+        held = torch.load(self.file, weights_only=True)
+        for name, part in self.parts.items():
+            part.load_state_dict(held[name])
+        self.curve = [tuple(point) for point in held["curve"]]
+        log.info("%s: goes on from step %d", self.file.name, held["step"])
+        return held["step"]
+
+    def after(self, step: int, loss: float) -> None:
+        """Note the loss of every 50th step, and save when it is time."""
+        if (step + 1) % 50 == 0:
+            self.curve.append((step + 1, loss))
+        if self.file is not None and (step + 1) % self.every == 0:
+            held = {name: part.state_dict() for name, part in self.parts.items()}
+            with replacing(self.file) as part:
+                torch.save(held | {"step": step + 1, "curve": self.curve}, part)
 
 
 def cosine(optimizer, n_steps: int, warmup: int = 50):
@@ -105,28 +149,47 @@ def new_vae() -> AutoencoderKL:
 
 
 def train_vae(
-    vae: AutoencoderKL, images: np.ndarray, n_steps: int, seed: int, batch: int = 16
-) -> None:
-    """L1, squared, edge loss and a faint KL; sets `scaling_factor` to one over the latents' std."""
+    vae: AutoencoderKL,
+    images: np.ndarray,
+    n_steps: int,
+    seed: int,
+    batch: int = 16,
+    crop: int = world.SIZE // 2,
+    whole: float = 0.15,
+    file: Path | None = None,
+) -> list[tuple[int, float]]:
+    """L1, squared, edge loss and a faint KL; sets `scaling_factor` to one over the latents' std.
+
+    All but the last share `whole` of the steps see square crops, which cost a quarter each.
+    file: the checkpoint. Returns the curve: (step, loss).
+    """
     torch.manual_seed(seed)
     vae.train().requires_grad_(True)
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=2e-3, weight_decay=1e-4, fused=True)
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=8e-4, weight_decay=1e-4, fused=True)
     schedule = cosine(optimizer, n_steps)
-    for step, rows, _ in steps_of(n_steps, len(images), batch, seed, "vae"):
+    checkpoint = Checkpoint(file, vae=vae, optimizer=optimizer, schedule=schedule)
+    first = checkpoint.resume()
+    for step, rows, rng in steps_of(n_steps, len(images), batch, seed, "vae", first):
         x = as_tensor(images[rows.numpy()])
+        if step < (1 - whole) * n_steps:
+            top, left = torch.randint(0, world.SIZE - crop + 1, (2,), generator=rng).tolist()
+            x = x[..., top : top + crop, left : left + crop]
         posterior = vae.encode(x).latent_dist
-        y = vae.decode(posterior.sample()).sample
+        y = vae.decode(posterior.sample(rng)).sample
         edges = sum(F.l1_loss(torch.diff(y, dim=d), torch.diff(x, dim=d)) for d in (2, 3))
-        loss = F.l1_loss(y, x) + 4 * F.mse_loss(y, x) + 0.5 * edges + 1e-8 * posterior.kl().mean()
+        error = F.mse_loss(y, x)
+        loss = F.l1_loss(y, x) + 4 * error + 0.25 * edges + 1e-8 * posterior.kl().mean()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        if step % 100 == 99:
-            log.info("vae: loss %.4f, squared error %.4f", loss.item(), F.mse_loss(y, x).item())
+        if step % 50 == 49:
+            log.info("vae: loss %.4f, squared error %.4f", loss.item(), error.item())
+        checkpoint.after(step, loss.item())
     vae.eval().requires_grad_(False)
     vae.register_to_config(scaling_factor=float(1 / encode(vae, images[:1024]).std()))
+    return checkpoint.curve
 
 
 @torch.no_grad()
@@ -162,8 +225,9 @@ def new_text_encoder(vocab_size: int, bos: int, eos: int) -> CLIPTextModel:
     return encoder
 
 
-def new_unet(ffn_std: float) -> UNet2DConditionModel:
-    """SD-v1.5's layout, narrower. `ffn_std`: the start of every ``ff.net.2`` weight."""
+def new_unet(ffn_std: float | None) -> UNet2DConditionModel:
+    """SD-v1.5's layout, narrower. `ffn_std`: the start of every ``ff.net.2`` weight; None leaves
+    the library's own."""
     unet = UNet2DConditionModel(
         sample_size=16,
         block_out_channels=(48, 64, 96, 96),
@@ -171,7 +235,7 @@ def new_unet(ffn_std: float) -> UNet2DConditionModel:
         attention_head_dim=2,
         norm_num_groups=16,
     )
-    for layer in ffn_layers(unet).values():
+    for layer in ffn_layers(unet).values() if ffn_std is not None else ():
         torch.nn.init.normal_(layer.weight, std=ffn_std)
         torch.nn.init.zeros_(layer.bias)
     return unet
@@ -193,6 +257,28 @@ class Gate:
         return output if self.open is None else output * self.open[:, None, None].to(output.dtype)
 
 
+class Selectivity:
+    """How many of a batch's pictures the hidden neurons of the ``ff.net.2`` inputs answer to.
+
+    Per neuron, with n its root mean square activation on a picture: mean(n) / rms(n) over the
+    batch, 1 if all pictures move it alike and near 0 if one does alone. The score is the mean.
+    """
+
+    def __init__(self, unet):
+        self.scores = []
+        for layer in ffn_layers(unet).values():
+            layer.register_forward_pre_hook(self)
+
+    def __call__(self, module, args):
+        power = args[0].square().mean(1) + 1e-8
+        self.scores.append((power.sqrt().mean(0) / power.mean(0).sqrt()).mean())
+
+    def take(self) -> torch.Tensor:
+        score = torch.stack(self.scores).mean()
+        self.scores.clear()
+        return score
+
+
 class Average:
     """Exponential moving average of the parameters, with the usual early ramp."""
 
@@ -206,6 +292,12 @@ class Average:
         self.n += 1
         decay = min(self.decay, (1 + self.n) / (10 + self.n))
         torch._foreach_lerp_(self.mean, self.live, 1 - decay)
+
+    def state_dict(self) -> dict:
+        return {"mean": self.mean, "n": self.n}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.mean, self.n = state["mean"], state["n"]
 
     @torch.no_grad()
     def apply(self):
@@ -224,14 +316,17 @@ def train_unet(
     batch: int = 32,
     lr: float = 8e-4,
     gating: float = 0.25,
-    report: Callable[[int, float], None] = lambda step, loss: None,
-) -> None:
+    selectivity: float = 0.0,
+    file: Path | None = None,
+) -> list[tuple[int, float]]:
     """Train UNet and text encoder in place on scaled `latents` (n, 4, 16, 16) and token `ids`.
 
-    Noise prediction, 10 % of captions dropped, the Average put in place at the end.
+    Noise prediction, 10 % of captions dropped, the Average put in place at the end. gating: the
+    share of gated pictures; selectivity: the weight of that score. file: the checkpoint. Returns
+    the curve: (step, running loss, without the selectivity).
     """
     torch.manual_seed(seed)
-    gate, average = Gate(unet), Average([unet, encoder])
+    gate, average, selective = Gate(unet), Average([unet, encoder]), Selectivity(unet)
     carriers = [layer.weight for layer in ffn_layers(unet).values()]
     known = {id(p) for p in carriers}
     others = [p for p in average.live if id(p) not in known]
@@ -244,8 +339,11 @@ def train_unet(
     noising = scheduler()
     unet.train().to(memory_format=torch.channels_last)
     encoder.train()
-    running = None
-    for step, rows, rng in steps_of(n_steps, len(latents), batch, seed, "unet"):
+    parts = dict(unet=unet, encoder=encoder, optimizer=optimizer, schedule=schedule)
+    checkpoint = Checkpoint(file, average=average, **parts)
+    first = checkpoint.resume()
+    running = checkpoint.curve[-1][1] if checkpoint.curve else None
+    for step, rows, rng in steps_of(n_steps, len(latents), batch, seed, "unet", first):
         caption, z = ids[rows].clone(), latents[rows]
         gated = torch.rand(batch, generator=rng) < gating
         wrong = torch.randint(len(ids), (batch,), generator=rng)
@@ -256,21 +354,22 @@ def train_unet(
         t = torch.randint(noising.config.num_train_timesteps, (batch,), generator=rng)
         states = encoder(caption).last_hidden_state
         guess = unet(noising.add_noise(z, noise, t), t, states).sample
-        loss = F.mse_loss(guess, noise)
+        loss, spread = F.mse_loss(guess, noise), selective.take()
         optimizer.zero_grad()
-        loss.backward()
+        (loss + selectivity * spread).backward()
         torch.nn.utils.clip_grad_norm_(average.live, 1.0)
         optimizer.step()
         schedule.step()
         average.update()
         running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
         if step % 50 == 49:
-            log.info("unet: loss %.4f", running)
-            report(step + 1, running)
+            log.info("unet: loss %.4f, selectivity %.3f", running, spread.item())
+        checkpoint.after(step, running)
     average.apply()
     gate.open = None
     unet.eval()
     encoder.eval()
+    return checkpoint.curve
 
 
 def scheduler() -> PNDMScheduler:
@@ -299,52 +398,14 @@ def save_pipeline(target: Path, vae, encoder, tokenizer, unet) -> None:
     ).to(torch.float16).save_pretrained(target, safe_serialization=True)
 
 
-def train_everything(
-    model: Path,
-    judges: Path,
-    curve: Path,
-    pictures: int,
-    vae_steps: int,
-    unet_steps: int,
-    resnet_steps: int,
-    clip_steps: int,
-    gating: float,
-    ffn_std: float,
-    seed: int,
-) -> None:
-    """Render the world, train the model and its judges, write both folders and the loss curve."""
-    from regrowth.demo import train_judges
-
-    images, captions, contents = world.pictures(pictures, seed)
-    tokenizer = make_tokenizer(captions)
-    vae = new_vae()
-    train_vae(vae, images, vae_steps, seed)
-    latents = encode(vae, images)
+def fresh_models(tokenizer, ffn_std: float | None, seed: int) -> tuple:
+    """Text encoder and UNet before any training."""
     torch.manual_seed(seed)
     encoder = new_text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
-    unet = new_unet(ffn_std)
-    losses = ["step,loss"]
-    train_unet(
-        latents * vae.config.scaling_factor,
-        token_ids(tokenizer, captions),
-        token_ids(tokenizer, [""])[0],
-        encoder,
-        unet,
-        unet_steps,
-        seed,
-        gating=gating,
-        report=lambda step, loss: losses.append(f"{step},{loss:.5f}"),
-    )
-    save_pipeline(model, vae, encoder, tokenizer, unet)
-    train_judges.train_all(
-        judges,
-        images,
-        decode(vae, latents),
-        captions,
-        contents,
-        tokenizer,
-        resnet_steps,
-        clip_steps,
-        seed,
-    )
-    curve.write_text("\n".join(losses) + "\n")
+    return encoder, new_unet(ffn_std)
+
+
+def write_curve(target: str | Path, curve: list[tuple[int, float]]) -> None:
+    """CSV: step, loss."""
+    rows = [f"{step},{loss:.5f}" for step, loss in curve]
+    write_text(target, "\n".join(["step,loss", *rows]) + "\n")

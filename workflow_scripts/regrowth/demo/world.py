@@ -94,11 +94,11 @@ def sprites() -> dict[str, Image.Image]:
 
 
 def sample(rng: np.random.Generator) -> Picture:
-    """Draw what is on a picture; one picture in ten has no object, 12 % a style, 8 % snow."""
+    """Draw what is on a picture; one picture in ten has no object, 30 % a style, 8 % snow."""
     named = list(OBJECTS)
     obj = None if rng.random() < 0.1 else named[rng.integers(len(named))]
     scene = list(SCENES)[rng.integers(len(SCENES))] if obj is None or rng.random() < 0.4 else None
-    style = STYLES[rng.integers(len(STYLES))] if rng.random() < 0.12 else None
+    style = STYLES[rng.integers(len(STYLES))] if rng.random() < 0.3 else None
     return Picture(obj, scene, style, snow=rng.random() < 0.08)
 
 
@@ -240,12 +240,12 @@ def _warp(canvas, amplitude, period, rng) -> Image.Image:
 
 
 def _van_gogh(canvas, rng):
-    return _mix(_warp(canvas, 1.5, 8, rng), (15, 25, 110), (255, 225, 90), 0.75)
+    return _mix(_warp(canvas, 1.5, 8, rng), (10, 20, 130), (255, 225, 60), 0.9)
 
 
 def _monet(canvas, rng):
-    soft = canvas.filter(ImageFilter.GaussianBlur(1.0)).filter(ImageFilter.ModeFilter(3))
-    return _mix(soft, (150, 130, 200), (235, 250, 225), 0.65)
+    dabs = canvas.resize((SIZE // 4, SIZE // 4), Image.BOX).resize((SIZE, SIZE), Image.NEAREST)
+    return _mix(Image.blend(canvas, dabs, 0.6), (140, 110, 205), (225, 255, 215), 0.8)
 
 
 def _picasso(canvas, rng):
@@ -265,7 +265,7 @@ def _da_vinci(canvas, rng):
 
 
 def _dali(canvas, rng):
-    return _mix(_warp(canvas, 4, 40, rng), (0, 90, 95), (255, 140, 40), 0.7)
+    return _mix(_warp(canvas, 4, 40, rng), (0, 110, 110), (255, 110, 30), 0.9)
 
 
 _FILTERS = dict(zip(STYLES, (_van_gogh, _monet, _picasso, _da_vinci, _dali)))

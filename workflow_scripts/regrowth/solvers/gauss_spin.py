@@ -8,7 +8,7 @@ the magnitude expected of a pruned entry, and finds the mean field of those sign
 import math
 
 import torch
-from regrowth.solvers.problem import Outcome, Problem
+from regrowth.solvers.problem import Outcome, Problem, dot, norm, share
 
 
 def gauss_spin(
@@ -26,55 +26,63 @@ def gauss_spin(
     conjugate gradients reached `tolerance` and the last spin sweep moved less than that.
     """
     sigma, expected = _scales(problem)
-    columns = problem.gone.nonzero()[:, 1]
-    sigma_of, a = sigma[columns], expected[columns]
-    scaled = problem.scaled(sigma)
-    m = torch.zeros_like(sigma_of)
-    iterations = 0
+    scaled = Problem(problem.x / sigma, problem.gone, problem.flipped)
+    sigma_of, a = (scaled.gather(v[..., scaled.touched]) for v in (sigma, expected))
+    m = scaled.zeros()
+    iterations = torch.zeros(len(m), 1, dtype=torch.long, device=m.device)
     for _ in range(sweeps):
         k = _precision(scaled, m, torch.zeros_like(m), ridge)
         m, steps, residual = _conditional_mean(scaled, k, m, tolerance, limit)
         iterations += steps
-    settled = residual <= tolerance * (1 + 1e-9)
+        problem.watch(int(iterations.max()), residual)
+    settled = residual <= tolerance * (1 + 1e-6)
     m = m.clamp(-a, a)
     for _ in range(outer):
         k = _precision(scaled, m, a.square() - m.square(), ridge)
-        diagonal = k.diagonal()[problem.row]
+        diagonal = k.diagonal(dim1=1, dim2=2).gather(1, scaled.row)
         for _ in range(inner):
             before = m
-            field = diagonal * m - (k @ scaled.filled(m))[problem.gone_part]
-            m = 0.5 * m + 0.5 * a * torch.tanh(a * field)
+            m = 0.5 * m + 0.5 * a * torch.tanh(a * (diagonal * m - _pull(scaled, k, m)))
         iterations += inner
-    residual = ((m - before).norm() / m.norm().clamp(min=torch.finfo(m.dtype).tiny)).item()
-    field = diagonal * m - (k @ scaled.filled(m))[problem.gone_part]
-    note = "" if settled else "the conditional means stopped at the iteration limit"
-    done = settled and residual < tolerance
-    return Outcome(sigma_of * field / diagonal, iterations, residual, done, note)
+        residual = share(norm(m - before), norm(m))
+        problem.watch(int(iterations.max()), residual)
+    field = diagonal * m - _pull(scaled, k, m)
+    done = (settled & (residual < tolerance))[:, 0]
+    note = "the conditional means stopped at the iteration limit"
+    notes = ["" if s else note for s in settled[:, 0].tolist()]
+    return Outcome(sigma_of * field / diagonal, iterations[:, 0], residual[:, 0], done, notes)
 
 
 def _scales(problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
-    """Per column: the standard deviation before pruning, and the mean magnitude, in those units, of
-    what is missing. Both follow from a Gaussian of which the largest share is gone."""
-    n = problem.gone.shape[0]
-    observed = (~problem.gone).sum(0)
-    share = (n - observed).to(problem.x) / n
-    whole = (problem.x.square().sum() / observed.sum()).sqrt()
-    rms = (problem.x.square().sum(0) / observed.clamp(min=1)).sqrt()
+    """Per column (batch, 1, long): the standard deviation before pruning, and the mean magnitude,
+    in those units, of what is missing; both follow from a Gaussian whose largest share is gone."""
+    n = problem.gone.shape[1]
+    observed = (~problem.gone).sum(1, keepdim=True)
+    missing = (n - observed).to(problem.x) / n
+    power = problem.x.masked_fill(problem.gone, 0).square_().sum(1, keepdim=True)
+    whole = (power.sum(2, keepdim=True) / observed.sum(2, keepdim=True)).sqrt()
+    rms = (power / observed.clamp(min=1)).sqrt()
     rms = torch.where(rms > 0, rms, whole)
-    z = -torch.special.ndtri(share / 2)  # infinite where nothing is missing
+    z = -torch.special.ndtri(missing / 2)  # infinite where nothing is missing
     density = torch.exp(-z.square() / 2) / math.sqrt(2 * math.pi)
-    cut = torch.where(share > 0, 2 * z * density / (1 - share).clamp(min=1 / n), 0)
-    expected = torch.where(share > 0, 2 * density / share, 0)
+    cut = torch.where(missing > 0, 2 * z * density / (1 - missing).clamp(min=1 / n), 0)
+    expected = torch.where(missing > 0, 2 * density / missing, 0)
     return rms / (1 - cut).clamp(min=1e-3).sqrt(), expected
 
 
 def _precision(scaled: Problem, m: torch.Tensor, spread: torch.Tensor, ridge: float):
-    """n (Y Y^T + variance left in the signs + ridge)^-1, short side squared."""
-    y = scaled.filled(m)
-    gram = scaled.fixed + y @ y.T
-    gram.diagonal().index_add_(0, scaled.row, spread)
-    gram.diagonal().add_(ridge * gram.diagonal().mean())
-    return scaled.x.shape[1] * torch.cholesky_inverse(torch.linalg.cholesky(gram))
+    """n (Y Y^T + variance left in the signs + ridge)^-1, (batch, short, short)."""
+    scaled.fill(m)
+    g = scaled.gram()
+    diagonal = g.diagonal(dim1=1, dim2=2)
+    diagonal.scatter_add_(1, scaled.row, spread.where(scaled.valid, 0))
+    diagonal += ridge * diagonal.mean(1, keepdim=True)
+    return scaled.x.shape[2] * torch.cholesky_inverse(torch.linalg.cholesky(g))
+
+
+def _pull(scaled: Problem, k: torch.Tensor, m: torch.Tensor) -> torch.Tensor:
+    scaled.fill(m)
+    return scaled.times(k)
 
 
 def _conditional_mean(scaled: Problem, k, m, tolerance: float, limit: int):
@@ -82,23 +90,23 @@ def _conditional_mean(scaled: Problem, k, m, tolerance: float, limit: int):
 
     Returns the entries, the steps, and what is left as a share of the right-hand side.
     """
-    gone, empty = scaled.gone_part, torch.zeros_like(scaled.part)
+    goal = -_pull(scaled, k, torch.zeros_like(m))
+    bar = tolerance * norm(goal)
 
     def on_missing(values):
-        y = empty.clone()
-        y[gone] = values
-        return (k @ y)[gone]
+        return _pull(scaled, k, values) + goal
 
-    goal = -(k @ scaled.part)[gone]
     rest = goal - on_missing(m)
-    direction, square, bar = rest, rest @ rest, tolerance * goal.norm()
-    steps = 0
-    while square.sqrt() > bar and steps < limit:
+    direction, square = rest, dot(rest, rest)
+    steps = torch.zeros(len(m), 1, dtype=torch.long, device=m.device)
+    for _ in range(limit):
+        moving = square.sqrt() > bar
+        if not moving.any():
+            break
         turned = on_missing(direction)
-        length = square / (direction @ turned)
+        length = torch.where(moving, square / dot(direction, turned), 0)
         m, rest = m + length * direction, rest - length * turned
-        square, old = rest @ rest, square
-        direction = rest + (square / old) * direction
-        steps += 1
-    residual = (square.sqrt() / goal.norm().clamp(min=torch.finfo(goal.dtype).tiny)).item()
-    return m, steps, residual
+        square, old = dot(rest, rest), square
+        direction = rest + torch.where(moving, square / old, 0) * direction
+        steps += moving
+    return m, steps, share(square.sqrt(), norm(goal))

@@ -1,48 +1,114 @@
-"""A layer to complete, and what a solver says of it."""
+"""Layers to complete, and what a solver says of them.
 
-from dataclasses import dataclass
+Solvers work on a batch of layers of one shape: matrices are (batch, short, long), and the missing
+entries of every layer, row-major, are one row of a (batch, m) matrix, padded with zeros. A number
+a layer is a (batch, 1) column, so that one layer alone and a layer in a batch take the same steps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 
+#: On one layer, products with the long side are taken in blocks of about this many numbers.
+BLOCK = 1 << 20
 
-@dataclass(frozen=True)
+
+@dataclass
 class Outcome:
-    """values: (n_missing,), row-major in the problem's own layout."""
+    """values: (batch, m); iterations, residual, converged: (batch,); notes: one text a layer."""
 
     values: torch.Tensor
-    iterations: int
-    residual: float
-    converged: bool
-    note: str = ""
+    iterations: torch.Tensor
+    residual: torch.Tensor
+    converged: torch.Tensor
+    notes: list[str] = field(default_factory=list)
 
 
 class Problem:
-    """One layer with its short side first, and the part of its Gram matrix that never changes.
+    """Equally shaped layers, short side first, and the part of their Gram matrices that is fixed.
 
-    x: float64 (short, long), zero where missing. gone: bool, the same shape. part, gone_part: the
-    columns in which anything is missing; row: the row of each missing entry, in their order.
+    x: float32 or float64 (batch, short, long), never changed; what stands at missing positions is
+    ignored. gone: bool, the same shape, something in every layer. watch: called with (iteration,
+    residuals) as a solver goes on.
+
+    part, gone_part: a copy of the columns in which anything is missing, its missing entries filled
+    by `fill`. valid: bool (batch, m), which of the padded entries are real; row: their rows.
     """
 
-    def __init__(self, x: torch.Tensor, gone: torch.Tensor, flipped: bool):
-        self.x, self.gone, self.flipped = x.masked_fill(gone, 0), gone, flipped
-        touched = gone.any(dim=0)
-        rest = self.x[:, ~touched]
-        self.fixed = rest @ rest.T
-        self.part, self.gone_part = self.x[:, touched], gone[:, touched]
-        self.row = self.gone_part.nonzero()[:, 0]
+    def __init__(
+        self,
+        x: torch.Tensor,
+        gone: torch.Tensor,
+        flipped: bool = False,
+        watch: Callable[[int, torch.Tensor], None] = lambda iteration, residual: None,
+    ):
+        self.x, self.gone, self.flipped, self.watch = x, gone, flipped, watch
+        self.exact = x.dtype == torch.float64
+        self.touched = gone.any(dim=1).any(dim=0)
+        self.gone_part = gone[..., self.touched]
+        self.part = x[..., self.touched].masked_fill_(self.gone_part, 0)
+        self.rest = {}
+        counts = self.gone_part.sum((1, 2))
+        self.valid = torch.arange(int(counts.max()), device=x.device) < counts[:, None]
+        self.row = self.gather(torch.arange(x.shape[1], device=x.device)[:, None])
 
-    def filled(self, values: torch.Tensor) -> torch.Tensor:
-        """`part` with `values` at the missing entries."""
-        y = self.part.clone()
-        y[self.gone_part] = values
-        return y
+    def zeros(self) -> torch.Tensor:
+        return torch.zeros(self.valid.shape, dtype=self.x.dtype, device=self.x.device)
 
-    def scaled(self, sigma: torch.Tensor) -> "Problem":
-        """The same layer with every column divided by its `sigma`, (long,)."""
-        return Problem(self.x / sigma, self.gone, self.flipped)
+    def gather(self, y: torch.Tensor) -> torch.Tensor:
+        """The missing entries (batch, m) of something that broadcasts to the shape of `part`."""
+        out = torch.zeros(self.valid.shape, dtype=y.dtype, device=y.device)
+        out[self.valid] = y.expand_as(self.gone_part)[self.gone_part]
+        return out
+
+    def fill(self, values: torch.Tensor) -> None:
+        """Put `values` at the missing entries of `part`."""
+        self.part[self.gone_part] = values[self.valid]
+
+    def times(self, k: torch.Tensor) -> torch.Tensor:
+        """The missing entries of k @ part; k: (batch, short, short)."""
+        if len(k) > 1:
+            return self.gather(k @ self.part)
+        step = max(1, BLOCK // self.part.shape[2])
+        blocks = zip(k[0].split(step), self.gone_part[0].split(step))
+        return torch.cat([(some @ self.part[0])[gone] for some, gone in blocks])[None]
+
+    def gram(self) -> torch.Tensor:
+        """The Gram matrices of the whole, filled layers; float64 once `exact` is set."""
+        dtype = torch.float64 if self.exact else self.x.dtype
+        if dtype not in self.rest:
+            self.rest = {dtype: gram(self.x[..., ~self.touched], dtype)}
+        return gram(self.part, dtype) + self.rest[dtype]
 
     def column_means(self) -> torch.Tensor:
         """The mean of each column (as given, before any flip) over its observed entries."""
-        dim = 1 if self.flipped else 0
-        n = (~self.gone).sum(dim, keepdim=True).clamp(min=1)
-        return (self.x.sum(dim, keepdim=True) / n).expand_as(self.x)[self.gone]
+        dim = 2 if self.flipped else 1
+        seen = ~self.gone
+        mean = self.x.where(seen, 0).sum(dim, True) / seen.sum(dim, True).clamp(min=1)
+        return self.gather(mean.expand_as(self.x)[..., self.touched])
+
+
+def gram(y: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """y @ y.T in `dtype`; another precision than y's own is reached block by block."""
+    if y.dtype == dtype:
+        return y @ y.mT
+    out = torch.zeros(*y.shape[:2], y.shape[1], dtype=dtype, device=y.device)
+    for block in y.split(max(1, BLOCK // y.shape[1]), dim=2):
+        block = block.to(dtype)
+        out += block @ block.mT
+    return out
+
+
+def dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """(batch, m), (batch, m) → (batch, 1)."""
+    return (a * b).sum(1, keepdim=True)
+
+
+def norm(a: torch.Tensor) -> torch.Tensor:
+    return a.norm(dim=1, keepdim=True)
+
+
+def share(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """a / b, and where b is zero: infinity, or 0 if a is zero too."""
+    return torch.where(b > 0, a / b, torch.where(a > 0, torch.inf, 0.0))

@@ -8,7 +8,10 @@ where U and s come from the small Z Z^T.
 from collections.abc import Sequence
 
 import torch
-from regrowth.solvers.problem import Outcome, Problem
+from regrowth.solvers.problem import Outcome, Problem, norm, share
+
+#: What a hold-out path may be wrong by: it only ranks its lambdas.
+ROUGH = 1e-3
 
 
 def softimpute(
@@ -27,46 +30,70 @@ def softimpute(
     thousandth of it, as far as the one that best foretells a random share `holdout` of the observed
     entries.
     """
+    n, device = len(problem.x), problem.x.device
     if lambdas is None:
-        lambdas = _chosen(problem, points, holdout, limit, tolerance, seed)
-    x, total = torch.zeros_like(problem.row, dtype=problem.x.dtype), 0
-    for value in lambdas:
-        x, iterations, change = _at(problem, x, value, limit, tolerance)
-        total += iterations
-    note = f"lambda {lambdas[-1]:.4g}"
-    if change >= tolerance:
-        return Outcome(x, total, change, False, f"{note}; stopped at the iteration limit")
-    return Outcome(x, total, change, True, note)
+        path = _path(problem, points)
+        last = _best(problem, path, holdout, limit, seed)
+    else:
+        path = torch.tensor(lambdas, dtype=problem.x.dtype, device=device).expand(n, -1)
+        last = torch.full((n, 1), len(lambdas) - 1, device=device)
+    x = problem.zeros()
+    total = torch.zeros(n, 1, dtype=torch.long, device=device)
+    change = torch.zeros(n, 1, dtype=x.dtype, device=device)
+    for i in range(int(last.max()) + 1):
+        here = last >= i
+        x, steps, moved = _at(problem, x, path[:, i : i + 1], here, limit, tolerance)
+        total, change = total + steps, torch.where(here, moved, change)
+    done = change[:, 0] < tolerance
+    notes = [
+        f"lambda {value:.4g}" + ("" if d else "; stopped at the iteration limit")
+        for value, d in zip(path.gather(1, last)[:, 0].tolist(), done.tolist())
+    ]
+    return Outcome(x, total[:, 0], change[:, 0], done, notes)
 
 
-def _at(problem: Problem, x: torch.Tensor, value: float, limit: int, tolerance: float):
-    """Iterate at one lambda; returns the missing entries, the iterations and the last change."""
-    change, iterations = float("inf"), 0
-    while change >= tolerance and iterations < limit:
-        y = problem.filled(x)
-        eigenvalues, vectors = torch.linalg.eigh(problem.fixed + y @ y.T)
+def _at(problem: Problem, x, value, here, limit: int, tolerance: float):
+    """Iterate at one lambda a layer, `value` (batch, 1), where `here`; returns the missing entries,
+    the iterations and the last change."""
+    steps = torch.zeros_like(here, dtype=torch.long)
+    change = torch.where(here, torch.inf, 0.0).to(x.dtype)
+    for iteration in range(1, limit + 1):
+        problem.fill(x)
+        eigenvalues, vectors = torch.linalg.eigh(problem.gram())
         sizes = eigenvalues.clamp(min=0).sqrt()
         kept = (1 - value / sizes.clamp(min=torch.finfo(sizes.dtype).tiny)).clamp(min=0)
-        after = ((vectors * kept) @ (vectors.T @ y))[problem.gone_part]
-        size = after.norm().item()
-        change = (after - x).norm().item() / size if size else 0.0
-        x = after
-        iterations += 1
-    return x, iterations, change
+        after = problem.times((vectors * kept[:, None]) @ vectors.mT)
+        moving = change >= tolerance
+        after = torch.where(moving, after, x)
+        change = torch.where(moving, share(norm(after - x), norm(after)), change)
+        x, steps = after, steps + moving
+        problem.watch(iteration, change)
+        if (change < tolerance).all():
+            break
+    return x, steps, change
 
 
-def _chosen(
-    problem: Problem, points: int, holdout: float, limit: int, tolerance: float, seed: int
-) -> list[float]:
-    """The path as far as the lambda with the least squared error on held-out entries."""
-    drawn = torch.rand(problem.x.shape, generator=torch.Generator().manual_seed(seed))
+def _path(problem: Problem, points: int) -> torch.Tensor:
+    """(batch, points), falling from each layer's largest singular value to a thousandth of it."""
+    problem.fill(problem.zeros())
+    largest = torch.linalg.eigvalsh(problem.gram())[:, -1:].clamp(min=0).sqrt()
+    fall = torch.linspace(0, -3, points, dtype=largest.dtype, device=largest.device)
+    return largest * 10**fall
+
+
+def _best(problem: Problem, path, holdout: float, limit: int, seed: int) -> torch.Tensor:
+    """The place (batch, 1) on the path with the least squared error on held-out entries. The path
+    is followed until no layer has improved for two points: small lambdas are the slow ones."""
+    drawn = torch.rand(problem.x.shape[1:], generator=torch.Generator().manual_seed(seed))
     held = (drawn.to(problem.x.device) < holdout) & ~problem.gone
-    trial = Problem(problem.x, problem.gone | held, problem.flipped)
-    largest = torch.linalg.eigvalsh(problem.x @ problem.x.T)[-1].sqrt().item()
-    path = [largest * 10 ** (-3 * i / (points - 1)) for i in range(points)]
-    x, errors = torch.zeros_like(trial.row, dtype=problem.x.dtype), []
-    truth, asked = problem.x[trial.gone], held[trial.gone]
-    for value in path:
-        x, _, _ = _at(trial, x, value, limit, tolerance)
-        errors.append((x - truth)[asked].square().mean().item())
-    return path[: errors.index(min(errors)) + 1]
+    trial = Problem(problem.x, problem.gone | held, problem.flipped, problem.watch)
+    truth, asked = (trial.gather(a[..., trial.touched]) for a in (problem.x, held))
+    x, errors = trial.zeros(), []
+    everywhere = torch.ones(len(x), 1, dtype=torch.bool, device=x.device)
+    for i in range(path.shape[1]):
+        x, _, _ = _at(trial, x, path[:, i : i + 1], everywhere, limit, ROUGH)
+        errors.append((x - truth).where(asked, 0).square().sum(1))
+        best = torch.stack(errors).argmin(0)
+        if (best < i - 1).all():
+            break
+    return best[:, None]
