@@ -7,6 +7,7 @@ rule signs:
     output:
         accuracy=f"{OUT}/signs/{ATTACKED}/accuracy.parquet",
         alignment=f"{OUT}/alignment/{ATTACKED}/alignment.parquet",
+        solves=f"{OUT}/solves/{ATTACKED}/solves.parquet",
     log:
         f"{OUT}/logs/signs/{ATTACKED}.log",
     benchmark:
@@ -23,7 +24,7 @@ rule signs:
         "../workflow_scripts/signs.py"
 
 
-TABLES = ("accuracy", "similarity", "detections", "fid", "signs", "alignment", "missing")
+TABLES = ("accuracy", "similarity", "detections", "fid", "signs", "alignment", "solves", "missing")
 
 
 rule tables:
@@ -31,6 +32,7 @@ rule tables:
         scores=shards("scores"),
         signs=[f"{OUT}/signs/{keys.path(c)}/accuracy.parquet" for c in SIGNS],
         alignment=[f"{OUT}/alignment/{keys.path(c)}/alignment.parquet" for c in SIGNS],
+        solves=[f"{OUT}/solves/{keys.path(c)}/solves.parquet" for c in SIGNS],
         references=[f"{OUT}/reference/{name}.safetensors" for name in FEATURES],
     output:
         parquet=[f"{OUT}/tables/{name}.parquet" for name in TABLES],

@@ -1,10 +1,13 @@
-"""How many signs came back: the attack's completed values against the pretrained weights."""
+"""How many signs came back: the attack's completed values against the pretrained weights.
+
+And how each layer's completion went, for the table of solves.
+"""
 
 import numpy as np
 import pandas as pd
 from regrowth import job, models, signs
 from regrowth.masks import unpack
-from regrowth.store import read_arrays, write_frame
+from regrowth.store import read_about, read_arrays, write_frame
 
 study = job.start(snakemake)
 completed = read_arrays(snakemake.input.completed)
@@ -28,5 +31,11 @@ for number, (layer, weights) in enumerate(released.items()):
     cells = [(i + 1, j + 1, v) for (i, j), v in np.ndenumerate(matrix)]
     frame = pd.DataFrame(cells, columns=["recovered", "pretrained", "share"])
     alignment.append(frame.assign(layer=layer, n=len(lost)))
+solves = [
+    {"layer": layer, "n": len(completed[f"{layer}:values"]), **told}
+    for file in snakemake.input.completed
+    for layer, told in read_about(file)["solves"].items()
+]
+write_frame(snakemake.output.solves, pd.DataFrame(solves))
 write_frame(snakemake.output.accuracy, pd.concat(accuracy, ignore_index=True))
 write_frame(snakemake.output.alignment, pd.concat(alignment, ignore_index=True))

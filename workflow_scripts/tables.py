@@ -11,10 +11,12 @@ references = {Path(f).stem: read_arrays(f)["features"] for f in snakemake.input.
 scores = read_hive(snakemake.input.scores, out / "scores")
 signs = read_hive(snakemake.input.signs, out / "signs")
 alignment = read_hive(snakemake.input.alignment, out / "alignment")
+solves = read_hive(snakemake.input.solves, out / "solves")
 made = tables.all_tables(
     scores,
     signs,
     alignment,
+    solves,
     references,
     study.catalogue,
     snakemake.params.sets,

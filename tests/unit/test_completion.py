@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from regrowth.completion import SOLVERS, complete
+from regrowth.completion import SOLVERS, complete, complete_all
 from regrowth.config import Solver
 from regrowth.solvers import gauss_spin
 from regrowth.solvers.problem import Problem
@@ -61,6 +61,73 @@ def test_nuclear_reaches_the_optimum(shape):
         other = x.copy()
         other[missing] += 0.1 * rng.normal(size=missing.sum())
         assert np.linalg.norm(other, "nuc") > norm
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_nuclear_has_the_signs_of_the_full_svd_iteration_run_to_its_end(shape):
+    weights, missing = problem(shape, seed=7)
+    x = np.where(missing, 0, weights)
+    for _ in range(20000):
+        u, s, v = np.linalg.svd(x, full_matrices=False)
+        x, before = np.where(missing, (u * (s - s[-1])) @ v, weights), x
+        if np.linalg.norm(x - before) < 1e-8 * np.linalg.norm(x):
+            break
+    else:
+        pytest.fail("the slow version did not settle")
+    for dtype in (np.float64, np.float32):
+        done = complete(weights.astype(dtype), missing, tolerance=1e-5)
+        assert done.converged and (np.sign(done.values) == np.sign(x[missing])).mean() >= 0.999
+
+
+def test_every_step_of_nuclear_lowers_the_norm():
+    weights, missing = problem((24, 60), seed=8)
+    norms = []
+    for limit in range(8):
+        x = np.where(missing, 0, weights)
+        x[missing] = complete(weights, missing, limit=limit, tolerance=0).values
+        norms.append(np.linalg.norm(x, "nuc"))
+    assert (np.diff(norms) < 0).all()
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_batch_is_the_same_as_one_by_one(solver):
+    """Other masks, other numbers of missing entries, other numbers of iterations."""
+    layers = {f"layer {i}": problem((9, 25), seed=i, share=0.05 + 0.08 * i) for i in range(4)}
+    layers["full"] = (layers["layer 0"][0], np.zeros((9, 25), bool))
+    together = complete_all(layers, solver, batch=4)
+    assert list(together) == list(layers)
+    for name, (weights, missing) in layers.items():
+        alone = complete(weights, missing, solver)
+        # softimpute's first lambda is the largest singular value: rounding says if it shrinks all
+        assert abs(together[name].iterations - alone.iterations) <= (solver == "softimpute")
+        assert (together[name].converged, together[name].note) == (alone.converged, alone.note)
+        np.testing.assert_allclose(together[name].values, alone.values, rtol=1e-5, atol=1e-7)
+    if solver != "gauss-spin":
+        assert len({together[name].iterations for name in layers}) > 2
+
+
+def test_single_precision_is_enough_unless_the_conditioning_is_bad():
+    weights, missing = problem((24, 60), seed=9)
+    u, s, v = np.linalg.svd(weights, full_matrices=False)
+    for smallest, told in ((0.2, "float32"), (1e-3, "float32, float64")):
+        some = (u * np.geomspace(s[0], smallest * s[0], 24)) @ v
+        for solver in ("faithful", "nuclear"):
+            half = complete(some.astype(np.float32), missing, solver)
+            whole = complete(some, missing, solver)
+            assert half.dtype == told and whole.dtype == "float64"
+            assert half.iterations == whole.iterations
+            assert (np.sign(half.values) == np.sign(whole.values)).mean() >= 0.999
+
+
+def test_long_solves_log_their_residual(caplog, monkeypatch):
+    from regrowth import completion
+
+    monkeypatch.setattr(completion, "PACE", 0)
+    with caplog.at_level("INFO"):
+        done = complete(*problem((12, 40)), "faithful", layer="mid_block.ff")
+    lines = [r.message for r in caplog.records]
+    assert len(lines) == done.iterations
+    assert lines[-1].startswith(f"mid_block.ff: iteration {done.iterations}, residual ")
 
 
 def test_solvers_agree_and_recover_low_rank_signs():

@@ -83,9 +83,18 @@ def terminal(tables: dict[str, pd.DataFrame], objects: list[str]) -> str:
     signs = sign_summary(tables["signs"])
     signs = signs[signs["guess"] == "completed"].drop(columns="guess")
     missing = f"\n\nMissing: {len(tables['missing'])} variants" if len(tables["missing"]) else ""
+    open_ = unconverged(tables["solves"])
+    if len(open_):
+        missing += f"\n\nCompletions that did not converge:\n{open_.to_string(index=False)}"
     return (
         f"{table.to_string(index=False)}\n\nSigns right:\n{signs.to_string(index=False)}{missing}"
     )
+
+
+def unconverged(solves: pd.DataFrame) -> pd.DataFrame:
+    """The layers whose completion stopped before it converged."""
+    shown = ["concept", "solver", "layer", "iterations", "residual", "note"]
+    return solves.loc[~solves["converged"], shown]
 
 
 def page(
@@ -105,6 +114,7 @@ def page(
         "CLIP similarity": _with_label(tables["similarity"]),
         "FID against rendered pictures": _with_label(tables["fid"]),
         "NudeNet detections": _with_label(tables["detections"]),
+        "Completions that did not converge": unconverged(tables["solves"]),
         "Missing variants": tables["missing"],
     }
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)

@@ -196,6 +196,7 @@ def all_tables(
     scores: pd.DataFrame,
     signs_: pd.DataFrame,
     alignment: pd.DataFrame,
+    solves: pd.DataFrame,
     references: dict[str, np.ndarray],
     catalogue: Catalogue,
     sets: dict[str, list[str]],
@@ -228,5 +229,7 @@ def all_tables(
     weighted = alignment.assign(share=alignment["share"] * alignment["n"])
     sums = weighted.groupby(by, sort=False)[["share", "n"]].sum().reset_index()
     out["alignment"] = sums.assign(share=sums["share"] / sums["n"])
+    named = [*keys.RELEASED, "detector", "solver"]
+    out["solves"] = solves[[*named, *(c for c in solves.columns if c not in named)]]
     out["missing"] = missing_cells(expected, scores)
     return out

@@ -8,7 +8,7 @@ the magnitude expected of a pruned entry, and finds the mean field of those sign
 import math
 
 import torch
-from regrowth.solvers.problem import Outcome, Problem, dot, norm, share
+from regrowth.solvers.problem import Outcome, Problem, conjugate_gradients, norm, share
 
 
 def gauss_spin(
@@ -88,25 +88,11 @@ def _pull(scaled: Problem, k: torch.Tensor, m: torch.Tensor) -> torch.Tensor:
 def _conditional_mean(scaled: Problem, k, m, tolerance: float, limit: int):
     """Solve (K Y) = 0 on the missing entries by conjugate gradients, from m.
 
-    Returns the entries, the steps, and what is left as a share of the right-hand side.
+    Returns the entries, the steps, and what is left as a share of what it is with zeros there.
     """
-    goal = -_pull(scaled, k, torch.zeros_like(m))
-    bar = tolerance * norm(goal)
-
-    def on_missing(values):
-        return _pull(scaled, k, values) + goal
-
-    rest = goal - on_missing(m)
-    direction, square = rest, dot(rest, rest)
-    steps = torch.zeros(len(m), 1, dtype=torch.long, device=m.device)
-    for _ in range(limit):
-        moving = square.sqrt() > bar
-        if not moving.any():
-            break
-        turned = on_missing(direction)
-        length = torch.where(moving, square / dot(direction, turned), 0)
-        m, rest = m + length * direction, rest - length * turned
-        square, old = dot(rest, rest), square
-        direction = rest + torch.where(moving, square / old, 0) * direction
-        steps += moving
-    return m, steps, share(square.sqrt(), norm(goal))
+    whole = norm(_pull(scaled, k, torch.zeros_like(m)))
+    goal = -_pull(scaled, k, m)
+    bar = tolerance * share(whole, norm(goal)).clamp(max=1e6)
+    diagonal = k.diagonal(dim1=1, dim2=2).gather(1, scaled.row)
+    step, steps, left = conjugate_gradients(scaled, k, goal, bar, limit, diagonal)
+    return m + step, steps, left * share(norm(goal), whole)

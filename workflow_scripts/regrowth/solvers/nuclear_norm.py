@@ -6,38 +6,37 @@ G^(-1/2) X, where G = X X^T is small, so one symmetric eigendecomposition per it
 """
 
 import torch
-from regrowth.solvers.problem import Outcome, Problem, dot, norm, share
+from regrowth.solvers.problem import Outcome, Problem, conjugate_gradients, norm, share
 
 #: Singular values below this share of the largest count as zero.
 RANK_TOLERANCE = 1e-7
+#: The share of the largest that `nuclear` takes smaller ones for, so that its weights stay finite.
+FLOOR = 1e-4
 #: Below this ratio of the singular values a Gram matrix in float32 says too little of the smallest.
 TRUST = 3e-3
 
 
-class State:
-    """Nuclear norm, its gradient and its scale at one filling of the missing entries."""
+def polar(
+    problem: Problem, values: torch.Tensor, floor: float = 0.0, trust: float = TRUST
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """G^(-1/2) with the missing entries filled by `values`, (batch, short, short), and the smallest
+    singular values, (batch, 1), 0 where the rank is not full.
 
-    def __init__(self, problem: Problem, values: torch.Tensor, trust: float = TRUST):
-        problem.fill(values)
+    Singular values are raised to the share `floor` of the largest; at 0, those that count as zero
+    are left out (the pseudo-inverse).
+    """
+    problem.fill(values)
+    sizes, vectors = _eigen(problem.gram())
+    if not problem.exact and (sizes[:, 0] < trust * sizes[:, -1]).any():
+        problem.exact = True
         sizes, vectors = _eigen(problem.gram())
-        if not problem.exact and (sizes[:, 0] < trust * sizes[:, -1]).any():
-            problem.exact = True
-            sizes, vectors = _eigen(problem.gram())
-        live = sizes > RANK_TOLERANCE * sizes[:, -1:]
-        inverse = torch.where(live, 1 / sizes, 0)
-        root = (vectors * inverse[:, None]) @ vectors.mT
-        dtype = values.dtype
-        self.norm = sizes.sum(1, keepdim=True)
-        self.smallest = (sizes[:, :1] * live.all(1, keepdim=True)).to(dtype)
-        self.gradient = problem.times(root.to(dtype))
-        diagonal = root.diagonal(dim1=1, dim2=2).clamp(min=torch.finfo(dtype).tiny).to(dtype)
-        self.scale = diagonal.gather(1, problem.row)
-
-    def where(self, chosen: torch.Tensor, other: "State") -> "State":
-        """This state for the `chosen` (batch, 1) layers, the other for the rest."""
-        for name in ("norm", "smallest", "gradient", "scale"):
-            setattr(self, name, torch.where(chosen, getattr(self, name), getattr(other, name)))
-        return self
+    live = sizes > RANK_TOLERANCE * sizes[:, -1:]
+    smallest = sizes[:, :1] * live.all(1, keepdim=True)
+    inverse = torch.where(live, 1 / sizes, 0)
+    if floor:
+        inverse = 1 / torch.maximum(sizes, floor * sizes[:, -1:])
+    root = (vectors * inverse[:, None]) @ vectors.mT
+    return root.to(values.dtype), smallest.to(values.dtype)
 
 
 def _eigen(g: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -59,11 +58,11 @@ def faithful(problem: Problem, limit: int = 500, tolerance: float = 1e-5) -> Out
     change = torch.full((n, 1), torch.inf, dtype=x.dtype, device=x.device)
     stuck = done
     for iteration in range(1, limit + 1):
-        state = State(problem, x, trust=10 * TRUST)
+        root, smallest = polar(problem, x, trust=10 * TRUST)
         if iteration == 1:
-            stuck = state.smallest == 0
+            stuck = smallest == 0
             done = stuck
-        after = x - state.smallest * state.gradient
+        after = x - smallest * problem.times(root)
         if before is not None:
             moved = norm(after - before) / torch.hypot(known, norm(before))
             change = torch.where(done, change, moved)
@@ -85,45 +84,35 @@ def faithful(problem: Problem, limit: int = 500, tolerance: float = 1e-5) -> Out
     return Outcome(x, iterations[:, 0], change[:, 0], (done & ~stuck)[:, 0], told)
 
 
-def nuclear(problem: Problem, limit: int = 60, memory: int = 8, tolerance: float = 1e-3) -> Outcome:
-    """L-BFGS on the missing entries alone, each row scaled by 1 / K_ii, with unit steps; where one
-    raises the norm, the memory is dropped and a plain shrinkage step taken instead."""
+def nuclear(
+    problem: Problem,
+    limit: int = 60,
+    tolerance: float = 1e-3,
+    inner: int = 8,
+    inner_tolerance: float = 0.1,
+) -> Outcome:
+    """Reweighted least squares: with K = G^(-1/2) held, tr(X^T K X) bounds the nuclear norm from
+    above, and its minimum on the missing entries, (K X) = 0 there, lowers the norm at every step.
+
+    Each step takes a few conjugate gradients, scaled by K's diagonal. The residual is the gradient
+    divided by that diagonal, as a share of the values.
+    """
     x = problem.zeros()
-    state, pairs = State(problem, x), []
     iterations = torch.zeros(len(x), 1, dtype=torch.long, device=x.device)
-    for iteration in range(1, limit + 1):
-        residual = share(norm(state.gradient / state.scale), norm(x))
+    for iteration in range(limit + 1):
+        root, _ = polar(problem, x, FLOOR)
+        gradient = problem.times(root)
+        diagonal = root.diagonal(dim1=1, dim2=2).gather(1, problem.row)
+        residual = share(norm(gradient / diagonal), norm(x))
         open_ = residual >= tolerance
-        problem.watch(iteration - 1, residual)
-        if not open_.any():
+        problem.watch(iteration, residual)
+        if iteration == limit or not open_.any():
             break
-        trial = torch.where(open_, x - _two_loops(state, pairs), x)
-        ahead = State(problem, trial)
-        rises = open_ & (ahead.norm > state.norm)
-        if rises.any():
-            shrink = state.smallest.clamp(min=RANK_TOLERANCE)
-            trial = torch.where(rises, x - shrink * state.gradient, trial)
-            ahead = State(problem, trial)
-            pairs = [(s, t, r.masked_fill(rises, 0)) for s, t, r in pairs]
-        step, turn = trial - x, ahead.gradient - state.gradient
-        bend = dot(step, turn)
-        pairs = [*pairs, (step, turn, torch.where(bend > 0, 1 / bend, 0))][-memory:]
-        x, state = trial, ahead.where(open_, state)
+        step, _, _ = conjugate_gradients(
+            problem, root, -gradient, inner_tolerance, inner, diagonal=diagonal
+        )
+        x = torch.where(open_, x + step, x)
         iterations += open_
-    else:
-        residual = share(norm(state.gradient / state.scale), norm(x))
-    done = residual[:, 0] < tolerance
+    done = ~open_[:, 0]
     notes = ["" if d else "stopped at the iteration limit" for d in done.tolist()]
     return Outcome(x, iterations[:, 0], residual[:, 0], done, notes)
-
-
-def _two_loops(state: State, pairs: list) -> torch.Tensor:
-    """The L-BFGS direction from (step, turn, 1 / step . turn); a pair of weight 0 does nothing."""
-    q, alphas = state.gradient.clone(), []
-    for step, turn, weight in reversed(pairs):
-        alphas.append(weight * dot(step, q))
-        q -= alphas[-1] * turn
-    q /= state.scale
-    for (step, turn, weight), alpha in zip(pairs, reversed(alphas)):
-        q += (alpha - weight * dot(turn, q)) * step
-    return q

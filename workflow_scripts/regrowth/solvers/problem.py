@@ -6,6 +6,7 @@ a layer is a (batch, 1) column, so that one layer alone and a layer in a batch t
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 
 import torch
@@ -74,6 +75,12 @@ class Problem:
         blocks = zip(k[0].split(step), self.gone_part[0].split(step))
         return torch.cat([(some @ self.part[0])[gone] for some, gone in blocks])[None]
 
+    def blank(self) -> "Problem":
+        """This problem with zeros for everything observed in `part`; for products only."""
+        other = copy(self)
+        other.part = torch.zeros_like(self.part)
+        return other
+
     def gram(self) -> torch.Tensor:
         """The Gram matrices of the whole, filled layers; float64 once `exact` is set."""
         dtype = torch.float64 if self.exact else self.x.dtype
@@ -112,3 +119,38 @@ def norm(a: torch.Tensor) -> torch.Tensor:
 def share(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """a / b, and where b is zero: infinity, or 0 if a is zero too."""
     return torch.where(b > 0, a / b, torch.where(a > 0, torch.inf, 0.0))
+
+
+def conjugate_gradients(
+    problem: Problem,
+    k: torch.Tensor,
+    goal: torch.Tensor,
+    tolerance: float | torch.Tensor,
+    limit: int,
+    diagonal: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Solve (k @ S) = goal on the missing entries for an S that is zero elsewhere.
+
+    k: symmetric positive (batch, short, short); diagonal: its diagonal, by entry, for the scaling.
+    tolerance: one for all or (batch, 1); a layer stops at ||rest|| <= tolerance * ||goal||.
+    Returns S at the missing entries, and (batch, 1) each: the steps taken, and ||rest|| / ||goal||.
+    """
+    blank = problem.blank()
+    m, rest = torch.zeros_like(goal), goal
+    scaled = rest / diagonal
+    direction, product = scaled, dot(rest, scaled)
+    bar = tolerance * norm(goal)
+    steps = torch.zeros(len(m), 1, dtype=torch.long, device=m.device)
+    for _ in range(limit):
+        moving = norm(rest) > bar
+        if not moving.any():
+            break
+        blank.fill(direction)
+        turned = blank.times(k)
+        length = torch.where(moving, product / dot(direction, turned), 0)
+        m, rest = m + length * direction, rest - length * turned
+        scaled = rest / diagonal
+        product, old = dot(rest, scaled), product
+        direction = scaled + torch.where(moving, product / old, 0) * direction
+        steps += moving
+    return m, steps, share(norm(rest), norm(goal))
