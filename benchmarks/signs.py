@@ -86,7 +86,3 @@ def markdown() -> str:
             pd.concat([alignment_table(alignment, n) for n in names]).to_markdown(index=False),
         ]
     )
-
-
-if __name__ == "__main__":
-    print(markdown())

@@ -1,16 +1,14 @@
 """How fast each solver completes, against the iteration with a full SVD that it replaces.
 
 Layers have SD-v1.5's shapes, a singular spectrum taken from MiniLM's FFN layers and masks made as
-ConceptPrune makes them. Everything is measured in one run, the solvers of a shape one after the
-other in turns, each solve in a process of its own when its memory is asked for.
+ConceptPrune makes them. Everything is measured in one run, the solvers of a shape taking turns.
 """
 
-import argparse
 import multiprocessing
 import platform
-import resource
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 import minilm
 import numpy as np
@@ -55,9 +53,33 @@ def svd_iteration(weights: np.ndarray, missing: np.ndarray, device: str) -> floa
     return time.perf_counter() - start
 
 
-def measure_shape(shape, values, device: str, rounds: int) -> tuple[list[dict], dict]:
-    """One row per solver on one layer of this shape: medians over `rounds` turns."""
+def rates(device: str) -> tuple[float, float]:
+    """Measured float32 operations and copied bytes a second."""
+    a, b = torch.randn(2, 2048, 2048, device=device), torch.empty(1 << 26, device=device)
+    best = [float("inf")] * 2
+    for _ in range(5):
+        for i, work in enumerate((lambda: a[0] @ a[1], lambda: b.clone())):
+            start = time.perf_counter()
+            work()[0, ...].sum().item()
+            best[i] = min(best[i], time.perf_counter() - start)
+    return 2 * 2048**3 / best[0], 2 * 4 * (1 << 26) / best[1]
+
+
+def floor(solver: str, shape, touched: int, iterations: int, rate: tuple[float, float]) -> float:
+    """Seconds that no implementation of the same steps could undercut at these rates: one product
+    with the touched columns a step, and where a step has an eigendecomposition (9 n^3) also a Gram
+    matrix and a root."""
+    product = 2 * shape[0] ** 2 * touched
+    step = product if solver == "gauss-spin" else 2 * product + 11 * shape[0] ** 3
+    read = 4 * shape[0] * touched * (1 if solver == "gauss-spin" else 2)
+    return iterations * max(step / rate[0], read / rate[1])
+
+
+def measure_shape(shape, values, device: str, rounds: int, rate) -> tuple[list[dict], float, int]:
+    """One row per solver on one layer of this shape, medians over `rounds` turns; then the density
+    of the mask and how many columns it touches."""
     weights, missing = layer(shape, values, 0)
+    touched = int(missing.any(0).sum())
     seconds = {name: [] for name in ("full SVD", *SOLVERS)}
     found = {}
     for _ in range(rounds):
@@ -67,40 +89,39 @@ def measure_shape(shape, values, device: str, rounds: int) -> tuple[list[dict], 
             found[solver] = complete(weights, missing, solver, device)
             seconds[solver].append(time.perf_counter() - start)
     middle = {name: float(np.median(taken)) for name, taken in seconds.items()}
-    whole = middle["full SVD"] * found["faithful"].iterations
+    steps = found["faithful"].iterations
+    whole = middle["full SVD"] * steps
     rows = [
         {
-            "shape": f"{shape[0]}×{shape[1]}",
-            "solver": "full SVD (iterations of faithful)",
-            "iterations": found["faithful"].iterations,
-            "seconds an iteration": middle["full SVD"],
+            "solver": "full SVD, to faithful's stop",
+            "iterations": steps,
+            "s an iteration": middle["full SVD"],
             "seconds": whole,
             "times faster": 1.0,
         }
     ]
     optimum = np.sign(found["nuclear"].values)
     for solver, done in found.items():
-        rows.append(
-            {
-                "shape": rows[0]["shape"],
-                "solver": solver,
-                "iterations": done.iterations,
-                "seconds an iteration": middle[solver] / max(done.iterations, 1),
-                "seconds": middle[solver],
-                "times faster": whole / middle[solver],
-                "memory (layers)": memory(weights, missing, solver) if device == "cpu" else None,
-                "signs as nuclear": float((np.sign(done.values) == optimum).mean()),
-                "precision": done.dtype,
-                "converged": done.converged,
-            }
-        )
-    about = {"density": float(missing.mean()), "touched": float(missing.any(0).mean())}
-    return rows, about
+        row = {
+            "solver": solver,
+            "iterations": done.iterations,
+            "s an iteration": middle[solver] / done.iterations,
+            "seconds": middle[solver],
+            "floor (s)": floor(solver, shape, touched, done.iterations, rate),
+            "times faster": whole / middle[solver],
+            "signs as nuclear's": f"{(np.sign(done.values) == optimum).mean():.5f}",
+            "precision": done.dtype,
+            "converged": "yes" if done.converged else "no",
+        }
+        if device == "cpu":
+            row["peak memory (layers)"] = memory(weights, missing, solver)
+        rows.append(row)
+    return rows, float(missing.mean()), touched
 
 
 def memory(weights: np.ndarray, missing: np.ndarray, solver: str) -> float:
-    """Peak memory of one solve beyond what was there before, in layers of float32."""
-    context = multiprocessing.get_context("fork")
+    """Peak memory of one solve, in a fresh process, beyond its input: in layers of float32."""
+    context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     child = context.Process(target=_peak, args=(theirs, weights, missing, solver))
     child.start()
@@ -110,27 +131,51 @@ def memory(weights: np.ndarray, missing: np.ndarray, solver: str) -> float:
 
 
 def _peak(pipe, weights, missing, solver) -> None:
-    torch.set_num_threads(1)  # a forked process must not use its parent's threads
-    complete(np.eye(8, 16) + 1e-3, np.eye(8, 16) > 0, solver)  # what starting costs
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    warm = np.random.default_rng(0).normal(size=(64, 256)).astype(np.float32)
+    complete(warm, np.abs(warm) > 2, solver)  # what starting costs
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = _resident("VmHWM")
     complete(weights, missing, solver)
-    pipe.send(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+    pipe.send(_resident("VmHWM") - before)
 
 
-def whole_model(values, device: str, solvers) -> list[dict]:
-    """All sixteen layers at once, as the sweep completes them."""
+def _resident(what: str) -> int:
+    """A figure of /proc/self/status in bytes."""
+    (line,) = [x for x in open("/proc/self/status") if x.startswith(what)]
+    return 1024 * int(line.split()[1])
+
+
+def whole_model(values, device: str, svd: float) -> list[dict]:
+    """All sixteen layers in one call, as the sweep completes them. svd: seconds by full SVD."""
     layers = {}
     for shape, count in SHAPES.items():
         for i in range(count):
-            layers[f"{shape}:{i}"] = layer(shape, values, i)
+            layers[f"{shape} {i}"] = layer(shape, values, i)
     rows = []
-    for solver in solvers:
+    for solver in ("faithful", "nuclear", "gauss-spin"):
         start = time.perf_counter()
         done = complete_all(layers, solver, device)
         taken = time.perf_counter() - start
-        steps = [d.iterations for d in done.values()]
-        rows.append({"solver": solver, "seconds": taken, "iterations": sum(steps)})
+        right = sum(
+            (np.sign(done[n].values) == np.sign(w[gone])).sum() for n, (w, gone) in layers.items()
+        )
+        total = sum(len(d.values) for d in done.values())
+        rows.append(
+            {
+                "solver": solver,
+                "seconds": taken,
+                "times faster": svd / taken,
+                "converged": f"{sum(d.converged for d in done.values())} of {len(done)}",
+                "signs right": f"{right / total:.3f}",
+            }
+        )
     return rows
+
+
+def table(frame: pd.DataFrame) -> str:
+    """Markdown: three digits, nothing where nothing was measured."""
+    shown = frame.map(lambda x: f"{x:.3g}" if isinstance(x, float) else x).replace("nan", "")
+    return shown.fillna("").to_markdown(index=False, disable_numparse=True)
 
 
 def machine() -> str:
@@ -143,29 +188,24 @@ def machine() -> str:
     return f"{name}, {torch.get_num_threads()} threads{gpu}; torch {version('torch')}"
 
 
-def markdown(rounds: int, shapes) -> str:
+def markdown(rounds: int = 3) -> str:
     values = spectrum()
-    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    out = [f"Machine: {machine()}. Median of {rounds} rounds."]
-    for device in devices:
-        for shape in shapes:
-            rows, about = measure_shape(shape, values, device, rounds)
+    out = []
+    for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
+        rate, svd = rates(device), 0.0
+        out.append(
+            f"On {device} ({machine()}), which multiplies matrices at {rate[0] / 1e9:.0f} Gflop/s "
+            f"and copies at {rate[1] / 1e9:.1f} GB/s. Medians of {rounds} turns."
+        )
+        for shape, count in SHAPES.items():
+            rows, density, touched = measure_shape(shape, values, device, rounds, rate)
+            svd += count * rows[0]["seconds"]
             out.append(
-                f"On {device}, one layer of {rows[0]['shape']}, {about['density']:.3f} of it "
-                f"missing, in {about['touched']:.2f} of the columns:"
+                f"One layer of {shape[0]}×{shape[1]}, {density:.3f} of it missing, in "
+                f"{touched} columns:"
             )
-            frame = pd.DataFrame(rows).drop(columns="shape").dropna(axis=1, how="all")
-            out.append(frame.to_markdown(index=False, floatfmt=".3g"))
-        rows = whole_model(values, device, list(SOLVERS))
-        out.append(f"On {device}, the sixteen layers of SD-v1.5 one after the other:")
-        out.append(pd.DataFrame(rows).to_markdown(index=False, floatfmt=".3g"))
+            out.append(pd.DataFrame(rows).pipe(table))
+        out.append(f"All sixteen layers of SD-v1.5 (by full SVD: {svd:.0f} s, from the above):")
+        rows = whole_model(values, device, svd)
+        out.append(pd.DataFrame(rows).pipe(table))
     return "\n\n".join(out)
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--small", action="store_true", help="without the 1280×5120 layers")
-    args = parser.parse_args()
-    shapes = [s for s in SHAPES if s[0] < 1280 or not args.small]
-    print(markdown(args.rounds, shapes))

@@ -99,7 +99,7 @@ def _check(weights: np.ndarray, missing: np.ndarray, layer: str) -> None:
         raise ValueError(f"{layer}: floating-point weights are wanted, not {weights.dtype}")
     if missing.size and missing.all():
         raise ValueError(f"{layer}: everything is missing: there is nothing to complete from")
-    bad = int((~np.isfinite(weights[~missing])).sum())
+    bad = int((~(np.isfinite(weights) | missing)).sum())
     if bad:
         raise ValueError(f"{layer}: {bad} observed weights are not finite (NaN or infinite)")
 
@@ -128,20 +128,20 @@ def _solve(names, layers, solver: str, device: str, options: dict) -> dict[str, 
     gone = _stack([layers[name][1] for name in names], flip, device)
     problem = Problem(x, gone, flip, _progress(names, start))
     outcome: Outcome = SOLVERS[solver](problem, **options)
-    problem.part = problem.rest = None
-    full = torch.zeros_like(x)
-    full[gone] = outcome.values[problem.valid]
-    full = (full.mT if flip else full).cpu().numpy()
     seconds = (time.monotonic() - start) / len(names)
     dtype = str(x.dtype).removeprefix("torch.")
     if problem.exact and dtype == "float32":
         dtype = "float32, float64"
     done = {}
     for i, name in enumerate(names):
-        missing = layers[name][1]
+        missing, values = layers[name][1], outcome.values[i][problem.valid[i]].cpu().numpy()
+        if flip:  # from row-major in the turned layer to row-major in the layer itself
+            place = np.empty(missing.shape[::-1], np.int32)
+            place[missing.T] = np.arange(len(values))
+            values = values[place.T[missing]]
         note = "; ".join(filter(None, [*_empty_lines(missing), outcome.notes[i]]))
         done[name] = Completion(
-            full[i][missing].astype(np.float32),
+            values.astype(np.float32),
             int(outcome.iterations[i]),
             float(outcome.residual[i]),
             bool(outcome.converged[i]),

@@ -59,7 +59,9 @@ def _scales(problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
     n = problem.gone.shape[1]
     observed = (~problem.gone).sum(1, keepdim=True)
     missing = (n - observed).to(problem.x) / n
-    power = problem.x.masked_fill(problem.gone, 0).square_().sum(1, keepdim=True)
+    problem.fill(problem.zeros())
+    power = torch.linalg.vector_norm(problem.x, dim=1, keepdim=True).square()
+    power[..., problem.touched] = problem.part.square().sum(1, keepdim=True)
     whole = (power.sum(2, keepdim=True) / observed.sum(2, keepdim=True)).sqrt()
     rms = (power / observed.clamp(min=1)).sqrt()
     rms = torch.where(rms > 0, rms, whole)

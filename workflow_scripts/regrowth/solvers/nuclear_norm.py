@@ -49,8 +49,8 @@ def faithful(problem: Problem, limit: int = 500, tolerance: float = 1e-5) -> Out
     """The iteration of the paper's own code: shrink by the smallest singular value, restore what
     is observed. On the missing entries one such step is X - sigma_min * polar(X)."""
     x = problem.column_means()
-    total = problem.x.masked_fill(problem.gone, 0).square().sum((1, 2))[:, None]
-    known = total.sqrt()
+    problem.fill(problem.zeros())
+    known = problem.gram().diagonal(dim1=1, dim2=2).sum(1, True).sqrt().to(x.dtype)
     before = None
     n = len(x)
     done = torch.zeros(n, 1, dtype=torch.bool, device=x.device)

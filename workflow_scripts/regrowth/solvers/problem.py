@@ -85,25 +85,31 @@ class Problem:
         """The Gram matrices of the whole, filled layers; float64 once `exact` is set."""
         dtype = torch.float64 if self.exact else self.x.dtype
         if dtype not in self.rest:
-            self.rest = {dtype: gram(self.x[..., ~self.touched], dtype)}
+            self.rest = {dtype: gram(self.x, dtype, (~self.touched).nonzero()[:, 0])}
         return gram(self.part, dtype) + self.rest[dtype]
 
     def column_means(self) -> torch.Tensor:
         """The mean of each column (as given, before any flip) over its observed entries."""
-        dim = 2 if self.flipped else 1
-        seen = ~self.gone
-        mean = self.x.where(seen, 0).sum(dim, True) / seen.sum(dim, True).clamp(min=1)
-        return self.gather(mean.expand_as(self.x)[..., self.touched])
+        self.fill(self.zeros())
+        if self.flipped:
+            total = self.part.sum(2, True) + self.x[..., ~self.touched].sum(2, True)
+            seen = (~self.gone).sum(2, True)
+        else:
+            total, seen = self.part.sum(1, True), (~self.gone_part).sum(1, True)
+        return self.gather(total / seen.clamp(min=1))
 
 
-def gram(y: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """y @ y.T in `dtype`; another precision than y's own is reached block by block."""
-    if y.dtype == dtype:
+def gram(y: torch.Tensor, dtype: torch.dtype, columns: torch.Tensor | None = None) -> torch.Tensor:
+    """y @ y.T over all columns or these, in `dtype`. A choice of columns, or another precision
+    than y's own, is reached block by block, so that no second y is held."""
+    if columns is None and y.dtype == dtype:
         return y @ y.mT
+    if columns is None:
+        columns = torch.arange(y.shape[2], device=y.device)
     out = torch.zeros(*y.shape[:2], y.shape[1], dtype=dtype, device=y.device)
-    for block in y.split(max(1, BLOCK // y.shape[1]), dim=2):
-        block = block.to(dtype)
-        out += block @ block.mT
+    for block in columns.split(max(1, BLOCK // y.shape[1])):
+        some = y[..., block].to(dtype)
+        out += some @ some.mT
     return out
 
 
