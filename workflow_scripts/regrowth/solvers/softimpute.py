@@ -26,9 +26,9 @@ def softimpute(
     """Follow a falling path of lambdas, each from the last one's answer.
 
     lambdas: the path; the answer is its last point, so a single one is the paper's IST-SVD. By
-    default `points` of them, evenly spaced in the logarithm, from the largest singular value to a
-    thousandth of it, as far as the one that best foretells a random share `holdout` of the observed
-    entries.
+    default `points` of them, evenly spaced in the logarithm, from below the largest singular value
+    (where all is shrunk to zero) to a thousandth of it, as far as the one that best foretells a
+    random share `holdout` of the observed entries.
     """
     n, device = len(problem.x), problem.x.device
     if lambdas is None:
@@ -74,26 +74,30 @@ def _at(problem: Problem, x, value, here, limit: int, tolerance: float):
 
 
 def _path(problem: Problem, points: int) -> torch.Tensor:
-    """(batch, points), falling from each layer's largest singular value to a thousandth of it."""
+    """(batch, points), falling below each layer's largest singular value to a thousandth of it."""
     problem.fill(problem.zeros())
     largest = torch.linalg.eigvalsh(problem.gram())[:, -1:].clamp(min=0).sqrt()
-    fall = torch.linspace(0, -3, points, dtype=largest.dtype, device=largest.device)
+    fall = torch.linspace(0, -3, points + 1, dtype=largest.dtype, device=largest.device)[1:]
     return largest * 10**fall
 
 
 def _best(problem: Problem, path, holdout: float, limit: int, seed: int) -> torch.Tensor:
-    """The place (batch, 1) on the path with the least squared error on held-out entries. The path
-    is followed until no layer has improved for two points: small lambdas are the slow ones."""
+    """The place (batch, 1) on the path with the least squared error on held-out entries. A layer
+    follows it until it has not improved for two points: small lambdas are the slow ones."""
     drawn = torch.rand(problem.x.shape[1:], generator=torch.Generator().manual_seed(seed))
     held = (drawn.to(problem.x.device) < holdout) & ~problem.gone
     trial = Problem(problem.x, problem.gone | held, problem.flipped, problem.watch)
     truth, asked = (trial.gather(a[..., trial.touched]) for a in (problem.x, held))
-    x, errors = trial.zeros(), []
-    everywhere = torch.ones(len(x), 1, dtype=torch.bool, device=x.device)
+    x = trial.zeros()
+    least = torch.full_like(x[:, :1], torch.inf)
+    best = torch.zeros_like(least, dtype=torch.long)
+    open_ = torch.ones_like(least, dtype=torch.bool)
     for i in range(path.shape[1]):
-        x, _, _ = _at(trial, x, path[:, i : i + 1], everywhere, limit, ROUGH)
-        errors.append((x - truth).where(asked, 0).square().sum(1))
-        best = torch.stack(errors).argmin(0)
-        if (best < i - 1).all():
+        x, _, _ = _at(trial, x, path[:, i : i + 1], open_, limit, ROUGH)
+        error = (x - truth).where(asked, 0).square().sum(1, keepdim=True)
+        better = open_ & (error < least)
+        least, best = torch.where(better, error, least), torch.where(better, i, best)
+        open_ = open_ & (best >= i - 1)
+        if not open_.any():
             break
-    return best[:, None]
+    return best
