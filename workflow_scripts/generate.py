@@ -2,6 +2,7 @@
 
 from regrowth import generation, images, job, models, patches
 from regrowth.prompts import bundle_rows
+from regrowth.quantise import ROUNDINGS
 from regrowth.store import read_arrays, write_frame
 
 study = job.start(snakemake)
@@ -16,6 +17,8 @@ pipe = generation.load_pipeline(models.locate(card, study.root), card.dtype, stu
 released = read_arrays(snakemake.input.get("released", []))
 patch = read_arrays(snakemake.input.get("patch", []))
 generation.put_weights(pipe, patches.apply(released, patch))
+if cell.variant in ROUNDINGS:
+    generation.round_weights(pipe, [*models.matrices(study.model), *released], cell.variant)
 how = settings.sampling["steps"], settings.sampling["guidance"]
 made = generation.pictures(pipe, rows, *how, size.batch)
 shard = images.frame(rows, [images.encode(picture, settings.format) for picture in made])

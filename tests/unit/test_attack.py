@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from regrowth import defences, patches, signs
 from regrowth.masks import conceptprune_mask, pack, unpack
-from regrowth.quantise import dequantise, quantise
 from regrowth.revival import magnitudes, revive, top_k
 
 
@@ -83,17 +82,6 @@ def test_revive_signs_and_zeros():
     assert (values[~keep] == 0).all() and (np.sign(values[keep]) == np.sign(completed[keep])).all()
 
 
-def test_quant4_maps_zero_to_zero_and_errs_by_half_a_level():
-    weights, missing = random((5, 7))
-    weights[missing] = 0
-    weights[4] = 0
-    codes, scales = quantise(weights)
-    back = dequantise(codes, scales, weights.shape)
-    assert codes.nbytes == math.ceil(weights.size / 2)
-    assert (back[weights == 0] == 0).all()
-    assert (np.abs(back - weights) <= scales[:, None] / 2 + 1e-6).all()
-
-
 def test_a_patch_changes_its_positions_and_nothing_else():
     weights, missing = random()
     other, _ = random(seed=5)
@@ -102,8 +90,6 @@ def test_a_patch_changes_its_positions_and_nothing_else():
     np.testing.assert_array_equal(out["a"][missing], values)
     np.testing.assert_array_equal(out["a"][~missing], weights[~missing])
     np.testing.assert_array_equal(out["b"], other)
-    coded = patches.apply({"a": weights}, patches.quant4_patch("a", weights))
-    np.testing.assert_array_equal(coded["a"], dequantise(*quantise(weights), weights.shape))
 
 
 def test_gaussian_fill_hides_the_holes():

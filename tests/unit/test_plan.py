@@ -280,14 +280,11 @@ def test_shapes_tell_the_sizes_that_files_have(tmp_path):
     weights = models.read_weights(parts[0])
     rng = np.random.default_rng(0)
     missing = {name: rng.random(w.shape) < 0.3 for name, w in weights.items()}
-    made = {"masks": {}, "released": weights, "patches revived": {}, "patches quant4": {}}
-    made["patches nf4"] = {}
+    made = {"masks": {}, "released": weights, "patches revived": {}}
     for name, w in weights.items():
         mask = missing[name]
         made["masks"][name] = pack(mask)
         made["patches revived"] |= patches.values_patch(name, mask, w[mask].astype(np.float32))
-        made["patches quant4"] |= patches.quant4_patch(name, w)
-        made["patches nf4"] |= patches.nf4_patch(name, w)
     for kind, arrays in made.items():
         write_arrays(tmp_path / "x.safetensors", arrays)
         _, amount = known[kind]

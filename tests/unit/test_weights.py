@@ -1,16 +1,21 @@
-"""Magnitudes from the layer, the oracles and NF4 against slow versions."""
+"""Magnitudes from the layer, the oracles and 4-bit rounding against slow versions."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from regrowth import patches, store
+from regrowth import models
+from regrowth.generation import load_pipeline, round_weights
 from regrowth.oracles import ORACLES, oracle
-from regrowth.quantise import NF4, nf4_dequantise, nf4_quantise
+from regrowth.quantise import NF4, NF4_BLOCK, nf4, quant4
 from regrowth.revival import magnitudes
 from scipy.stats import norm
+
+MODEL = Path(__file__).parents[2] / "resources" / "demo" / "model"
 
 
 def random(shape=(6, 10), share=0.3, seed=0):
@@ -29,21 +34,13 @@ def rng(seed=0):
 
 
 def nearest(weights, block):
-    """NF4 by the book, one weight at a time: codes and the values that they stand for."""
-    flat = [float(w) for w in weights.ravel()]
-    codes, values = [], []
+    """NF4 by the book, one weight at a time."""
+    flat, values = [float(w) for w in weights.ravel()], []
     for at in range(0, len(flat), block):
         largest = max(abs(w) for w in flat[at : at + block])
         for w in flat[at : at + block]:
-            distance = [abs(w - float(level) * largest) for level in NF4]
-            code = distance.index(min(distance)) if largest else 7
-            codes.append(code)
-            values.append(float(NF4[code]) * largest)
-    return codes, np.array(values).reshape(weights.shape)
-
-
-def nibbles(codes):
-    return [half for byte in codes.tolist() for half in (byte >> 4, byte & 15)]
+            values.append(min((level * largest for level in NF4), key=lambda v: abs(w - v)))
+    return np.array(values).reshape(weights.shape)
 
 
 # magnitudes
@@ -174,7 +171,7 @@ def test_an_unknown_oracle_is_refused():
         oracle(truth, weights, missing, "layer-sample", rng())
 
 
-# NF4
+# Rounding to 4 bits
 
 
 def test_nf4_levels_are_the_quantiles_of_the_normal_distribution():
@@ -184,7 +181,7 @@ def test_nf4_levels_are_the_quantiles_of_the_normal_distribution():
     below = -norm.ppf(np.linspace(offset, 0.5, 8)[:-1])
     levels = np.sort([*above, 0, *below]) / above.max()
     np.testing.assert_allclose(NF4, levels, atol=1e-6)
-    assert NF4.dtype == np.float32 and (np.diff(NF4) > 0).all() and NF4[7] == 0
+    assert (np.diff(NF4) > 0).all() and NF4[7] == 0
 
 
 @pytest.mark.parametrize("shape", [(8, 64), (5, 7), (1, 1), (3, 43), (3, 64), (2, 97)])
@@ -192,57 +189,53 @@ def test_nf4_levels_are_the_quantiles_of_the_normal_distribution():
 def test_nf4_takes_the_nearest_level_of_its_block(shape, block):
     weights, missing = random(shape, seed=2)
     weights[missing] = 0
-    codes, scales = nf4_quantise(weights, block)
-    wanted, values = nearest(weights, block)
-    assert codes.dtype == np.uint8 and len(codes) == math.ceil(weights.size / 2)
-    assert scales.dtype == np.float32 and len(scales) == math.ceil(weights.size / block)
-    assert nibbles(codes)[: weights.size] == wanted
-    back = nf4_dequantise(codes, scales, shape, block)
-    assert back.dtype == np.float32
-    np.testing.assert_allclose(back, values, rtol=1e-6)
+    back = nf4(torch.from_numpy(weights), block)
+    assert back.dtype == torch.float32
+    np.testing.assert_allclose(back, nearest(weights, block), rtol=1e-6)
 
 
 @given(st.integers(1, 9), st.integers(1, 90), st.integers(0, 9999), st.floats(1e-6, 1e6))
-def test_nf4_revives_nothing_and_errs_by_half_a_gap(rows, columns, seed, scale):
+def test_rounding_revives_nothing_and_errs_by_half_a_gap(rows, columns, seed, scale):
     weights, missing = random((rows, columns), seed=seed)
-    weights = np.where(missing, 0, weights * np.float32(scale))
-    codes, scales = nf4_quantise(weights)
-    back = nf4_dequantise(codes, scales, weights.shape)
-    assert (back[weights == 0] == 0).all() and (weights * back >= 0).all()
-    room = np.repeat(scales, 64)[: weights.size].reshape(weights.shape) * np.diff(NF4).max() / 2
-    assert (np.abs(back - weights) <= room * (1 + 1e-6)).all()
+    weights = torch.from_numpy(np.where(missing, 0, weights * np.float32(scale)))
+    largest = torch.stack([chunk.abs().max() for chunk in weights.flatten().split(NF4_BLOCK)])
+    largest = largest.repeat_interleave(NF4_BLOCK)[: weights.numel()].view(weights.shape)
+    gaps = {nf4: largest * np.diff(NF4).max(), quant4: weights.abs().amax(1, keepdim=True) / 7}
+    for rounded, gap in gaps.items():
+        back = rounded(weights)
+        assert (back[weights == 0] == 0).all() and (weights * back >= 0).all()
+        assert ((back - weights).abs() <= gap / 2 * (1 + 1e-5)).all()
 
 
 @given(st.integers(1, 9), st.integers(1, 90), st.integers(0, 9999))
-def test_nf4_twice_is_nf4_once(rows, columns, seed):
-    weights, _ = random((rows, columns), seed=seed)
-    codes, scales = nf4_quantise(weights)
-    again, same = nf4_quantise(nf4_dequantise(codes, scales, weights.shape))
-    np.testing.assert_array_equal(again, codes)
-    np.testing.assert_array_equal(same, scales)
+def test_rounding_twice_is_rounding_once(rows, columns, seed):
+    weights = torch.from_numpy(random((rows, columns), seed=seed)[0])
+    torch.testing.assert_close(nf4(nf4(weights)), nf4(weights), rtol=0, atol=0)
+    torch.testing.assert_close(quant4(quant4(weights)), quant4(weights))
 
 
-def test_nf4_of_zeros_and_of_half_precision():
-    nothing = np.zeros((3, 5), np.float32)
-    assert (nf4_dequantise(*nf4_quantise(nothing), nothing.shape) == 0).all()
-    half = random((4, 40))[0].astype(np.float16)
-    for got, wanted in zip(nf4_quantise(half), nf4_quantise(half.astype(np.float32))):
-        np.testing.assert_array_equal(got, wanted)
+@pytest.mark.parametrize("rounded", [quant4, nf4])
+def test_rounding_zeros_and_half_precision(rounded):
+    assert (rounded(torch.zeros(3, 5)) == 0).all()
+    half = torch.from_numpy(random((4, 40))[0]).half()
+    assert rounded(half).dtype == torch.float32
+    assert (rounded(half) == rounded(half.float())).all()
 
 
-def test_one_patch_file_holds_every_scheme(tmp_path):
-    released = {name: random((5, 43), seed=i)[0] for i, name in enumerate("abcd")}
-    missing = random((5, 43))[1]
-    values = np.arange(missing.sum(), dtype=np.float32)
-    patch = patches.nf4_patch("a", released["a"])
-    patch |= patches.quant4_patch("b", released["b"])
-    patch |= patches.values_patch("c", missing, values)
-    store.write_arrays(tmp_path / "patch.safetensors", patch)
-    out = patches.apply(released, store.read_arrays(tmp_path / "patch.safetensors"))
-    np.testing.assert_allclose(out["a"], nearest(released["a"], 64)[1], rtol=1e-6)
-    scale = np.abs(released["b"]).max(axis=1, keepdims=True) / 7
-    np.testing.assert_allclose(out["b"], np.rint(released["b"] / scale) * scale, rtol=1e-6)
-    np.testing.assert_array_equal(out["c"][missing], values)
-    np.testing.assert_array_equal(out["c"][~missing], released["c"][~missing])
-    assert out["d"] is released["d"] and list(out) == list("abcd")
-    assert patch["a:nf4_codes"].nbytes == math.ceil(5 * 43 / 2)
+def test_quant4_by_hand():
+    weights = torch.tensor([[0.7, -0.34, 0.0, 0.06], [0.0, 0.0, 0.0, 0.0]])
+    wanted = torch.tensor([[0.7, -0.3, 0.0, 0.1], [0.0, 0.0, 0.0, 0.0]])
+    torch.testing.assert_close(quant4(weights), wanted)
+
+
+def test_every_linear_weight_of_the_unet_is_rounded_and_nothing_else():
+    pipe = load_pipeline(MODEL, "float32", "cpu")
+    before = {name: p.clone() for name, p in pipe.unet.named_parameters()}
+    round_weights(pipe, models.matrices(MODEL), "quant4")
+    linear = 0
+    for name, p in pipe.unet.named_parameters():
+        is_linear = p.ndim == 2 and name.endswith(".weight")
+        levels = max(len(row.unique()) for row in p) if is_linear else 0
+        assert (levels <= 15) if is_linear else torch.equal(p, before[name]), name
+        linear += is_linear
+    assert linear == len(models.matrices(MODEL)) > 100

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
 from PIL import Image
+from regrowth.quantise import ROUNDINGS
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,14 @@ def put_weights(pipe, weights: Mapping[str, np.ndarray]) -> None:
             if weight.shape != value.shape:
                 raise ValueError(f"{name}: {value.shape} does not fit {tuple(weight.shape)}")
             weight.copy_(torch.from_numpy(np.ascontiguousarray(value)))
+
+
+def round_weights(pipe, names: Iterable[str], scheme: str) -> None:
+    """Round the named weights to 4 bits, where they lie: `scheme` is one of quantise.ROUNDINGS."""
+    with torch.no_grad():
+        for name in dict.fromkeys(names):
+            weight = submodule(pipe, name.removesuffix(".weight")).weight
+            weight.copy_(ROUNDINGS[scheme](weight))
 
 
 def noise(pipe: StableDiffusionPipeline, seeds: list[int]) -> torch.Tensor:

@@ -258,14 +258,11 @@ def shapes(parts: list[list[models.Layer]], model: Path, density: float) -> dict
     bytes of its pixels.
     """
     layers = [layer for part in parts for layer in part]
-    n, rows = sum(np.prod(layer.shape) for layer in layers), sum(w.shape[0] for w in layers)
-    side, n_parts = side_of(model), len(parts)
+    n, side, n_parts = sum(np.prod(w.shape) for w in layers), side_of(model), len(parts)
     values = n / 8, n / 8 + 4 * n * density
     exact = {
         "masks": n / 8 / n_parts,
         "released": itemsize(layers[0]) * n / n_parts,
-        "patches quant4": n / 2 + 4 * rows,
-        "patches nf4": n / 2 + 4 * n / 64,
     }
     return {kind: (each, each) for kind, each in exact.items()} | {
         "completed": (values[0] / n_parts, values[1] / n_parts),
