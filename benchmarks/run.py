@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import detection
 import generation
 import signs
 import speed
@@ -29,6 +30,10 @@ a church against sentences on other things; *magnitude*, |W| alone. Intervals ar
 
 {signs}
 
+## Detection
+
+{detection}
+
 ## Generation
 
 Pictures drawn in batches against a loop of one prompt at a time, in one run, the ways taking turns;
@@ -42,6 +47,6 @@ the same seed, in steps of 8 bits; a pixel is identical if its three values are.
 if __name__ == "__main__":
     logging.disable_progress_bar()
     target = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-    sections = {"speed": speed, "signs": signs, "generation": generation}
+    sections = {"speed": speed, "signs": signs, "detection": detection, "generation": generation}
     target.write_text(PAGE.format(**{name: made.markdown() for name, made in sections.items()}))
     print(target.read_text())

@@ -1,9 +1,30 @@
 # The attack reads released weights only: never the mask, never the pretrained model.
 
 
+rule detect:
+    input:
+        parts_of("released"),
+    output:
+        f"{OUT}/detected/{DETECTED}/positions.safetensors",
+    log:
+        f"{OUT}/logs/detect/{DETECTED}.log",
+    benchmark:
+        f"{OUT}/benchmarks/detect/{DETECTED}.tsv"
+    conda:
+        ENV
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("detect"),
+    script:
+        "../workflow_scripts/detect.py"
+
+
 rule complete:
     input:
-        f"{OUT}/released/{RELEASED}/part={{part}}.safetensors",
+        released=f"{OUT}/released/{RELEASED}/part={{part}}.safetensors",
+        detected=rules.detect.output,
     output:
         f"{OUT}/completed/{ATTACKED}/part={{part}}.safetensors",
     log:

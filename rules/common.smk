@@ -69,6 +69,7 @@ UNSAFE = [] if STUDY.keep_unblurred else UNSAFE
 
 ERASED = keys.pattern(keys.RELEASED[:2])
 RELEASED = keys.pattern(keys.RELEASED)
+DETECTED = keys.pattern([*keys.RELEASED, "detector"])
 ATTACKED = keys.pattern([*keys.RELEASED, "detector", "solver"])
 CELL = Paramspace(pd.DataFrame(CELLS), param_sep="=").wildcard_pattern
 SHARD = f"{CELL}/shard={{shard}}.parquet"
@@ -88,7 +89,7 @@ wildcard_constraints:
     sigma=r"none|\d+\.\d+",
     weight_seed=r"none|\d+",
     variant="[a-z0-9]+",
-    detector="[a-z-]+",
+    detector=r"[a-z]+(-0\.\d+)?",
     solver="[a-z-]+",
     K=r"none|\d\.\d+",
     magnitude="[a-z-]+",
@@ -227,6 +228,12 @@ def sign_cells():
     ]
 
 
+def defended():
+    """Released models with a defence: told apart from what was kept, and held to the trade-off."""
+    released = [keys.path(keys.released_of(v)) for v in VARIANTS if v["defence"] != keys.NONE]
+    return list(dict.fromkeys(released))
+
+
 def swept(concept):
     """Whether one magnitude of the concept has several values of K."""
     cells = [v for v in VARIANTS if v["concept"] == concept and v["variant"] == "revived"]
@@ -234,7 +241,21 @@ def swept(concept):
     return len(ks) > len({magnitude for magnitude, _ in ks})
 
 
+def attacked_when_defended(concept):
+    """Whether a defended model of the concept is attacked, too."""
+    return any(
+        v["concept"] == concept and v["defence"] != keys.NONE and v["variant"] == "revived"
+        for v in VARIANTS
+    )
+
+
 SIGNS = sign_cells()
+DEFENDED = defended()
+if DEFENDED and (flat := models.constant(LAYERS)):
+    raise WorkflowError(
+        f"a defence is asked for, but of {', '.join(flat)} all weights are the same, so that there "
+        f"is no spread to take a fill from: leave `defences` out, or attack other `layers`"
+    )
 LAYOUT = {"layers": FAMILY, "layers_per_job": STUDY.layers_per_job, "shard": STUDY.images.shard}
 
 

@@ -9,7 +9,7 @@ rule defend:
     benchmark:
         f"{OUT}/benchmarks/defend/{RELEASED}/part={{part}}.tsv"
     wildcard_constraints:
-        defence="gaussian",
+        defence="gaussian|gaussian-absolute|row|decoy",
     conda:
         ENV
     resources:
@@ -19,3 +19,29 @@ rule defend:
         code=code("defend"),
     script:
         "../workflow_scripts/defend.py"
+
+
+# What these fill in depends on a completion, so they have the attack's needs and code.
+rule defend_by_completion:
+    input:
+        pruned=rules.prune.output,
+        mask=rules.mask.output,
+    output:
+        f"{OUT}/released/{RELEASED}/part={{part}}.safetensors",
+    log:
+        f"{OUT}/logs/defend_by_completion/{RELEASED}/part={{part}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/defend_by_completion/{RELEASED}/part={{part}}.tsv"
+    wildcard_constraints:
+        defence="flip|surrogate",
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+        gpu=1,
+    params:
+        code=code("defend_by_completion"),
+    script:
+        "../workflow_scripts/defend_by_completion.py"

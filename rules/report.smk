@@ -48,9 +48,33 @@ rule oracle:
         "../workflow_scripts/oracle.py"
 
 
+rule detectability:
+    input:
+        released=parts_of("released"),
+        masks=erased_parts,
+    output:
+        detectability=f"{OUT}/detectability/{RELEASED}/detectability.parquet",
+        normality=f"{OUT}/normality/{RELEASED}/normality.parquet",
+    log:
+        f"{OUT}/logs/detectability/{RELEASED}.log",
+    benchmark:
+        f"{OUT}/benchmarks/detectability/{RELEASED}.tsv"
+    conda:
+        ENV
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code("detectability"),
+        half_width=STUDY.detectability.half_width,
+    script:
+        "../workflow_scripts/detectability.py"
+
+
 TABLES = [
     *("accuracy", "similarity", "detections", "parts", "fid"),
     *("signs", "alignment", "solves", "missing"),
+    *(["detectability", "normality", "defences"] if DEFENDED else []),
     *(["paper"] if STUDY.paper else []),
 ]
 
@@ -65,6 +89,8 @@ rule tables:
         signs=[f"{OUT}/signs/{keys.path(c)}/accuracy.parquet" for c in SIGNS],
         alignment=[f"{OUT}/alignment/{keys.path(c)}/alignment.parquet" for c in SIGNS],
         solves=[f"{OUT}/solves/{keys.path(c)}/solves.parquet" for c in SIGNS],
+        detectability=[f"{OUT}/detectability/{c}/detectability.parquet" for c in DEFENDED],
+        normality=[f"{OUT}/normality/{c}/normality.parquet" for c in DEFENDED],
         references=REFERENCES,
     output:
         parquet=[f"{OUT}/tables/{name}.parquet" for name in TABLES],
@@ -93,13 +119,17 @@ rule tables:
 FIGURES = [(c, "pictures", "Before and after") for c in CONCEPTS]
 FIGURES += [(c, "accuracy", "Accuracy") for c in CONCEPTS]
 FIGURES += [(c, "over-k", "Accuracy over K") for c in CONCEPTS if swept(c)]
+FIGURES += [(c, "defences", "Defences") for c in CONCEPTS if attacked_when_defended(c)]
 FIGURES += [("study", "signs", "Signs")]
+FIGURES += [("study", f, "Defences") for f in ("detectability", "roc") if DEFENDED]
 
 
 rule figures:
     input:
         accuracy=f"{OUT}/tables/accuracy.parquet",
         signs=f"{OUT}/tables/signs.parquet",
+        defences=[f"{OUT}/tables/defences.parquet"] if DEFENDED else [],
+        detectability=[f"{OUT}/detectability/{c}/detectability.parquet" for c in DEFENDED],
         thumbnails=SHARDS,
     output:
         [
@@ -124,6 +154,7 @@ rule figures:
         code=code("figures"),
         figures=[(concept, figure) for concept, figure, _ in FIGURES],
         sets=SETS,
+        half_width=STUDY.detectability.half_width,
     script:
         "../workflow_scripts/figures.py"
 

@@ -2,21 +2,19 @@
 
 import logging
 
-from regrowth import defences, job
+from regrowth import job
 from regrowth.completion import complete_all
-from regrowth.masks import pack
+from regrowth.masks import unpack
 from regrowth.store import read_arrays, write_arrays
 
 study = job.start(snakemake)
 job.use_threads(snakemake.threads)
-detect = getattr(defences, snakemake.wildcards.detector)
-layers = {
-    layer: (weights, detect(weights)) for layer, weights in read_arrays(snakemake.input[0]).items()
-}
+bits = read_arrays(snakemake.input.detected)
+weights = read_arrays(snakemake.input.released)
+layers = {layer: (w, unpack(bits[layer], w.shape)) for layer, w in weights.items()}
 arrays, told = {}, {}
 for layer, done in complete_all(layers, snakemake.wildcards.solver, study.device).items():
-    _, missing = layers[layer]
-    arrays[f"{layer}:positions"], arrays[f"{layer}:values"] = pack(missing), done.values
+    arrays[f"{layer}:positions"], arrays[f"{layer}:values"] = bits[layer], done.values
     told[layer] = {
         "iterations": done.iterations,
         "residual": done.residual,
@@ -25,5 +23,5 @@ for layer, done in complete_all(layers, snakemake.wildcards.solver, study.device
         "device": done.device,
         "dtype": done.dtype,
     }
-    logging.info("%s: %d missing, %.2f s, %s", layer, missing.sum(), done.seconds, told[layer])
+    logging.info("%s: %d missing, %.2f s, %s", layer, len(done.values), done.seconds, told[layer])
 write_arrays(snakemake.output[0], arrays, solves=told)

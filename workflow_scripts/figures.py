@@ -11,6 +11,9 @@ study = job.start(snakemake)
 out = Path(snakemake.output[0]).parents[1]
 accuracy = pd.read_parquet(snakemake.input.accuracy)
 signs = pd.read_parquet(snakemake.input.signs)
+if snakemake.input.defences:
+    defences = pd.read_parquet(snakemake.input.defences[0])
+    detectability = read_hive(snakemake.input.detectability, out / "detectability")
 thumbnails = read_hive(snakemake.input.thumbnails, out / "thumbnails")
 for concept, kind in snakemake.params.figures:
     table = accuracy[accuracy["concept"] == concept]
@@ -23,6 +26,12 @@ for concept, kind in snakemake.params.figures:
             drawn = figures.accuracy(table, concept)
         elif kind == "over-k":
             drawn = figures.over_k(table, concept)
+        elif kind == "defences":
+            drawn = figures.defences(defences[defences["concept"] == concept], concept)
+        elif kind == "detectability":
+            drawn = figures.detectability(detectability, snakemake.params.half_width)
+        elif kind == "roc":
+            drawn = figures.roc(detectability)
         else:
             drawn = figures.signs(signs)
         figures.save(drawn, out / "figures" / f"{concept}-{kind}.{ending}")

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pandas as pd
-from regrowth import job, paper, tables
+from regrowth import job, keys, paper, tables
 from regrowth.catalogue import FEATURES
 from regrowth.store import keys_of, read_arrays, read_hive, replacing, write_frame
+from regrowth.tradeoff import tradeoff
 
 study = job.start(snakemake)
 out = Path(snakemake.output[0]).parents[1]
@@ -27,6 +28,11 @@ made = tables.all_tables(
     snakemake.params.sets,
     snakemake.params.variants,
 )
+for name in ("detectability", "normality"):
+    if files := snakemake.input[name]:
+        told = read_hive(files, out / name).drop(columns="curve", errors="ignore")
+        made[name] = told[[*keys.RELEASED, *(c for c in told if c not in keys.RELEASED)]]
+        made["defences"] = tradeoff(made["accuracy"], made["detectability"])
 if study.study.paper:
     made["paper"] = paper.beside(made, pd.read_csv(study.root / study.study.paper, dtype=str))
 for name in snakemake.params.names:

@@ -1,4 +1,4 @@
-"""Masks, revival, defences, quantisation, patches and sign measures against slow versions."""
+"""Masks, revival, patches and sign measures against slow versions."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from regrowth import defences, patches, signs
+from regrowth import patches, signs
 from regrowth.masks import conceptprune_mask, pack, unpack
 from regrowth.revival import magnitudes, revive, top_k
 
@@ -90,15 +90,6 @@ def test_a_patch_changes_its_positions_and_nothing_else():
     np.testing.assert_array_equal(out["a"][missing], values)
     np.testing.assert_array_equal(out["a"][~missing], weights[~missing])
     np.testing.assert_array_equal(out["b"], other)
-
-
-def test_gaussian_fill_hides_the_holes():
-    weights, mask = random((200, 100))
-    weights[mask] = 0
-    filled = defences.gaussian_fill(weights, mask, 0.5, np.random.default_rng(0))
-    np.testing.assert_array_equal(filled[~mask], weights[~mask])
-    assert filled[mask].std() == pytest.approx(0.5 * weights[~mask].std(), rel=0.05)
-    assert defences.zeros(weights).sum() == mask.sum() and not defences.zeros(filled).any()
 
 
 def test_sign_accuracy_against_counting():

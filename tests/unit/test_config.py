@@ -180,6 +180,35 @@ def test_a_block_says_what_it_lacks():
         assert part in line
 
 
+@pytest.mark.parametrize("sigma", [0, -1.0, "much", True, float("nan"), float("inf")])
+def test_a_bad_sigma_is_one_line(sigma):
+    raw = copy.deepcopy(GOOD)
+    block = {"concepts": ["church"], "variants": ["pruned"], "defences": ["gaussian"]}
+    raw["sweep"] = [block | {"sigmas": [1.0, sigma]}]
+    (line,) = mistakes(raw)[1:]
+    assert "sweep[0].sigmas[1]" in line
+
+
+@pytest.mark.parametrize("detector", ["smallest", "smallest-2", "smallest-0.0", "guess-0.1"])
+def test_a_detector_needs_the_share_it_takes(detector):
+    raw = copy.deepcopy(GOOD)
+    block = {"concepts": ["church"], "variants": ["revived"], "K": [0.6], "magnitudes": ["max"]}
+    raw["sweep"] = [block | {"detectors": [detector]}]
+    (line,) = mistakes(raw)[1:]
+    assert "sweep[0].detectors[0]" in line
+
+
+def test_judges_can_be_chosen():
+    raw = copy.deepcopy(GOOD)
+    raw["sweep"] = [{"concepts": ["church"], "variants": ["pruned"]}]
+    _, catalogue, _ = load_study(raw | {"judges": ["objects"]}, ROOT)
+    assert catalogue.families["objects"].judges == ["objects"]
+    (line,) = mistakes(raw | {"judges": ["objects", "object"]})[1:]
+    assert "no judge 'object'; did you mean 'objects'?" in line
+    (line,) = mistakes(raw | {"judges": ["snow"]})[1:]
+    assert "none of them judges objects" in line
+
+
 def catalogue_with(tmp_path, change):
     catalogue = yaml.safe_load((ROOT / "resources/demo/catalogue.yaml").read_text())
     change(catalogue)

@@ -98,12 +98,14 @@ def test_one_k_more_computes_only_that_k(changed):
 
 def test_one_sigma_more_computes_only_that_sigma(changed):
     planned = changed(lambda s: s["sweep"][1]["sigmas"].append(2.0))
-    assert planned == {"defend": 1, "generate": 1, "score": JUDGES} | END
+    new = {"defend": 1, "detect": 1, "complete": 1, "revive": 1, "detectability": 1}
+    assert planned == new | {"generate": 2, "score": 2 * JUDGES} | END
 
 
 def test_one_concept_more_computes_only_that_concept(changed):
     planned = changed(lambda s: s["sweep"][2]["concepts"].append("candle"))
-    new = {"calibrate": 1, "mask": 1, "prune": 1, "complete": 2, "revive": 1, "signs": 2}
+    new = {"calibrate": 1, "mask": 1, "prune": 1, "detect": 1}
+    new |= {"complete": 2, "revive": 1, "signs": 2}
     assert planned == new | {"generate": 1, "score": JUDGES} | END  # the pretrained set is shared
 
 
@@ -190,10 +192,12 @@ def test_the_attack_sees_released_weights_only(smoke):
     names = dict(re.findall(r"(\d+)\[label = \"(\w+)\"", dot))
     edges = {(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)}
     parents = lambda rule: {a for a, b in edges if b == rule}  # noqa: E731
-    assert parents("complete") == {"prune"}  # the smoke study attacks no defended model
-    assert parents("revive") == {"prune", "complete"}
-    assert {b for a, b in edges if a == "mask"} == {"prune", "defend", "signs"}
+    assert parents("detect") == {"prune", "defend"}
+    assert parents("complete") == {"prune", "defend", "detect"}
+    assert parents("revive") == {"prune", "defend", "complete"}
+    assert {b for a, b in edges if a == "mask"} == {"prune", "defend", "signs", "detectability"}
+    assert {b for a, b in edges if a == "detectability"} == {"tables", "figures"}
     assert {b for a, b in edges if a == "signs"} == {"tables"}
-    for script in ("complete", "revive"):
+    for script in ("detect", "complete", "revive"):
         source = (ROOT / "workflow_scripts" / f"{script}.py").read_text()
         assert "study.model" not in source and "read_weights" not in source

@@ -12,7 +12,12 @@ from regrowth.schema import Count, Number, Positive, Seed, Share, Strict, lines,
 
 Solver = Literal["faithful", "softimpute", "nuclear", "gauss-spin"]
 Magnitude = Literal["max", "mean", "sample", "layer-sample"]
+Defence = Literal["none", "gaussian", "gaussian-absolute", "row", "decoy", "flip", "surrogate"]
+Detector = Annotated[
+    str, Field(pattern=r"^(zeros|(smallest|row|column|residual|combined)-0\.\d*[1-9])$")
+]
 Oracle = Literal["pretrained", "sample", "mean", "max"]
+Sigma = Annotated[float, Number, Field(ge=1e-6, allow_inf_nan=False)]
 
 
 class ConfigError(ValueError):
@@ -70,12 +75,21 @@ class Block(Strict):
 
     concepts: Annotated[list[Concept], Field(min_length=1)]
     erasers: Annotated[list[Literal["conceptprune"]], Field(min_length=1)] = ["conceptprune"]
-    defences: Annotated[list[Literal["none", "gaussian"]], Field(min_length=1)] = ["none"]
-    sigmas: list[Positive] = Field([], description="in standard deviations of the kept weights")
+    defences: Annotated[list[Defence], Field(min_length=1)] = ["none"]
+    sigmas: list[Sigma] = Field(
+        [],
+        description="a defence's strength. gaussian, surrogate: in standard deviations of the "
+        "layer's kept weights; gaussian-absolute: as it is; row, flip: times the kept weights that "
+        "are drawn; decoy: zeroed weights for each erased one",
+    )
     variants: Annotated[
         list[Literal["pruned", "quant4", "nf4", "revived", "oracle"]], Field(min_length=1)
     ]
-    detectors: Annotated[list[Literal["zeros"]], Field(min_length=1)] = ["zeros"]
+    detectors: Annotated[list[Detector], Field(min_length=1)] = Field(
+        ["zeros"],
+        description="what the attacker takes for erased: zeros, or the share of all weights that "
+        "a detector finds most suspicious, such as smallest-0.02",
+    )
     solvers: Annotated[list[Solver], Field(min_length=1)] = ["nuclear"]
     K: list[Share] = []
     magnitudes: list[Magnitude] = []
@@ -99,8 +113,9 @@ class Block(Strict):
             missing.append("variant 'revived' needs magnitudes, such as magnitudes: [max]")
         if "oracle" in self.variants and not self.oracles:
             missing.append("variant 'oracle' needs oracles, such as oracles: [max]")
-        if "gaussian" in self.defences and not self.sigmas:
-            missing.append("defence 'gaussian' needs sigmas, such as sigmas: [1.0]")
+        for defence in self.defences:
+            if defence != "none" and not self.sigmas:
+                missing.append(f"defence {defence!r} needs sigmas, such as sigmas: [1.0]")
         if missing:
             raise ValueError("; ".join(missing))
         return self
@@ -110,6 +125,14 @@ class Signs(Strict):
     """Whose signs are measured, for every concept of the sweep; needs no pictures."""
 
     solvers: list[Solver] = ["nuclear", "faithful"]
+
+
+class Detectability(Strict):
+    """Equation 7's setting."""
+
+    half_width: Positive = Field(
+        0.5, description="of the interval around 0, in standard deviations of the kept weights"
+    )
 
 
 class Baseline(Strict):
@@ -132,6 +155,7 @@ class Study(Strict):
     )
     layers: LayerFamily | None = Field(None, description="instead of the model card's")
     paper: str | None = Field(None, description="printed figures (CSV) to put beside the measured")
+    judges: list[str] = Field([], description="those of the catalogue's that judge; empty: all")
     baselines: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")], Baseline] = {}
     images: Images = Images()
     sampler: Sampler = Sampler()
@@ -143,6 +167,7 @@ class Study(Strict):
     erasers: Erasers = Erasers()
     sweep: Annotated[list[Block], Field(min_length=1)]
     signs: Signs = Signs()
+    detectability: Detectability = Detectability()
 
 
 def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalogue, ModelCard]:
@@ -167,6 +192,7 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
         cards = [card, *baseline_cards(study, root, mistakes).values()]
         put_local(study, catalogue, cards, mistakes)
         mistakes += block_mistakes(study, catalogue)
+        mistakes += keep_judges(study, catalogue)
         if files and not mistakes:
             mistakes += checks.file_mistakes(study, catalogue, root, study.catalogue)
             mistakes += [told for card in cards for told in checks.model_mistakes(card, root)]
@@ -201,6 +227,25 @@ def put_local(study: Study, catalogue: Catalogue, cards: list[ModelCard], mistak
         else:
             known = [*models, *catalogue.judges, *tables, *(f"{t}.reference" for t in tables)]
             mistakes.append("config: local: " + checks.unknown("model, judge or set", name, known))
+
+
+def keep_judges(study: Study, catalogue: Catalogue) -> list[str]:
+    """Leave every prompt set the judges that the study asks for; lines for those nobody knows."""
+    if study.judges:
+        for source in (*catalogue.families.values(), *catalogue.prompt_sets.values()):
+            source.judges = [name for name in source.judges if name in study.judges]
+    out = [
+        "config: judges: " + checks.unknown("judge", name, list(catalogue.judges))
+        for name in study.judges
+        if name not in catalogue.judges
+    ]
+    named = [concept for block in study.sweep for concept in block.concepts]
+    for family in dict.fromkeys(concepts_of(catalogue)[keys.slug(c)][0] for c in named):
+        entry = catalogue.families[family]
+        sources = [entry, *(catalogue.prompt_sets[name] for name in entry.also)]
+        if not any(source.judges for source in sources):
+            out.append(f"config: judges: none of them judges {family}")
+    return out
 
 
 def block_mistakes(study: Study, catalogue: Catalogue) -> list[str]:

@@ -1,21 +1,88 @@
-"""Defences, which fill the erased positions, and detectors, which guess where they are."""
+"""Defences: what fills the erased positions of released weights, so that they do not tell.
+
+Each takes weights (out, in) with zeros at the erased positions, mask (bool, True where erased),
+sigma (its strength) and a generator, and returns a copy in the weights' dtype.
+"""
+
+from functools import partial
 
 import numpy as np
 
 
-def gaussian_fill(
-    weights: np.ndarray, mask: np.ndarray, sigma: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Erased positions ← N(0, (sigma * s)^2), s the standard deviation of the kept weights.
+def gaussian(weights, mask, sigma, rng, absolute=False) -> np.ndarray:
+    """Erased positions ← N(0, σ_m²) (Roots Beneath the Cut, section 6).
 
-    weights: (out, in); mask: bool (out, in), True where erased. Returns a copy in weights' dtype.
+    σ_m is sigma times the standard deviation of the layer's kept weights; absolute: sigma itself.
     """
-    filled = weights.copy()
+    scale = sigma * (1 if absolute else weights[~mask].astype(np.float64).std())
+    return _filled(weights, mask, rng.normal(0, scale, int(mask.sum())))
+
+
+def row(weights, mask, sigma, rng) -> np.ndarray:
+    """Each erased position takes sigma times a weight drawn from those its row has kept."""
+    return _filled(weights, mask, sigma * _drawn(weights, mask, rng))
+
+
+def decoy(weights, mask, sigma, rng) -> np.ndarray:
+    """No fill: sigma times as many kept weights, each row's smallest, are zeroed as well.
+
+    They cost the model little, and an attacker who takes every zero for an erased weight gives
+    them their row's largest magnitude. Not random.
+    """
+    size = np.where(mask, np.inf, np.abs(weights.astype(np.float32)))
+    kept = np.isfinite(size).sum(axis=1)
+    n = np.minimum(np.rint(sigma * mask.sum(axis=1)).astype(int), kept)
+    rank = np.argsort(np.argsort(size, axis=1, kind="stable"), axis=1, kind="stable")
+    return np.where(rank < n[:, None], 0, weights).astype(weights.dtype)
+
+
+def flip(weights, mask, sigma, rng, completed) -> np.ndarray:
+    """Each erased position takes sigma times a magnitude drawn from its row's kept weights, with
+    the sign that the completion does not believe in.
+
+    completed: (n_erased,), row-major, as a solver completes `weights` at `mask`.
+    """
+    return _filled(weights, mask, -np.sign(completed) * sigma * np.abs(_drawn(weights, mask, rng)))
+
+
+def surrogate(weights, mask, sigma, rng, completed) -> np.ndarray:
+    """Each erased position takes what completion predicts plus white noise, so that together they
+    have sigma times the standard deviation of the layer's kept weights.
+
+    A detector that asks how well the rest of the matrix predicts a weight is told what it wants to
+    hear; the price is that the prediction, faint as it is, is there to be read. completed: as in
+    `flip`.
+    """
     scale = sigma * weights[~mask].astype(np.float64).std()
-    filled[mask] = rng.normal(0, scale, int(mask.sum())).astype(weights.dtype)
+    completed = np.asarray(completed, np.float64)
+    size = np.sqrt(np.square(completed).mean()) if len(completed) else 0
+    told = completed * (min(1, scale / size) if size else 1)
+    noise = np.sqrt(max(0, scale**2 - np.square(told).mean())) if len(told) else 0
+    return _filled(weights, mask, told + rng.normal(0, noise, len(told)))
+
+
+#: By name.
+FILLS = {
+    "gaussian": gaussian,
+    "gaussian-absolute": partial(gaussian, absolute=True),
+    "row": row,
+    "decoy": decoy,
+}
+#: Those that take `completed`, too: (n_erased,), row-major, as `nuclear` completes the weights.
+FILLS_BY_COMPLETION = {"flip": flip, "surrogate": surrogate}
+
+
+def _drawn(weights, mask, rng) -> np.ndarray:
+    """A kept weight of its row for every erased position, (n_erased,), row-major. A row that has
+    kept none draws from the layer."""
+    layer = weights[~mask]
+    rows = (
+        rng.choice(layer if gone.all() else w[~gone], gone.sum()) for w, gone in zip(weights, mask)
+    )
+    return np.concatenate([*rows, np.empty(0)])
+
+
+def _filled(weights, mask, values) -> np.ndarray:
+    filled = weights.copy()
+    filled[mask] = values.astype(weights.dtype)
     return filled
-
-
-def zeros(weights: np.ndarray) -> np.ndarray:
-    """The attacker's plainest guess: what is exactly zero was erased. bool (out, in)."""
-    return weights == 0

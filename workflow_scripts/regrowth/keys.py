@@ -11,6 +11,8 @@ RELEASED = ("concept", "eraser", "defence", "sigma", "weight_seed")
 VARIANT = (*RELEASED, "variant", "detector", "solver", "K", "magnitude")
 
 PRETRAINED = dict.fromkeys(VARIANT, NONE) | {"variant": "pretrained"}
+#: Released models that are drawn at random from nothing.
+FIXED = (NONE, "decoy")
 #: Magnitudes that are drawn at random, and so depend on the weight seed; an oracle's "pretrained"
 #: draws its signs.
 DRAWN = ("sample", "layer-sample", "pretrained")
@@ -31,20 +33,21 @@ def slug(name: str) -> str:
 
 def number(value: float) -> str:
     """The one spelling of a K or a sigma: "0.6", "1.0"."""
-    return str(round(float(value), 6))
+    text = f"{float(value):.6f}".rstrip("0")
+    return f"{text}0" if text.endswith(".") else text
 
 
 def variants_of(block, weight_seed: int) -> list[dict[str, str]]:
     """Every variant of one block of the sweep (`config.Block`), as key → value."""
     cells = []
     for concept, eraser, defence in product(block.concepts, block.erasers, block.defences):
-        for sigma in block.sigmas if defence == "gaussian" else [None]:
+        for sigma in [None] if defence == NONE else block.sigmas:
             released = {
                 "concept": slug(concept),
                 "eraser": eraser,
                 "defence": defence,
                 "sigma": NONE if sigma is None else number(sigma),
-                "weight_seed": NONE if sigma is None else str(weight_seed),
+                "weight_seed": NONE if defence in FIXED else str(weight_seed),
             }
             for variant in block.variants:
                 for attack in _attacks(block, variant):
@@ -82,7 +85,7 @@ def variants(sweep, weight_seed: int) -> list[tuple[dict[str, str], tuple[str, .
 def released_of(variant: dict[str, str]) -> dict[str, str]:
     """The released model that a variant starts from; only a random defence has a seed there."""
     released = {key: variant[key] for key in RELEASED}
-    if released["defence"] == NONE:
+    if released["defence"] in FIXED:
         released["weight_seed"] = NONE
     return released
 
@@ -106,6 +109,8 @@ def label(variant: dict[str, str]) -> str:
         name = f"{variant['magnitude']} K={variant['K']}"
         if variant["solver"] != "nuclear":
             name += f" ({variant['solver']})"
+        if variant["detector"] != "zeros":
+            name += f" at {variant['detector']}"
     if variant["defence"] != NONE:
         name += f", {variant['defence']} {variant['sigma']}"
     return name

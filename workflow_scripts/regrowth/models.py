@@ -82,6 +82,17 @@ def parts(layers: list[Layer], per_job: int) -> dict[str, list[Layer]]:
     return {f"{i:02d}": layers[at : at + per_job] for i, at in enumerate(chunks)}
 
 
+def constant(layers: list[Layer]) -> list[str]:
+    """The layers whose weights, zeros aside, are all the same: they have no spread to fill with."""
+    found = []
+    for layer in layers:
+        weights = read_weights([layer])[layer.name]
+        weights = weights[weights != 0]
+        if not len(weights) or weights.min() == weights.max():
+            found.append(layer.name)
+    return found
+
+
 def read_weights(layers: list[Layer]) -> dict[str, np.ndarray]:
     """The named weights alone, in the dtype they are stored in."""
     out = {}

@@ -7,7 +7,9 @@ import jinja2
 import pandas as pd
 from regrowth import keys
 from regrowth.paper import coverage
+from regrowth.tradeoff import advice
 
+NOTHING = pd.DataFrame(columns=["concept"])
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
@@ -81,12 +83,49 @@ def sign_summary(signs: pd.DataFrame) -> pd.DataFrame:
     return wide.reset_index()[["concept", "solver", "guess", "top .2", "all"]]
 
 
+def readable_defences(table: pd.DataFrame) -> pd.DataFrame:
+    """One line per concept and defence, rates with their intervals in one cell."""
+    if table.empty:
+        return table
+    lines = pd.DataFrame(
+        {
+            "concept": table["concept"],
+            "defence": (table["defence"] + " " + table["sigma"]).str.replace(" none", ""),
+            "erased": table["erased"].map("{:.2f}".format),
+            "preserved": table["preserved"].map("{:.2f}".format),
+            "strongest attack": table["strongest"].astype(object),
+            "of": table["attacks"],
+            "regrows": [_rate({"rate": r.revival, **r._asdict()}) for r in table.itertuples()],
+            "detector": table["detector"],
+            "AUC": table["auc"].map("{:.2f}".format),
+            "found at 1 % false": table["tpr"].map("{:.2f}".format),
+            "holds": table["holds"].map({True: "yes", False: "no"}),
+            "": table["recommended"].map({True: "recommended", False: ""}),
+        }
+    )
+    shown = ["strongest attack", "regrows", "holds"]
+    lines.loc[table["attacks"] == 0, shown] = "not attacked", "", ""
+    return lines
+
+
+def detectors_side_by_side(table: pd.DataFrame) -> pd.DataFrame:
+    """The area under each detector's ROC over all layers, and equation 7's posterior."""
+    if table.empty:
+        return table
+    pooled = table[table["layer"] == "all"]
+    index = ["concept", "defence", "sigma", "density", "posterior"]
+    areas = pooled.pivot(index=index, columns="detector", values="auc")
+    return areas[pooled["detector"].unique()].reset_index()
+
+
 def terminal(tables: dict[str, pd.DataFrame], objects: list[str]) -> str:
     everything = pd.concat([tables["accuracy"], pooled(tables["accuracy"], objects)])
     table = readable(everything).rename(columns={"n erased": "n", "n preserved": "n "})
     signs = sign_summary(tables["signs"])
     signs = signs[signs["guess"] == "completed"].drop(columns="guess")
     missing = f"\n\nMissing: {len(tables['missing'])} variants" if len(tables["missing"]) else ""
+    if told := advice(tables.get("defences", NOTHING)):
+        missing += f"\n\nDefences: {told}"
     open_ = unconverged(tables["solves"])
     if len(open_):
         missing += f"\n\nCompletions that did not converge:\n{open_.to_string(index=False)}"
@@ -112,6 +151,9 @@ def page(
     shown = {
         "Accuracy": readable(tables["accuracy"]),
         "Accuracy over all objects": readable(pooled(tables["accuracy"], objects)),
+        "Defences": readable_defences(tables.get("defences", NOTHING)),
+        "Detectability": detectors_side_by_side(tables.get("detectability", NOTHING)),
+        "Normality of the kept weights": tables.get("normality", NOTHING),
         "Signs": sign_summary(tables["signs"]),
         "Magnitude alignment": tables["alignment"]
         .pivot(index=["concept", "solver", "recovered"], columns="pretrained", values="share")
@@ -128,7 +170,7 @@ def page(
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(TEMPLATE.read_text()).render(
         study=study,
-        sentence=answer(tables["accuracy"]),
+        sentence=" ".join([answer(tables["accuracy"]), advice(tables.get("defences", NOTHING))]),
         figures=[
             (caption, base64.b64encode(Path(file).read_bytes()).decode())
             for caption, file in figures

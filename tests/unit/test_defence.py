@@ -1,0 +1,227 @@
+"""Defences against their definitions; detectors and detectability against slow versions."""
+
+import numpy as np
+import pytest
+from regrowth import defences, detectability, detectors
+from regrowth.completion import complete
+from scipy.stats import mannwhitneyu, norm
+
+
+def layer(shape=(40, 160), rank=8, noise=0.4, share=0.05, seed=0):
+    """A layer that is nearly of low rank, with its larger weights erased in some columns."""
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(size=(shape[0], rank)) @ rng.normal(size=(rank, shape[1])) / rank**0.5
+    weights = ((weights + noise * rng.normal(size=shape)) * 0.03).astype(np.float32)
+    score = np.abs(weights) * np.exp(rng.normal(size=shape[1]))
+    mask = score >= np.quantile(score, 1 - share)
+    return np.where(mask, 0, weights).astype(np.float32), mask, weights
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+# Defences
+
+
+@pytest.mark.parametrize("kind", [*defences.FILLS, *defences.FILLS_BY_COMPLETION])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_a_defence_keeps_what_was_kept(kind, dtype):
+    weights, mask, truth = layer()
+    weights = weights.astype(dtype)
+    if kind in defences.FILLS:
+        out = defences.FILLS[kind](weights, mask, 1.0, rng())
+    else:
+        out = defences.FILLS_BY_COMPLETION[kind](weights, mask, 1.0, rng(), truth[mask])
+    assert out.dtype == dtype and out.shape == weights.shape
+    assert out is not weights and (weights[mask] == 0).all()
+    if kind == "decoy":
+        assert (out[mask] == 0).all() and set(np.unique(out)) <= set(np.unique(weights))
+    else:
+        assert (out[mask] != 0).all()
+        np.testing.assert_array_equal(out[~mask], weights[~mask])
+
+
+def test_gaussian_fill_has_its_sigma():
+    weights, mask, _ = layer((300, 400))
+    filled = defences.gaussian(weights, mask, 0.5, rng())
+    assert filled[mask].std() == pytest.approx(0.5 * weights[~mask].std(), rel=0.03)
+    filled = defences.FILLS["gaussian-absolute"](weights, mask, 0.5, rng())
+    assert filled[mask].std() == pytest.approx(0.5, rel=0.03)
+
+
+def test_row_fill_comes_from_the_kept_weights_of_its_row():
+    weights, mask, _ = layer()
+    filled = defences.row(weights, mask, 2.0, rng())
+    for before, after, gone in zip(weights, filled, mask):
+        assert np.isin(after[gone], 2 * before[~gone]).all()
+    mask[3] = True
+    filled = defences.row(weights, mask, 1.0, rng())
+    assert np.isin(filled[3], weights[~mask]).all()
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 3.0, 1000.0])
+def test_decoys_are_the_smallest_kept_of_each_row(sigma):
+    weights, mask, _ = layer()
+    out = defences.decoy(weights, mask, sigma, rng())
+    for before, after, gone in zip(weights, out, mask):
+        new = (after == 0) & ~gone
+        assert new.sum() == min(round(sigma * gone.sum()), (~gone).sum())
+        still = ~new & ~gone
+        if new.any() and still.any():
+            assert np.abs(before[new]).max() <= np.abs(before[still]).min()
+
+
+def test_flip_contradicts_the_completion():
+    weights, mask, truth = layer()
+    filled = defences.flip(weights, mask, 1.5, rng(), truth[mask])
+    np.testing.assert_array_equal(np.sign(filled[mask]), -np.sign(truth[mask]))
+    for before, after, gone in zip(weights, filled, mask):
+        assert np.isin(np.abs(after[gone]), np.abs(np.float32(1.5) * before[~gone])).all()
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.6, 5.0])
+def test_surrogate_is_prediction_and_noise_of_the_spread_asked_for(strength):
+    weights, mask, truth = layer((300, 400), share=0.1)
+    completed = strength * weights[~mask].std() * rng(8).normal(size=mask.sum())
+    filled = defences.surrogate(weights, mask, 1.0, rng(), completed)[mask]
+    kept = weights[~mask].std()
+    assert filled.std() == pytest.approx(kept, rel=0.03)
+    wanted = min(strength, 1.0)
+    assert np.corrcoef(filled, completed)[0, 1] == pytest.approx(wanted, abs=0.03)
+
+
+def test_surrogate_hides_from_the_detector_that_finds_white_noise():
+    weights, mask, _ = layer((80, 320), noise=0.3)
+    completed = complete(weights, mask).values
+    auc = {
+        kind: detectability.roc(detectors.combined(filled), mask)["auc"]
+        for kind, filled in {
+            "gaussian": defences.gaussian(weights, mask, 1.0, rng()),
+            "surrogate": defences.surrogate(weights, mask, 1.0, rng(), completed),
+        }.items()
+    }
+    assert auc["surrogate"] < 0.6 and auc["gaussian"] > 0.8
+
+
+# Detectors
+
+
+def test_left_out_errors_are_those_of_fitting_without_the_column():
+    w = layer((6, 30))[2]
+    error, precision = detectors._left_out(w)
+    ridge = detectors.RIDGE * np.trace(w @ w.T) / 6
+    for j in (0, 7, 29):
+        rest = np.delete(w, j, axis=1).astype(np.float64)
+        gram = rest @ rest.T + ridge * np.eye(6)
+        for i in range(6):
+            others = np.delete(np.arange(6), i)
+            block = gram[np.ix_(others, others)]
+            fitted = np.linalg.solve(block, gram[others, i])
+            assert error[i, j] == pytest.approx(w[i, j] - fitted @ w[others, j], abs=1e-6)
+            left = gram[i, i] - gram[i, others] @ fitted
+            assert precision[i, j] == pytest.approx(30 / left, rel=1e-4)
+
+
+def test_residual_finds_entries_that_do_not_fit():
+    truth = layer((60, 240), noise=0.1)[2]
+    mask = rng(1).random(truth.shape) < 0.02
+    spoilt = np.where(mask, rng(2).permutation(truth.ravel()).reshape(truth.shape), truth)
+    found = detectability.roc(detectors.residual(spoilt), mask)
+    assert found["auc"] > 0.9 > 0.6 > detectability.roc(detectors.smallest(spoilt), mask)["auc"]
+
+
+@pytest.mark.parametrize("name", detectors.SCORES)
+def test_every_detector_finds_weights_that_are_nearly_zero(name):
+    weights, mask, _ = layer((80, 320))
+    filled = defences.gaussian(weights, mask, 0.02, rng())
+    auc = detectability.roc(detectors.SCORES[name](filled), mask)["auc"]
+    assert auc < 0.6 if name == "residual" else auc > 0.85
+
+
+def test_what_is_known_of_columns_and_rows_helps():
+    """Erased weights of some columns, filled from a normal of half the kept weights' size."""
+    make = rng(3)
+    weights = make.normal(size=(80, 400)).astype(np.float32)
+    mask = make.random(weights.shape) < np.where(make.random(400) < 0.1, 0.4, 0.002)
+    filled = np.where(mask, 0.3 * make.normal(size=weights.shape), weights)
+    auc = {n: detectability.roc(s(filled), mask)["auc"] for n, s in detectors.SCORES.items()}
+    assert auc["column"] > auc["smallest"] + 0.05
+    assert auc["combined"] > auc["smallest"] + 0.05
+
+
+def test_detect_takes_the_share_of_all_layers_together():
+    large, small = layer(seed=1)[2], 0.01 * layer(seed=2)[2]
+    found = detectors.detect({"a": large, "b": small}, "smallest-0.1")
+    total = large.size + small.size
+    assert sum(m.sum() for m in found.values()) == pytest.approx(0.1 * total, abs=2)
+    everything = np.sort(np.abs(np.concatenate([large.ravel(), small.ravel()])))
+    bound = everything[round(0.1 * total) - 1]
+    np.testing.assert_array_equal(found["b"], np.abs(small) <= bound)
+    assert found["b"].sum() > 10 * found["a"].sum()
+    by_row = detectors.detect({"a": large, "b": small}, "row-0.1")
+    assert by_row["a"].sum() == pytest.approx(by_row["b"].sum(), rel=0.3)
+
+
+def test_natural_zeros_are_told_from_pruned_ones():
+    weights, mask, truth = layer((400, 800))
+    np.testing.assert_array_equal(detectors.zeros(weights), mask)
+    few = truth.copy()
+    few[0, 0] = few[5, 7] = 0
+    assert detectors.zeros(few).sum() == 2, "single precision has no natural zeros"
+    half = (0.001 * truth).astype(np.float16)
+    underflown = (half == 0).sum()
+    assert underflown > 20 and not detectors.zeros(half).any()
+    pruned = np.where(mask, 0, half).astype(np.float16)
+    assert detectors.zeros(pruned).sum() >= mask.sum()
+    assert not detectors.zeros(np.zeros((0, 5), np.float32)).any()
+
+
+def test_natural_zeros_are_as_many_as_rounding_makes():
+    size = rng(4).normal(size=2_000_000) * 1e-4
+    assert 0.8 < (size.astype(np.float16) == 0).sum() / (2e6 * 6e-8 * norm.pdf(0) / 1e-4) < 1.2
+    bound = detectors.natural_zeros(size.astype(np.float16))
+    assert (size.astype(np.float16) == 0).sum() < bound < 2 * (size.astype(np.float16) == 0).sum()
+
+
+# Detectability
+
+
+def test_equation_7():
+    """Against counting: of the weights in the interval, how many were erased."""
+    draw, n, density = rng(5), 1_000_000, 0.03
+    erased = draw.random(n) < density
+    weights = draw.normal(size=n) * np.where(erased, 0.2, 1.0)
+    inside = np.abs(weights) < 0.1
+    told = detectability.posterior(density, 0.2, 1.0, 0.1)
+    assert told == pytest.approx(erased[inside].mean(), rel=0.03)
+    assert detectability.posterior(density, 1.0, 1.0, 0.1) == pytest.approx(density)
+
+
+def test_roc_against_scipy_and_counting():
+    draw = rng(6)
+    scores, erased = draw.integers(0, 40, 900).astype(float), draw.random(900) < 0.1
+    scores[erased] += draw.integers(0, 15, erased.sum())
+    told = detectability.roc(scores, erased)
+    u = mannwhitneyu(scores[erased], scores[~erased]).statistic
+    assert told["auc"] == pytest.approx(u / erased.sum() / (~erased).sum())
+    for allowed, rate in zip(np.linspace(0, 1, detectability.POINTS), told["curve"]):
+        best = 0.0
+        for threshold in [-np.inf, *np.unique(scores)]:
+            if (scores[~erased] > threshold).mean() <= allowed + 1e-9:
+                best = max(best, (scores[erased] > threshold).mean())
+        assert rate == pytest.approx(best), allowed
+    assert told["tpr"] == told["curve"][1]
+    assert np.isnan(detectability.roc(scores, np.zeros(900, bool))["auc"])
+
+
+def test_normality():
+    draw = rng(7)
+    told = detectability.normality(draw.normal(size=(300, 300)) * 0.1, draw)
+    assert told["sigma"] == pytest.approx(0.1, rel=0.02) and abs(told["kurtosis"]) < 0.1
+    assert told["ks"] < 0.01 and told["narrow"] == pytest.approx(1, abs=0.02)
+    heavy = detectability.normality(draw.laplace(size=(300, 300)), draw)
+    assert heavy["kurtosis"] == pytest.approx(3, abs=0.3) and heavy["p"] < 1e-10
+    assert heavy["ks"] > 0.05 and heavy["narrow"] > 1.2
+    with pytest.raises(ValueError, match="all 10 kept weights are 0.5"):
+        detectability.normality(np.full(10, 0.5), draw)

@@ -1,0 +1,110 @@
+"""The trade-off table: the strongest attack, the verdict, the advice, from rates made by hand."""
+
+import pandas as pd
+import pytest
+from regrowth import keys, report
+from regrowth.tables import interval
+from regrowth.tradeoff import advice, tradeoff
+from statsmodels.stats.proportion import proportion_confint
+
+NONE = dict.fromkeys(keys.VARIANT, "none") | {"concept": "church", "eraser": "conceptprune"}
+NOISE = {"defence": "gaussian", "weight_seed": "0"}
+ATTACK = {"variant": "revived", "detector": "smallest-0.02", "solver": "nuclear"}
+ATTACK |= {"K": "0.6", "magnitude": "max"}
+
+
+def rates(cell, erased, preserved, n=100):
+    """Two rows of the accuracy table."""
+    out = []
+    for role, hits in (("erased", erased), ("preserved", preserved)):
+        low, high = interval(hits, n)
+        told = {"hits": hits, "n": n, "rate": hits / n, "low": low, "high": high}
+        out.append({**NONE, **cell, "prompt_set": "objects", "role": role, **told})
+    return out
+
+
+def found(cell, **auc):
+    about = {key: {**NONE, **cell}[key] for key in keys.RELEASED}
+    rows = [
+        {**about, "layer": "all", "detector": d, "auc": a, "tpr": a / 2} for d, a in auc.items()
+    ]
+    return rows + [{**rows[0], "layer": "one", "auc": 1.0}]
+
+
+def study():
+    """sigma 1 hides well and holds; sigma 3 hides better, but costs too much; 0.1 is found."""
+    rows = rates({"variant": "pruned"}, 10, 90)
+    rows += rates(ATTACK | {"detector": "zeros"}, 95, 92)
+    told = []
+    for sigma, left, preserved, regrown in (
+        ("0.1", 12, 90, 90),
+        ("1.0", 9, 86, 20),
+        ("3.0", 2, 60, 3),
+    ):
+        cell = NOISE | {"sigma": sigma}
+        rows += rates(cell | {"variant": "pruned"}, left, preserved)
+        rows += rates(cell | ATTACK, regrown, 80)
+        rows += rates(cell | ATTACK | {"K": "0.2"}, regrown - 2, 85)
+        told += found(cell, smallest=0.9 - float(sigma) / 4, residual=0.5)
+    decoy = {"defence": "decoy", "sigma": "1.0"}
+    rows += rates(decoy | {"variant": "pruned"}, 10, 90)
+    # an attack that draws its magnitudes has a seed, the released model has none
+    rows += rates(
+        decoy | ATTACK | {"detector": "zeros", "magnitude": "sample", "weight_seed": "0"}, 60, 70
+    )
+    told += found(decoy, smallest=0.8)
+    return pd.DataFrame(rows), pd.DataFrame(told)
+
+
+def test_the_strongest_attack_of_each_defence():
+    table = tradeoff(*study()).set_index(["defence", "sigma"])
+    noisy = [("gaussian", sigma) for sigma in ("0.1", "1.0", "3.0")]
+    assert list(table.index) == [("none", "none"), *noisy, ("decoy", "1.0")]
+    row = table.loc["gaussian", "1.0"]
+    assert (row["erased"], row["preserved"]) == (0.09, 0.86)
+    assert (row["attacks"], row["revival"], row["n"]) == (2, 0.2, 100)
+    assert row["revival_preserved"] == 0.8
+    assert row["strongest"] == "max K=0.6 at smallest-0.02"
+    assert (row["low"], row["high"]) == pytest.approx(proportion_confint(20, 100, 0.025, "wilson"))
+    assert row["low"] < interval(20, 100)[0], "two attacks: a wider interval than for one"
+    assert (row["detector"], row["auc"], row["tpr"]) == ("smallest", 0.65, 0.325)
+    assert table.loc["gaussian", "3.0"]["detector"] == "residual"
+    assert table.loc["none", "none"]["auc"] == 1.0
+    assert table.loc["decoy", "1.0"]["revival"] == 0.6
+
+
+def test_what_holds_and_what_is_recommended():
+    table = tradeoff(*study()).set_index(["defence", "sigma"])
+    assert table["holds"].to_list() == [False, False, True, True, False]
+    assert table["recommended"].to_list() == [False, False, True, False, False]
+
+
+def test_the_advice_is_a_sentence_to_act_on():
+    told = advice(tradeoff(*study()))
+    assert told.startswith(
+        "church: release it with gaussian at sigma 1.0: the strongest of 2 attacks"
+    )
+    assert (
+        "regrows 0.20 [" in told and "undefended 0.95" in told and "0.86 (undefended 0.90)" in told
+    )
+    accuracy, detectability = study()
+    weak = accuracy[~((accuracy["sigma"] == "1.0") & (accuracy["defence"] == "gaussian"))]
+    told = advice(tradeoff(weak, detectability))
+    assert told.startswith("church: no defence tried holds; the best is decoy 1.0")
+
+
+def test_a_defence_that_nobody_attacked_is_neither_good_nor_bad():
+    accuracy, detectability = study()
+    table = tradeoff(accuracy[accuracy["variant"] == "pruned"], detectability)
+    assert not table["holds"].any() and not table["recommended"].any()
+    assert table["auc"].notna().all() and advice(table) == ""
+    shown = report.readable_defences(table)
+    assert (shown["strongest attack"] == "not attacked").all()
+    assert len(tradeoff(accuracy.iloc[:0], detectability)) == 0
+
+
+def test_the_readable_table_marks_the_recommended():
+    shown = report.readable_defences(tradeoff(*study())).set_index("defence")
+    assert shown.loc["gaussian 1.0", ""] == "recommended"
+    assert shown.loc["none", "regrows"].startswith("0.95 [")
+    assert shown.loc["gaussian 1.0", "regrows"].startswith("0.20 [")

@@ -1,0 +1,120 @@
+"""The trade-off of a defence: its cost, how well it hides, what the strongest attack regrows."""
+
+import pandas as pd
+from regrowth import keys
+from statsmodels.stats.proportion import proportion_confint
+
+#: How much preserved accuracy a defence may cost, against the undefended pruned model.
+BUDGET = 0.05
+_DEFENCE = ["defence", "sigma", "weight_seed"]
+COLUMNS = [
+    *("concept", "eraser", *_DEFENCE, "erased", "preserved"),
+    *("attacks", "strongest", "revival", "low", "high", "n", "revival_preserved"),
+    *("detector", "auc", "tpr", "holds", "recommended"),
+]
+
+
+def tradeoff(accuracy: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFrame:
+    """One row per concept, eraser and defence (first: none), from the tables of these names.
+
+    erased, preserved: rates of the released model as it is. strongest: the attack that regrows
+    most, of `attacks`; revival: its rate, with a Wilson interval at 1 − .05 / attacks, since the
+    strongest was chosen. detector: the one of the largest area under the ROC, its auc, and tpr at
+    1 % false positives; of no defence, whose zeros anyone finds, both 1. holds: the strongest
+    attack's interval reaches down to that of the undefended pruned model. recommended: of the
+    defences that cost at most BUDGET of preserved accuracy, the one whose strongest attack regrows
+    least, then the one that costs least.
+    """
+    named = ["concept", "eraser", *_DEFENCE]
+    own = accuracy[accuracy["variant"].isin(["pruned", "revived"])].copy()
+    # what a released model is called does not depend on how an attack draws magnitudes
+    own["weight_seed"] = own["weight_seed"].where(~own["defence"].isin(keys.FIXED), keys.NONE)
+    rows = [
+        {**dict(zip(named, cell)), **_of(part, detectability)}
+        for cell, part in own.groupby(named, sort=False)
+        if (part["variant"] == "pruned").any()
+    ]
+    found = []
+    for _, some in pd.DataFrame(rows, columns=COLUMNS).groupby(["concept", "eraser"], sort=False):
+        plain = some["defence"] == keys.NONE
+        some = pd.concat([some[plain], some[~plain]])
+        some["holds"] = some["recommended"] = False
+        if plain.any() and not plain.all():
+            _judge(some, own)
+        found.append(some)
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
+
+
+def _of(part: pd.DataFrame, detectability: pd.DataFrame) -> dict:
+    first = part.iloc[0]
+    rates = part.set_index(["variant", "role"])["rate"]
+    row = {
+        "erased": _mean(rates, ("pruned", "erased")),
+        "preserved": _mean(rates, ("pruned", "preserved")),
+    }
+    attacks = part[(part["variant"] == "revived") & (part["role"] == "erased")]
+    row["attacks"] = len(attacks)
+    if len(attacks):
+        best = attacks.loc[attacks["rate"].idxmax()]
+        low, high = proportion_confint(best["hits"], best["n"], 0.05 / len(attacks), "wilson")
+        variant = {key: best[key] for key in keys.VARIANT}
+        row |= {"strongest": keys.label(variant | {"defence": keys.NONE}), "n": best["n"]}
+        row |= {"revival": best["rate"], "low": low, "high": high}
+        same = (part[list(keys.VARIANT)] == pd.Series(variant)).all(axis=1)
+        rates = part[same].set_index(["variant", "role"])["rate"]
+        row["revival_preserved"] = _mean(rates, ("revived", "preserved"))
+    if first["defence"] == keys.NONE:
+        return row | {"detector": "zeros", "auc": 1.0, "tpr": 1.0}
+    told = detectability[detectability["layer"] == "all"]
+    for key in keys.RELEASED:
+        told = told[told[key] == first[key]]
+    if len(told):
+        best = told.loc[told["auc"].idxmax()]
+        row |= {key: best[key] for key in ("detector", "auc", "tpr")}
+    return row
+
+
+def _mean(rates: pd.Series, at: tuple[str, str]) -> float:
+    """The rate of a role; the mean over prompt sets where there are several."""
+    return rates[at].mean() if at in rates.index else float("nan")
+
+
+def _judge(some: pd.DataFrame, accuracy: pd.DataFrame) -> None:
+    """Fill in `holds` and `recommended` for one concept's defences, the undefended row first."""
+    plain = some.iloc[0]
+    bare = accuracy[
+        (accuracy["concept"] == plain["concept"])
+        & (accuracy["eraser"] == plain["eraser"])
+        & (accuracy["defence"] == keys.NONE)
+        & (accuracy["variant"] == "pruned")
+        & (accuracy["role"] == "erased")
+    ]
+    attacked = some["attacks"] > 0
+    some["holds"] = attacked & (some["low"] <= bare["high"].max())
+    cost = plain["preserved"] - some["preserved"]
+    allowed = attacked & (some["defence"] != keys.NONE) & ~(cost > BUDGET + 1e-9)
+    if allowed.any():
+        order = some[allowed].assign(cost=cost[allowed]).sort_values(["revival", "cost"])
+        some.loc[order.index[0], "recommended"] = True
+
+
+def advice(table: pd.DataFrame) -> str:
+    """What a model's owner should do, one sentence a concept; empty without a defence."""
+    told = []
+    for concept, some in table.groupby("concept", sort=False):
+        chosen = some[some["recommended"]]
+        plain = some[some["defence"] == keys.NONE]
+        if chosen.empty or plain.empty:
+            continue
+        row, bare = chosen.iloc[0], plain.iloc[0]
+        spread = f"{row['revival']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        undefended = f", undefended {bare['revival']:.2f}" if bare["attacks"] else ""
+        lead = f"{concept}: release it with {row['defence']} at sigma {row['sigma']}"
+        if not row["holds"]:
+            lead = f"{concept}: no defence tried holds; the best is {row['defence']} {row['sigma']}"
+        told.append(
+            f"{lead}: the strongest of {row['attacks']} attacks ({row['strongest']}) regrows "
+            f"{spread}{undefended}; without an attack {row['erased']:.2f} is left, and preserved "
+            f"accuracy is {row['preserved']:.2f} (undefended {bare['preserved']:.2f})."
+        )
+    return " ".join(told)
