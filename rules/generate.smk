@@ -14,8 +14,8 @@ rule generate:
         ENV
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=240,
+        mem_mb=growing(PIPELINE_MB),
+        runtime=growing(240),
         gpu=1,
     params:
         code=code("generate"),

@@ -11,8 +11,9 @@ rule score:
         ENV
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
+        gpu=judged_on_gpu,
     params:
         code=code("score"),
         judge=lambda wildcards: judge_digest(wildcards.judge),
@@ -31,8 +32,9 @@ rule reference:
         ENV
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
+        gpu=judged_on_gpu,
     params:
         code=code("reference"),
         judge=lambda wildcards: judge_digest(wildcards.judge),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from regrowth import models
+from regrowth import devices, models
 from regrowth.catalogue import Catalogue, ModelCard
 from regrowth.config import Study, baseline_cards, load_study, put_local
 
@@ -42,7 +42,8 @@ class Job:
 
 
 def start(snakemake) -> Job:
-    """Send the log, warnings and any uncaught exception to the rule's log file; read the study.
+    """Send the log, warnings and any uncaught exception to the rule's log file; claim a GPU if
+    the rule asks for one; read the study.
 
     The terminal, which many jobs share, is told of errors only.
     """
@@ -62,6 +63,7 @@ def start(snakemake) -> Job:
         logging.error("%s", value, exc_info=(kind, value, trace))
 
     sys.excepthook = uncaught
+    devices.claim(bool(snakemake.resources.get("gpu")))
     return Job(*load_study(dict(snakemake.config), ROOT, files=False))
 
 

@@ -1,5 +1,6 @@
 """Models on disk: where a card's model lies, which layers it has, and single layers of it."""
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,7 @@ def locate(card: ModelCard, root: Path) -> Path:
 
 def matrices(folder: Path, component: str = "unet") -> dict[str, Layer]:
     """Every two-dimensional weight of a component, from the files' headers alone."""
-    files = sorted((folder / component).glob("*.safetensors"))
-    whole = [f for f in files if ".fp16" not in f.name and ".non_ema" not in f.name] or files
+    whole = _whole(folder / component)
     if not whole:
         raise FileNotFoundError(f"{folder / component} holds no .safetensors file")
     out = {}
@@ -58,6 +58,12 @@ def matrices(folder: Path, component: str = "unet") -> dict[str, Layer]:
                     name = COMPONENTS[component] + stored.removeprefix("text_model.")
                     out[name] = Layer(name, shape, file, stored)
     return out
+
+
+def _whole(folder: Path) -> list[Path]:
+    """The weights of a component as they were trained: no second copy in half precision."""
+    files = sorted(folder.glob("*.safetensors"))
+    return [f for f in files if ".fp16" not in f.name and ".non_ema" not in f.name] or files
 
 
 def attacked_layers(folder: Path, family: str) -> list[Layer]:
@@ -80,6 +86,15 @@ def parts(layers: list[Layer], per_job: int) -> dict[str, list[Layer]]:
     """The layers of each job: part "00", "01", …"""
     chunks = range(0, len(layers), per_job)
     return {f"{i:02d}": layers[at : at + per_job] for i, at in enumerate(chunks)}
+
+
+def parameters(folder: Path) -> int:
+    """How many weights a pipeline of this directory loads, from the files' headers alone."""
+    count = 0
+    for file in (f for part in ("unet", "vae", "text_encoder") for f in _whole(folder / part)):
+        with safe_open(file, framework="numpy") as f:
+            count += sum(math.prod(f.get_slice(name).get_shape()) for name in f.keys())
+    return count
 
 
 def constant(layers: list[Layer]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 LIBRARY = Path(__file__).resolve().parent
 #: Modules whose whole effect on a result already stands in a rule's params, rows and paths.
 PLUMBING = (
-    *("catalogue", "checks", "config", "hub", "job"),
+    *("catalogue", "checks", "config", "devices", "hub", "job"),
     *("prompt_tables", "prompts", "provenance", "schema"),
 )
 
