@@ -3,11 +3,11 @@
 WORLD = {"pictures": 24000, "seed": 1}
 #: The shipped UNet; then, shorter, the same, and what it is without each thing that was built in.
 RECIPES = {
-    "shipped": {"unet_steps": 5000, "gating": 0.3, "selectivity": 0.02, "ffn_std": 0.01},
-    "short": {"unet_steps": 2000, "gating": 0.3, "selectivity": 0.02, "ffn_std": 0.01},
+    "shipped": {"unet_steps": 5000, "gating": 0.25, "selectivity": 0.02, "ffn_std": 0.01},
+    "short": {"unet_steps": 2000, "gating": 0.25, "selectivity": 0.02, "ffn_std": 0.01},
     "no-gating": {"unet_steps": 2000, "gating": 0.0, "selectivity": 0.02, "ffn_std": 0.01},
-    "no-selectivity": {"unet_steps": 2000, "gating": 0.3, "selectivity": 0.0, "ffn_std": 0.01},
-    "default-start": {"unet_steps": 2000, "gating": 0.3, "selectivity": 0.02, "ffn_std": None},
+    "no-selectivity": {"unet_steps": 2000, "gating": 0.25, "selectivity": 0.0, "ffn_std": 0.01},
+    "default-start": {"unet_steps": 2000, "gating": 0.25, "selectivity": 0.02, "ffn_std": None},
 }
 
 
