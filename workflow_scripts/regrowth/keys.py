@@ -109,7 +109,7 @@ def label(variant: dict[str, str]) -> str:
         name = f"{variant['magnitude']} K={variant['K']}"
         if variant["solver"] != "nuclear":
             name += f" ({variant['solver']})"
-        if variant["detector"] != "zeros":
+        if variant["detector"] not in ("zeros", NONE):
             name += f" at {variant['detector']}"
     if variant["defence"] != NONE:
         name += f", {variant['defence']} {variant['sigma']}"
