@@ -27,8 +27,8 @@ rule train_tokenizer:
     conda:
         ENV
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=2000,
+        runtime=10,
     params:
         code=code("train_tokenizer"),
         settings=WORLD,
@@ -48,8 +48,8 @@ rule train_vae:
         ENV
     threads: 2
     resources:
-        mem_mb=growing(6000),
-        runtime=growing(120),
+        mem_mb=6000,
+        runtime=120,
         gpu=1,
     params:
         code=code("train_vae"),
@@ -76,8 +76,8 @@ rule train_unet:
         ENV
     threads: 2
     resources:
-        mem_mb=growing(6000),
-        runtime=growing(360),
+        mem_mb=6000,
+        runtime=360,
         gpu=1,
     params:
         code=code("train_unet"),
@@ -101,8 +101,8 @@ rule train_judges:
         ENV
     threads: 2
     resources:
-        mem_mb=growing(6000),
-        runtime=growing(120),
+        mem_mb=6000,
+        runtime=120,
         gpu=1,
     params:
         code=code("train_judges"),

@@ -10,7 +10,7 @@ rule calibrate:
     threads: 1
     resources:
         mem_mb=growing(PIPELINE_MB),
-        runtime=growing(60),
+        runtime=60,
         gpu=1,
     params:
         code=code("calibrate"),
@@ -36,8 +36,8 @@ rule mask:
     conda:
         ENV
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=1000,
+        runtime=10,
     params:
         code=code("mask"),
         model=MODEL_DIGEST,
@@ -59,8 +59,8 @@ rule prune:
     conda:
         ENV
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=1000,
+        runtime=10,
     params:
         code=code("prune"),
         model=MODEL_DIGEST,

@@ -10,8 +10,8 @@ rule plan:
     conda:
         ENV
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=lambda wildcards: {name: getattr(workflow, name) for name in SETTINGS},
         cores=lambda wildcards: workflow.cores,

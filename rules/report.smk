@@ -15,8 +15,8 @@ rule signs:
     conda:
         ENV
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(20),
+        mem_mb=1500,
+        runtime=20,
     params:
         code=code("signs"),
         model=MODEL_DIGEST,
@@ -39,8 +39,8 @@ rule oracle:
     conda:
         ENV
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(20),
+        mem_mb=1500,
+        runtime=20,
     params:
         code=code("oracle"),
         model=MODEL_DIGEST,
@@ -62,8 +62,8 @@ rule detectability:
     conda:
         ENV
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
+        mem_mb=4000,
+        runtime=30,
     params:
         code=code("detectability"),
         half_width=STUDY.detectability.half_width,
@@ -102,8 +102,8 @@ rule tables:
     conda:
         ENV
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=2000,
+        runtime=30,
     params:
         code=code("tables"),
         names=TABLES,
@@ -148,8 +148,8 @@ rule figures:
     conda:
         ENV
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(20),
+        mem_mb=1500,
+        runtime=20,
     params:
         code=code("figures"),
         figures=[(concept, figure) for concept, figure, _ in FIGURES],
@@ -174,8 +174,8 @@ rule report:
     conda:
         ENV
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=1000,
+        runtime=10,
     params:
         code=code("report"),
         names=TABLES,
