@@ -1,0 +1,105 @@
+"""A study through a real SLURM: as on one machine; what is cancelled or killed comes back."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+import slurm
+import yaml
+from road import ROOT, Road
+
+STUDY = {
+    "judges": ["objects"],
+    "signs": {"solvers": ["nuclear"]},
+    "sweep": [
+        {
+            "concepts": ["church"],
+            "variants": ["pruned", "revived"],
+            "K": [0.6],
+            "magnitudes": ["max"],
+        }
+    ],
+}
+
+
+class OnCluster(Road):
+    """The same, through the cluster's profile; what differs for this machine is on the command."""
+
+    def command(self, *args):
+        known = super().command(*args)
+        known[known.index(str(ROOT / "profiles" / "default"))] = str(ROOT / "profiles" / "slurm")
+        at = known.index("--cores")
+        here = ["--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "2"]
+        here += ["--default-resources", "slurm_partition=debug", "--slurm-no-account"]
+        return [*known[:at], *here, *known[at + 2 :]]
+
+    def start(self) -> subprocess.Popen:
+        with open(self.folder / "driver.log", "a") as told:
+            return subprocess.Popen(
+                self.command(), stdout=told, stderr=told, env=plain(), start_new_session=True
+            )
+
+
+def plain():
+    """No limits of this process's own in a job: SLURM passes the environment on."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "MKL_"))}
+
+
+pytestmark = pytest.mark.soak
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    if why := slurm.lacking():
+        pytest.skip(why)
+    with slurm.Cluster(tmp_path_factory.mktemp("slurm")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def study():
+    return yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text()) | STUDY
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory, study):
+    road = Road(tmp_path_factory.mktemp("local"), study)
+    road.run()
+    return road
+
+
+def wait_for(found, seconds=240):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if got := found():
+            return got
+        time.sleep(0.2)
+    raise AssertionError(f"waited {seconds} s for {found}")
+
+
+def test_the_cluster_makes_the_tables_of_one_machine(cluster, tmp_path, study, local):
+    road = OnCluster(tmp_path, study)
+    driver = road.start()
+
+    def working():
+        running = [(i, what) for i, state, what in cluster.jobs() if state == "RUNNING"]
+        return [i for i, what in running if what.startswith("rule_calibrate")]
+
+    (victim, *_) = wait_for(working)
+    cluster.ask("scancel", victim)
+    wait_for(lambda: [j for j in cluster.jobs() if j[0] == victim and j[1] == "CANCELLED"])
+    wait_for(lambda: list(road.out.glob("masks/**/*.safetensors")))  # so it came back
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+    wait_for(lambda: all(state not in ("RUNNING", "PENDING") for _, state, _ in cluster.jobs()))
+    road.run("--unlock")
+    road.run()
+    assert not road.planned()
+    for stage in ("scores", "signs", "tables"):
+        assert road.bytes_of(stage) == local.bytes_of(stage)
+    asked = cluster.ask("scontrol", "show", "job")
+    gpus = re.findall(r"Comment=rule_(\w+).*?TresPerJob=(\S+)", asked, re.S)
+    assert asked.count("JobId=") >= 10 and gpus
