@@ -9,6 +9,7 @@ import yaml
 from regrowth import hub, keys, models, prompts, torchvision_weights
 from regrowth.catalogue import FEATURES, concepts_of
 from regrowth.config import baseline_cards, put_local
+from regrowth.defences import FILLS, FILLS_BY_COMPLETION
 from regrowth.provenance import code_digest, digest, file_digest, folder_digest
 from snakemake.utils import Paramspace
 

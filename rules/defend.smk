@@ -9,7 +9,7 @@ rule defend:
     benchmark:
         f"{OUT}/benchmarks/defend/{RELEASED}/part={{part}}.tsv"
     wildcard_constraints:
-        defence="gaussian|gaussian-absolute|row|decoy",
+        defence=one_of(FILLS),
     conda:
         ENV
     resources:
@@ -33,7 +33,7 @@ rule defend_by_completion:
     benchmark:
         f"{OUT}/benchmarks/defend_by_completion/{RELEASED}/part={{part}}.tsv"
     wildcard_constraints:
-        defence="flip|surrogate",
+        defence=one_of(FILLS_BY_COMPLETION),
     conda:
         ENV
     threads: 1

@@ -32,7 +32,8 @@ for name in ("detectability", "normality"):
     if files := snakemake.input[name]:
         told = read_hive(files, out / name).drop(columns="curve", errors="ignore")
         made[name] = told[[*keys.RELEASED, *(c for c in told if c not in keys.RELEASED)]]
-        made["defences"] = tradeoff(made["accuracy"], made["detectability"])
+if "detectability" in made:
+    made["defences"] = tradeoff(made["accuracy"], made["detectability"])
 if study.study.paper:
     made["paper"] = paper.beside(made, pd.read_csv(study.root / study.study.paper, dtype=str))
 for name in snakemake.params.names:

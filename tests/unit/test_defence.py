@@ -1,8 +1,11 @@
 """Defences against their definitions; detectors and detectability against slow versions."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
-from regrowth import defences, detectability, detectors
+from pydantic import TypeAdapter
+from regrowth import config, defences, detectability, detectors, models, store
 from regrowth.completion import complete
 from scipy.stats import mannwhitneyu, norm
 
@@ -102,6 +105,24 @@ def test_surrogate_hides_from_the_detector_that_finds_white_noise():
         }.items()
     }
     assert auc["surrogate"] < 0.6 and auc["gaussian"] > 0.8
+
+
+def test_what_a_study_may_ask_for_is_what_there_is():
+    fills = {"none", *defences.FILLS, *defences.FILLS_BY_COMPLETION}
+    assert set(get_args(config.Defence)) == fills
+    check = TypeAdapter(config.Detector).validate_python
+    assert check("zeros") and all(check(f"{name}-0.02") for name in detectors.SCORES)
+
+
+def test_a_layer_without_spread_is_named(tmp_path):
+    flat = np.zeros((3, 4), np.float32)
+    flat[1] = 0.5
+    arrays = {"a.weight": flat, "b.weight": rng().normal(size=(3, 4)), "c.weight": 0 * flat}
+    store.write_arrays(tmp_path / "unet" / "model.safetensors", arrays)
+    layers = list(models.matrices(tmp_path).values())
+    assert models.constant(layers) == ["a.weight", "c.weight"]
+    store.write_arrays(tmp_path / "unet" / "model.fp16.safetensors", arrays)
+    assert models.parameters(tmp_path) == 36
 
 
 # Detectors

@@ -65,6 +65,14 @@ def test_devices_can_be_shared_and_slurm_is_obeyed(start):
         assert [start(**TWO, **more).stdout.readline().strip() for _ in range(3)] == ["0,1"] * 3
 
 
+def test_a_machine_whose_devices_are_not_listed_is_left_to_cuda(monkeypatch, tmp_path):
+    monkeypatch.setattr(devices, "DRIVER", tmp_path / "none")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert devices.claim(True) == "" and "CUDA_VISIBLE_DEVICES" not in os.environ
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert devices.claim(True) == "" and os.environ["CUDA_VISIBLE_DEVICES"] == ""
+
+
 def test_devices_are_counted_without_cuda(monkeypatch, tmp_path):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(devices, "DRIVER", tmp_path / "none")

@@ -75,28 +75,30 @@ def test_the_strongest_attack_of_each_defence():
 
 def test_what_holds_and_what_is_recommended():
     table = tradeoff(*study()).set_index(["defence", "sigma"])
-    assert table["holds"].to_list() == [False, False, True, True, False]
+    assert table["holds"].to_list() == ["no", "no", "undecided", "yes", "no"]
     assert table["recommended"].to_list() == [False, False, True, False, False]
 
 
 def test_the_advice_is_a_sentence_to_act_on():
-    told = advice(tradeoff(*study()))
-    assert told.startswith(
-        "church: release it with gaussian at sigma 1.0: the strongest of 2 attacks"
-    )
-    assert (
-        "regrows 0.20 [" in told and "undefended 0.95" in told and "0.86 (undefended 0.90)" in told
-    )
     accuracy, detectability = study()
-    weak = accuracy[~((accuracy["sigma"] == "1.0") & (accuracy["defence"] == "gaussian"))]
-    told = advice(tradeoff(weak, detectability))
-    assert told.startswith("church: no defence tried holds; the best is decoy 1.0")
+    told = advice(tradeoff(accuracy, detectability))
+    assert told.startswith("church: the best defence tried is gaussian at sigma 1.0, with too few")
+    assert "that it holds: the strongest of 2 attacks" in told
+    assert "regrows 0.20 [" in told and "undefended 0.95" in told
+    assert "0.86 (undefended 0.90)" in told
+    gaussian = (accuracy["sigma"] == "1.0") & (accuracy["defence"] == "gaussian")
+    told = advice(tradeoff(accuracy[~gaussian], detectability))
+    assert told.startswith("church: no defence tried holds; the best is decoy at sigma 1.0")
+    weak = gaussian & (accuracy["variant"] == "revived") & (accuracy["role"] == "erased")
+    accuracy.loc[weak, ["hits", "rate"]] = 5, 0.05
+    told = advice(tradeoff(accuracy, detectability))
+    assert told.startswith("church: release it with gaussian at sigma 1.0, which holds: the strong")
 
 
 def test_a_defence_that_nobody_attacked_is_neither_good_nor_bad():
     accuracy, detectability = study()
     table = tradeoff(accuracy[accuracy["variant"] == "pruned"], detectability)
-    assert not table["holds"].any() and not table["recommended"].any()
+    assert (table["holds"] == "").all() and not table["recommended"].any()
     assert table["auc"].notna().all() and advice(table) == ""
     shown = report.readable_defences(table)
     assert (shown["strongest attack"] == "not attacked").all()

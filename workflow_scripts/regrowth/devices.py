@@ -24,13 +24,15 @@ def numbers() -> list[str]:
 
 
 def claim(wanted: bool) -> str:
-    """Let CUDA see one free device, or none if none is wanted or there; say which ("" for none).
+    """Let CUDA see one free device, or none if none is wanted; say which ("" for none or unknown).
 
     To be called before CUDA is loaded. A device is held by a file lock until the process ends,
     however it ends; while all are held this waits. Several jobs share one where the variable
     REGROWTH_SHARE_GPU is set. Under SLURM a job has what SLURM gave it.
     """
     there = numbers()
+    if wanted and not there and "CUDA_VISIBLE_DEVICES" not in os.environ:
+        return ""  # a driver that lists nothing here may still have one: CUDA finds out
     if wanted and there and ("SLURM_JOB_ID" in os.environ or "REGROWTH_SHARE_GPU" in os.environ):
         return ",".join(there)
     if not wanted or not there:

@@ -99,7 +99,7 @@ def readable_defences(table: pd.DataFrame) -> pd.DataFrame:
             "detector": table["detector"],
             "AUC": table["auc"].map("{:.2f}".format),
             "found at 1 % false": table["tpr"].map("{:.2f}".format),
-            "holds": table["holds"].map({True: "yes", False: "no"}),
+            "holds": table["holds"],
             "": table["recommended"].map({True: "recommended", False: ""}),
         }
     )
@@ -113,7 +113,7 @@ def detectors_side_by_side(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return table
     pooled = table[table["layer"] == "all"]
-    index = ["concept", "defence", "sigma", "density", "posterior"]
+    index = ["concept", "eraser", "defence", "sigma", "density", "posterior"]
     areas = pooled.pivot(index=index, columns="detector", values="auc")
     return areas[pooled["detector"].unique()].reset_index()
 

@@ -4,7 +4,8 @@ import pandas as pd
 from regrowth import keys
 from statsmodels.stats.proportion import proportion_confint
 
-#: How much preserved accuracy a defence may cost, against the undefended pruned model.
+#: How much preserved accuracy a defence may cost, against the undefended pruned model, and how much
+#: erased accuracy an attack may regrow.
 BUDGET = 0.05
 _DEFENCE = ["defence", "sigma", "weight_seed"]
 COLUMNS = [
@@ -20,10 +21,11 @@ def tradeoff(accuracy: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFram
     erased, preserved: rates of the released model as it is. strongest: the attack that regrows
     most, of `attacks`; revival: its rate, with a Wilson interval at 1 − .05 / attacks, since the
     strongest was chosen. detector: the one of the largest area under the ROC, its auc, and tpr at
-    1 % false positives; of no defence, whose zeros anyone finds, both 1. holds: the strongest
-    attack's interval reaches down to that of the undefended pruned model. recommended: of the
-    defences that cost at most BUDGET of preserved accuracy, the one whose strongest attack regrows
-    least, then the one that costs least.
+    1 % false positives; of no defence, whose zeros anyone finds, both 1. holds: "yes" if the top of
+    the strongest attack's interval is at most BUDGET above that of the undefended pruned model,
+    "no" if its bottom is above that, else "undecided", and more pictures are wanted; "" without an
+    attack. recommended: of the defences that cost at most BUDGET of preserved accuracy, the one
+    whose strongest attack regrows least, then the one that costs least.
     """
     named = ["concept", "eraser", *_DEFENCE]
     own = accuracy[accuracy["variant"].isin(["pruned", "revived"])].copy()
@@ -38,7 +40,7 @@ def tradeoff(accuracy: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFram
     for _, some in pd.DataFrame(rows, columns=COLUMNS).groupby(["concept", "eraser"], sort=False):
         plain = some["defence"] == keys.NONE
         some = pd.concat([some[plain], some[~plain]])
-        some["holds"] = some["recommended"] = False
+        some["holds"], some["recommended"] = "", False
         if plain.any() and not plain.all():
             _judge(some, own)
         found.append(some)
@@ -89,8 +91,10 @@ def _judge(some: pd.DataFrame, accuracy: pd.DataFrame) -> None:
         & (accuracy["variant"] == "pruned")
         & (accuracy["role"] == "erased")
     ]
-    attacked = some["attacks"] > 0
-    some["holds"] = attacked & (some["low"] <= bare["high"].max())
+    attacked, left = some["attacks"] > 0, bare["high"].max()
+    some.loc[attacked, "holds"] = "undecided"
+    some.loc[attacked & (some["high"] <= left + BUDGET), "holds"] = "yes"
+    some.loc[attacked & (some["low"] > left), "holds"] = "no"
     cost = plain["preserved"] - some["preserved"]
     allowed = attacked & (some["defence"] != keys.NONE) & ~(cost > BUDGET + 1e-9)
     if allowed.any():
@@ -109,12 +113,15 @@ def advice(table: pd.DataFrame) -> str:
         row, bare = chosen.iloc[0], plain.iloc[0]
         spread = f"{row['revival']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
         undefended = f", undefended {bare['revival']:.2f}" if bare["attacks"] else ""
-        lead = f"{concept}: release it with {row['defence']} at sigma {row['sigma']}"
-        if not row["holds"]:
-            lead = f"{concept}: no defence tried holds; the best is {row['defence']} {row['sigma']}"
+        lead = {
+            "yes": "release it with {} at sigma {}, which holds",
+            "undecided": "the best defence tried is {} at sigma {}, with too few pictures to say "
+            "that it holds",
+            "no": "no defence tried holds; the best is {} at sigma {}",
+        }[row["holds"]].format(row["defence"], row["sigma"])
         told.append(
-            f"{lead}: the strongest of {row['attacks']} attacks ({row['strongest']}) regrows "
-            f"{spread}{undefended}; without an attack {row['erased']:.2f} is left, and preserved "
-            f"accuracy is {row['preserved']:.2f} (undefended {bare['preserved']:.2f})."
+            f"{concept}: {lead}: the strongest of {row['attacks']} attacks ({row['strongest']}) "
+            f"regrows {spread}{undefended}; without an attack {row['erased']:.2f} is left, and "
+            f"preserved accuracy is {row['preserved']:.2f} (undefended {bare['preserved']:.2f})."
         )
     return " ".join(told)
