@@ -26,23 +26,37 @@ config.update(STUDY.model_dump(mode="json"))
 
 
 include: "rules/common.smk"
-include: "rules/model.smk"
-include: "rules/erase.smk"
-include: "rules/defend.smk"
-include: "rules/attack.smk"
-include: "rules/generate.smk"
-include: "rules/score.smk"
+
+
+if not PARTIAL:
+
+    include: "rules/model.smk"
+    include: "rules/erase.smk"
+    include: "rules/defend.smk"
+    include: "rules/attack.smk"
+    include: "rules/generate.smk"
+    include: "rules/score.smk"
+    include: "rules/evaluate.smk"
+    include: "rules/upkeep.smk"
+    include: "rules/demo.smk"
+
+
 include: "rules/report.smk"
-include: "rules/plan.smk"
-include: "rules/demo.smk"
 
 
 rule all:
     default_target: True
     input:
-        f"{OUT}/report.html",
+        f"{MADE}/report.html",
 
 
 onsuccess:
-    if "plan" not in workflow.dag_settings.targets:
-        shell("test ! -f {OUT}/summary.txt || cat {OUT}/summary.txt")
+    if is_whole_run():
+        shell("cat {MADE}/summary.txt")
+        if not PARTIAL:
+            shell("rm -rf {OUT}/partial")
+
+
+onerror:
+    if is_whole_run() and not PARTIAL:
+        tell_what_is_there()

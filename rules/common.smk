@@ -1,5 +1,6 @@
 """The sweep: the study's cells, their paths, and what each rule's result depends on."""
 
+import json
 import os
 import re
 from functools import lru_cache
@@ -10,7 +11,7 @@ from regrowth import hub, keys, models, prompts, torchvision_weights
 from regrowth.catalogue import FEATURES, concepts_of
 from regrowth.config import baseline_cards, put_local
 from regrowth.defences import FILLS, FILLS_BY_COMPLETION
-from regrowth.provenance import code_digest, digest, file_digest, folder_digest
+from regrowth.provenance import DIGESTS, code_digest, digest, file_digest, folder_digest
 from snakemake.utils import Paramspace
 
 TEMPLATE = ROOT / "workflow_scripts" / "regrowth" / "report.html.j2"
@@ -38,7 +39,6 @@ try:
 except (FileNotFoundError, ValueError) as error:
     raise WorkflowError(str(error)) from None
 
-DIGESTS = Path("results/digests.json")
 PARTS = models.parts(LAYERS, STUDY.layers_per_job)
 #: Of a job that draws. Measured on a CPU, in single precision: 9.2 GB for SD-v1.5's 1.07 billion.
 PIPELINE_MB = 2000 + max(map(models.parameters, MODELS.values())) * 8 // 10**6
@@ -66,6 +66,35 @@ CELLS += [
     for name, baseline in STUDY.baselines.items()
     for piece in dict.fromkeys(p for c in baseline.concepts for p in SETS.get(keys.slug(c), ()))
 ]
+
+
+def scores_of(cell):
+    return [
+        f"{OUT}/scores/{keys.path(cell)}/judge={judge}/scores.parquet"
+        for judge in prompts.judges_of(CATALOGUE, cell["prompts"])
+    ]
+
+
+# Tables of what is there (rules/upkeep.smk): the study shrinks to the cells that are whole.
+MADE = OUT
+PARTIAL = os.environ.get("REGROWTH_PARTIAL")
+if PARTIAL:
+    MADE = str(Path(PARTIAL).parent)
+    THERE = set(json.loads(Path(PARTIAL).read_text())["made"])
+    CELLS = [cell for cell in CELLS if THERE.issuperset(scores_of(cell))]
+    if not CELLS:
+        raise WorkflowError("no cell of the study is whole yet")
+    drawn = {tuple(cell[key] for key in keys.VARIANT) for cell in CELLS}
+    VARIANTS = [v for v in VARIANTS if tuple(v.values()) in drawn]
+    CONCEPTS = list(dict.fromkeys(v["concept"] for v in VARIANTS))
+    SETS = {concept: SETS[concept] for concept in CONCEPTS}
+
+
+def there(files):
+    """Of the files, those that are there when tables are made of what is there."""
+    return [file for file in files if not PARTIAL or file in THERE]
+
+
 BUNDLES = list(dict.fromkeys(cell["prompts"] for cell in CELLS))
 UNSAFE = [b for b in BUNDLES if prompts.is_unsafe(CATALOGUE, b)]
 UNSAFE = [] if STUDY.keep_unblurred else UNSAFE
@@ -79,6 +108,11 @@ SHARD = f"{CELL}/shard={{shard}}.parquet"
 SCORE = f"{CELL}/judge={{judge}}/scores.parquet"
 REFERENCE = f"{OUT}/references/{keys.pattern(['prompts', 'judge'])}.safetensors"
 PATCH = f"{keys.pattern(keys.VARIANT)}/patch.safetensors"
+
+
+def is_whole_run():
+    """Whether this run was to make everything: upkeep and single files are no study's end."""
+    return workflow.dag_settings.targets <= {"all"}
 
 
 def one_of(names):
@@ -217,25 +251,21 @@ def images_of(wildcards):
     return shards_of({key: wildcards[key] for key in (*keys.VARIANT, "prompts")}, "images")
 
 
-SHARDS = [file for cell in CELLS for file in shards_of(cell, "thumbnails")]
-SCORES = [
-    f"{OUT}/scores/{keys.path(cell)}/judge={judge}/scores.parquet"
-    for cell in CELLS
-    for judge in prompts.judges_of(CATALOGUE, cell["prompts"])
-]
-REFERENCES = [
+SHARDS = there(file for cell in CELLS for file in shards_of(cell, "thumbnails"))
+SCORES = [file for cell in CELLS for file in scores_of(cell)]
+REFERENCES = there(
     REFERENCE.format(prompts=name, judge=judge)
     for name in dict.fromkeys(s.split(".")[0] for sets in SETS.values() for s in sets)
     for judge in prompts.source_of(CATALOGUE, name).judges
     if CATALOGUE.judges[judge].kind in FEATURES
-]
+)
 
 
 def sign_cells():
-    """Released models without a defence × solvers: whose signs are measured."""
+    """Released models without a defence × solvers, whose signs are measured: their folders."""
     released = {tuple(r.items()) for r in map(keys.released_of, VARIANTS) if r["sigma"] == "none"}
     return [
-        dict(cell) | {"detector": "zeros", "solver": solver}
+        keys.path(dict(cell) | {"detector": "zeros", "solver": solver})
         for cell in sorted(released)
         for solver in STUDY.signs.solvers
     ]
@@ -262,8 +292,8 @@ def attacked_when_defended(concept):
     )
 
 
-SIGNS = sign_cells()
-DEFENDED = defended()
+SIGNS = [c for c in sign_cells() if there([f"{OUT}/signs/{c}/accuracy.parquet"])]
+DEFENDED = [c for c in defended() if there([f"{OUT}/detectability/{c}/detectability.parquet"])]
 if DEFENDED and (flat := models.constant(LAYERS)):
     raise WorkflowError(
         f"a defence is asked for, but of {', '.join(flat)} all weights are the same, so that there "
@@ -283,4 +313,14 @@ def refuse_other_layout():
         )
 
 
+def refuse_read_only():
+    """Before any job, rather than at the end of each."""
+    there = next(f for f in (Path(OUT), *Path(OUT).parents) if f.exists())
+    if not workflow.dryrun and not os.access(there, os.W_OK):
+        raise WorkflowError(
+            f"{there.resolve()} cannot be written to, so no result can be kept there"
+        )
+
+
 refuse_other_layout()
+refuse_read_only()

@@ -1,76 +1,4 @@
-# The mask and the pretrained weights meet the attack's results here, to mark them, and nowhere else.
-rule signs:
-    input:
-        completed=parts_of("completed", also=("detector", "solver")),
-        released=parts_of("released"),
-        masks=erased_parts,
-    output:
-        accuracy=f"{OUT}/signs/{ATTACKED}/accuracy.parquet",
-        alignment=f"{OUT}/alignment/{ATTACKED}/alignment.parquet",
-        solves=f"{OUT}/solves/{ATTACKED}/solves.parquet",
-    log:
-        f"{OUT}/logs/signs/{ATTACKED}.log",
-    benchmark:
-        f"{OUT}/benchmarks/signs/{ATTACKED}.tsv"
-    conda:
-        ENV
-    resources:
-        mem_mb=1500,
-        runtime=20,
-    params:
-        code=code("signs"),
-        model=MODEL_DIGEST,
-    script:
-        "../workflow_scripts/signs.py"
-
-
-rule oracle:
-    input:
-        released=parts_of("released"),
-        masks=erased_parts,
-    output:
-        f"{OUT}/patches/{PATCH}",
-    log:
-        f"{OUT}/logs/oracle/{PATCH}.log",
-    benchmark:
-        f"{OUT}/benchmarks/oracle/{PATCH}.tsv"
-    wildcard_constraints:
-        variant="oracle",
-    conda:
-        ENV
-    resources:
-        mem_mb=1500,
-        runtime=20,
-    params:
-        code=code("oracle"),
-        model=MODEL_DIGEST,
-    script:
-        "../workflow_scripts/oracle.py"
-
-
-rule detectability:
-    input:
-        released=parts_of("released"),
-        masks=erased_parts,
-    output:
-        detectability=f"{OUT}/detectability/{RELEASED}/detectability.parquet",
-        normality=f"{OUT}/normality/{RELEASED}/normality.parquet",
-    log:
-        f"{OUT}/logs/detectability/{RELEASED}.log",
-    benchmark:
-        f"{OUT}/benchmarks/detectability/{RELEASED}.tsv"
-    conda:
-        ENV
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        code=code("detectability"),
-        half_width=STUDY.detectability.half_width,
-    script:
-        "../workflow_scripts/detectability.py"
-
-
+# Also made of what is there, by `snakemake partial`: then below MADE, and from fewer inputs.
 TABLES = [
     *("accuracy", "similarity", "detections", "parts", "fid"),
     *("signs", "alignment", "solves", "missing"),
@@ -86,19 +14,19 @@ JUDGED = {"threshold", "thresholds", "labels"}
 rule tables:
     input:
         scores=SCORES,
-        signs=[f"{OUT}/signs/{keys.path(c)}/accuracy.parquet" for c in SIGNS],
-        alignment=[f"{OUT}/alignment/{keys.path(c)}/alignment.parquet" for c in SIGNS],
-        solves=[f"{OUT}/solves/{keys.path(c)}/solves.parquet" for c in SIGNS],
+        signs=[f"{OUT}/signs/{c}/accuracy.parquet" for c in SIGNS],
+        alignment=[f"{OUT}/alignment/{c}/alignment.parquet" for c in SIGNS],
+        solves=[f"{OUT}/solves/{c}/solves.parquet" for c in SIGNS],
         detectability=[f"{OUT}/detectability/{c}/detectability.parquet" for c in DEFENDED],
         normality=[f"{OUT}/normality/{c}/normality.parquet" for c in DEFENDED],
         references=REFERENCES,
     output:
-        parquet=[f"{OUT}/tables/{name}.parquet" for name in TABLES],
-        csv=[f"{OUT}/tables/{name}.csv" for name in TABLES],
+        parquet=[f"{MADE}/tables/{name}.parquet" for name in TABLES],
+        csv=[f"{MADE}/tables/{name}.csv" for name in TABLES],
     log:
-        f"{OUT}/logs/tables.log",
+        f"{MADE}/logs/tables.log",
     benchmark:
-        f"{OUT}/benchmarks/tables.tsv"
+        f"{MADE}/benchmarks/tables.tsv"
     conda:
         ENV
     resources:
@@ -108,7 +36,7 @@ rule tables:
         code=code("tables"),
         names=TABLES,
         sets=SETS,
-        variants=VARIANTS,
+        missing=PARTIAL,
         judges={n: j.model_dump(include=JUDGED) for n, j in CATALOGUE.judges.items()},
         roles={n: s.role for n, s in CATALOGUE.prompt_sets.items()},
         paper=STUDY.paper and file_digest(ROOT / STUDY.paper, DIGESTS),
@@ -126,25 +54,25 @@ FIGURES += [("study", f, "Defences") for f in ("detectability", "roc") if DEFEND
 
 rule figures:
     input:
-        accuracy=f"{OUT}/tables/accuracy.parquet",
-        signs=f"{OUT}/tables/signs.parquet",
-        defences=[f"{OUT}/tables/defences.parquet"] if DEFENDED else [],
+        accuracy=f"{MADE}/tables/accuracy.parquet",
+        signs=f"{MADE}/tables/signs.parquet",
+        defences=[f"{MADE}/tables/defences.parquet"] if DEFENDED else [],
         detectability=[f"{OUT}/detectability/{c}/detectability.parquet" for c in DEFENDED],
         thumbnails=SHARDS,
     output:
         [
             report(
-                f"{OUT}/figures/{concept}-{figure}.png",
+                f"{MADE}/figures/{concept}-{figure}.png",
                 category=category,
                 labels={"concept": concept},
             )
             for concept, figure, category in FIGURES
         ],
-        [f"{OUT}/figures/{concept}-{figure}.svg" for concept, figure, _ in FIGURES],
+        [f"{MADE}/figures/{concept}-{figure}.svg" for concept, figure, _ in FIGURES],
     log:
-        f"{OUT}/logs/figures.log",
+        f"{MADE}/logs/figures.log",
     benchmark:
-        f"{OUT}/benchmarks/figures.tsv"
+        f"{MADE}/benchmarks/figures.tsv"
     conda:
         ENV
     resources:
@@ -161,16 +89,16 @@ rule figures:
 
 rule report:
     input:
-        tables=[f"{OUT}/tables/{name}.parquet" for name in TABLES],
-        figures=[f"{OUT}/figures/{concept}-{figure}.png" for concept, figure, _ in FIGURES],
+        tables=[f"{MADE}/tables/{name}.parquet" for name in TABLES],
+        figures=[f"{MADE}/figures/{concept}-{figure}.png" for concept, figure, _ in FIGURES],
         model=f"{OUT}/model.yaml",
     output:
-        html=f"{OUT}/report.html",
-        summary=f"{OUT}/summary.txt",
+        html=f"{MADE}/report.html",
+        summary=f"{MADE}/summary.txt",
     log:
-        f"{OUT}/logs/report.log",
+        f"{MADE}/logs/report.log",
     benchmark:
-        f"{OUT}/benchmarks/report.tsv"
+        f"{MADE}/benchmarks/report.tsv"
     conda:
         ENV
     resources:

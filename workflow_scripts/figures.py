@@ -8,7 +8,7 @@ from regrowth.store import read_hive
 from regrowth.tables import for_concept
 
 study = job.start(snakemake)
-out = Path(snakemake.output[0]).parents[1]
+out, target = Path("results", study.study.study), Path(snakemake.output[0]).parent
 accuracy = pd.read_parquet(snakemake.input.accuracy)
 signs = pd.read_parquet(snakemake.input.signs)
 if snakemake.input.defences:
@@ -34,4 +34,4 @@ for concept, kind in snakemake.params.figures:
             drawn = figures.roc(detectability)
         else:
             drawn = figures.signs(signs)
-        figures.save(drawn, out / "figures" / f"{concept}-{kind}.{ending}")
+        figures.save(drawn, target / f"{concept}-{kind}.{ending}")

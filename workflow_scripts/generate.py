@@ -13,7 +13,7 @@ first = int(cell.shard) * size.shard
 rows = rows[first : first + size.shard]
 
 card = study.baseline(cell.variant) if cell.variant in study.study.baselines else study.card
-pipe = generation.load_pipeline(models.locate(card, study.root), card.dtype, study.device)
+pipe = generation.load_pipeline(study.located(card), card.dtype, study.device)
 released = read_arrays(snakemake.input.get("released", []))
 patch = read_arrays(snakemake.input.get("patch", []))
 generation.put_weights(pipe, patches.apply(released, patch))

@@ -1,15 +1,19 @@
 """Every table of the study, as parquet and CSV."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
 from regrowth import job, keys, paper, tables
 from regrowth.catalogue import FEATURES
+from regrowth.progress import MISSING
 from regrowth.store import keys_of, read_arrays, read_hive, replacing, write_frame
 from regrowth.tradeoff import tradeoff
 
 study = job.start(snakemake)
-out = Path(snakemake.output[0]).parents[1]
+out, target = Path("results", study.study.study), Path(snakemake.output[0]).parent
+partial = snakemake.params.missing
+rows = json.loads(Path(partial).read_text())["missing"] if partial else []
 kinds = {name: judge.kind for name, judge in study.catalogue.judges.items()}
 references = {
     (told["judge"], told["prompts"]): read_arrays(file)
@@ -26,7 +30,7 @@ made = tables.all_tables(
     references,
     study.catalogue,
     snakemake.params.sets,
-    snakemake.params.variants,
+    pd.DataFrame(rows, columns=MISSING),
 )
 for name in ("detectability", "normality"):
     if files := snakemake.input[name]:
@@ -37,6 +41,6 @@ if "detectability" in made:
 if study.study.paper:
     made["paper"] = paper.beside(made, pd.read_csv(study.root / study.study.paper, dtype=str))
 for name in snakemake.params.names:
-    write_frame(out / "tables" / f"{name}.parquet", made[name], study=study.study.study)
-    with replacing(out / "tables" / f"{name}.csv") as part:
+    write_frame(target / f"{name}.parquet", made[name], study=study.study.study)
+    with replacing(target / f"{name}.csv") as part:
         made[name].to_csv(part, index=False, float_format="%.6g")

@@ -1,5 +1,6 @@
 """Keys, prompt sets, files, digests and models on disk."""
 
+import filecmp
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from regrowth import hub, keys, models, prompts, provenance, store
+from regrowth import hub, job, keys, models, prompts, provenance, store
 from regrowth.catalogue import ModelCard, PromptSet
 from regrowth.config import Block, load_study
 
@@ -107,6 +108,21 @@ def test_a_prompt_set_keeps_its_rows_when_more_are_asked_for():
     assert prompts.set_rows(more, CATALOGUE, "monet", ROOT)[: len(before)] == before
 
 
+def test_a_prompt_appended_to_a_table_changes_its_last_shard_only(tmp_path):
+    shard = 4
+
+    def digests(n):
+        table = tmp_path / f"{n}.csv"
+        table.write_text("prompt\n" + "".join(f"prompt {i}\n" for i in range(n)))
+        entry = PromptSet(role="erased", file=table.name, judges=["clip"])
+        rows = prompts.prompt_set_rows(entry, tmp_path)
+        return [provenance.digest(rows[i : i + shard]) for i in range(0, len(rows), shard)]
+
+    before, after = digests(10), digests(11)
+    assert before[:2] == after[:2] and before[2] != after[2]
+    assert digests(13)[:3] == digests(12)
+
+
 def test_a_prompt_set_of_forms_turns_through_them():
     words = PromptSet(role="erased", prompts=["a", "b"], images=3, judges=["clip"])
     rows = prompts.prompt_set_rows(words, ROOT)
@@ -130,6 +146,58 @@ def test_calibration_pairs_differ_in_the_concept_alone():
     assert styles[13] == ("a photo of an apple", "an apple in the style of Monet")
 
 
+@pytest.mark.parametrize("kind", ["parquet", "safetensors"])
+def test_no_flipped_bit_is_ever_read_as_a_result(tmp_path, kind):
+    """One bit of every byte: the file is refused and set aside, or says what was written."""
+    file = tmp_path / f"x.{kind}"
+    cell = {"bytes": bytes(range(50)), "path": None}
+    frame = pd.DataFrame({"label": ["a", "b"] * 4, "score": np.arange(8.0), "image": [cell] * 8})
+    arrays = {"layer": np.arange(40, dtype="f2").reshape(8, 5), "bits": np.arange(9, dtype="u1")}
+    if kind == "parquet":
+        store.write_frame(file, frame, study="demo")
+    else:
+        store.write_arrays(file, arrays, density=0.3)
+    good, refused = file.read_bytes(), 0
+    for at in range(len(good)):
+        flipped = bytearray(good)
+        flipped[at] ^= 1 << at % 8
+        file.write_bytes(flipped)
+        try:
+            if kind == "parquet":
+                pd.testing.assert_frame_equal(store.read_frame(file), frame)
+            else:
+                back = store.read_arrays(file)
+                assert all((back[name] == a).all() for name, a in arrays.items())
+        except store.Damaged as error:
+            refused += 1
+            assert str(file) in str(error) and not file.exists()
+    assert refused > len(good) / 3
+    file.write_bytes(good[: len(good) // 2])
+    with pytest.raises(store.Damaged):
+        (store.read_frame if kind == "parquet" else store.read_arrays)(file)
+    assert [f.name for f in tmp_path.iterdir()] == [f".x.{kind}.damaged"]
+
+
+def test_what_is_not_there_is_not_damaged(tmp_path):
+    for read in (store.read_frame, store.read_arrays):
+        with pytest.raises(FileNotFoundError):
+            read(tmp_path / "x")
+
+
+def test_a_model_that_changes_during_a_run_stops_its_jobs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "model_index.json").write_text("{}")
+    planned = provenance.folder_digest(folder, provenance.DIGESTS)
+    study = job.Job(STUDY, CATALOGUE, CARD.model_copy(update={"path": str(folder)}), planned)
+    assert study.model == folder
+    (folder / "model_index.json").write_text("{ }")
+    provenance.folder_digest.cache_clear()
+    with pytest.raises(RuntimeError, match="has changed since this run was planned"):
+        study.located(study.card)
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     file = tmp_path / "a.txt"
     store.write_text(file, "old")
@@ -145,6 +213,9 @@ def test_arrays_and_frames_come_back(tmp_path):
     back = store.read_arrays(tmp_path / "x.safetensors")
     for name, values in arrays.items():
         np.testing.assert_array_equal(back[name], values)
+    for copy in "yz":  # the same, byte by byte, however often it is written
+        store.write_arrays(tmp_path / f"{copy}.safetensors", arrays, note=[1, "two"])
+        assert filecmp.cmp(tmp_path / f"{copy}.safetensors", tmp_path / "x.safetensors", False)
     assert store.read_about(tmp_path / "x.safetensors") == {"note": [1, "two"]}
     folder = tmp_path / "scores" / "concept=church" / "K=1.0"
     store.write_frame(folder / "s.parquet", pd.DataFrame({"score": [0.5]}), study="demo")

@@ -161,9 +161,3 @@ def test_signs_are_pooled_over_layers():
     )  # fmt: skip
     table = tables.signs(frame)
     assert table["accuracy"].iloc[0] == 0.75 and table["accuracy_rest"].iloc[0] == 0.5
-
-
-def test_missing_cells_are_named():
-    there = rows(PRUNED, [True])
-    gap = tables.missing_cells([PRUNED, MAX], there)
-    assert gap.to_dict("records") == [MAX]

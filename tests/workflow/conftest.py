@@ -1,5 +1,8 @@
 """The smoke study, run once from nothing for all tests that look at it."""
 
+import copy
+import shutil
+
 import pytest
 import yaml
 from road import ROOT, Road
@@ -12,3 +15,26 @@ def smoke(tmp_path_factory) -> Road:
     road = Road(tmp_path_factory.mktemp("smoke"), study)
     road.run()
     return road
+
+
+@pytest.fixture(scope="module")
+def spare(smoke, tmp_path_factory) -> Road:
+    """A copy of the finished study, times and all, to be hurt."""
+    folder = tmp_path_factory.mktemp("spare") / "work"
+    shutil.copytree(smoke.folder, folder)
+    return Road(folder, copy.deepcopy(smoke.config))
+
+
+@pytest.fixture
+def changed(smoke):
+    """Change the study for one test: what a run would do then, by rule."""
+    before = copy.deepcopy(smoke.config)
+
+    def change(edit):
+        after = copy.deepcopy(before)
+        edit(after)
+        smoke.write(after)
+        return smoke.planned()
+
+    yield change
+    smoke.write(before)

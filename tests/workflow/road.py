@@ -1,9 +1,13 @@
 """Runs the real Snakefile in a temporary folder."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -12,10 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Road:
-    """A working folder, a study in it, and Snakemake run on it."""
+    """A working folder, a study in it, and the Snakefile of `root` run on it."""
 
-    def __init__(self, folder: Path, study: dict):
-        self.folder, self.study = folder, folder / "study.yaml"
+    def __init__(self, folder: Path, study: dict, root: Path = ROOT):
+        self.folder, self.study, self.root = folder, folder / "study.yaml", root
         self.write(study)
 
     def write(self, study: dict) -> None:
@@ -27,8 +31,8 @@ class Road:
         return self.folder / "results" / self.config["study"]
 
     def command(self, *args: str) -> list[str]:
-        where = ["--snakefile", ROOT / "Snakefile", "--directory", self.folder]
-        profile = ["--workflow-profile", ROOT / "profiles" / "default"]
+        where = ["--snakefile", self.root / "Snakefile", "--directory", self.folder]
+        profile = ["--workflow-profile", self.root / "profiles" / "default"]
         study = ["--configfile", self.study]
         run = [sys.executable, "-m", "snakemake", *where, *profile, "--cores", "2", *args, *study]
         return list(map(str, run))
@@ -48,6 +52,23 @@ class Road:
         del counts["total"], counts["all"]
         return +counts
 
-    def bytes_of(self, stage: str) -> dict[str, bytes]:
-        files = sorted((self.out / stage).rglob("*.parquet"))
-        return {str(f.relative_to(self.out)): f.read_bytes() for f in files}
+    def bytes_of(self, *stages: str) -> dict[str, bytes]:
+        """Every result of the stages, by its path below the study's folder."""
+        files = [f for stage in stages for f in sorted((self.out / stage).rglob("[!.]*"))]
+        kept = [f for f in files if f.suffix in (".parquet", ".safetensors")]
+        return {str(f.relative_to(self.out)): f.read_bytes() for f in kept}
+
+    def kill(self, *args: str, when) -> str:
+        """Start a run, SIGKILL it with all its jobs once `when(seconds)` holds, and unlock; says
+        what it had told. Should it end first, that is all the same."""
+        log, start = self.folder / "killed.log", time.monotonic()
+        with open(log, "w") as stream:
+            run = self.command(*args)
+            driver = subprocess.Popen(run, stdout=stream, stderr=stream, start_new_session=True)
+            while driver.poll() is None and not when(time.monotonic() - start):
+                time.sleep(0.1)
+            with suppress(ProcessLookupError):
+                os.killpg(driver.pid, signal.SIGKILL)
+            driver.wait()
+        self.run("--unlock")
+        return log.read_text()

@@ -29,6 +29,10 @@ class Calibration(Strict):
 FEATURES = ("features", "inception")
 
 
+#: A name that stands in paths as it is.
+PathName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+
+
 class Source(Strict):
     """Where prompts come from: forms to fill in, or a table (CSV, parquet, JSON)."""
 
@@ -100,8 +104,8 @@ class Judge(Strict):
 
 class Catalogue(Strict):
     families: Annotated[dict[str, Family], Field(min_length=1)]
-    prompt_sets: dict[str, PromptSet] = {}
-    judges: Annotated[dict[str, Judge], Field(min_length=1)]
+    prompt_sets: dict[PathName, PromptSet] = {}
+    judges: Annotated[dict[PathName, Judge], Field(min_length=1)]
 
 
 class ModelCard(Strict):

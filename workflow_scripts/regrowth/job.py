@@ -9,6 +9,7 @@ from pathlib import Path
 from regrowth import devices, models
 from regrowth.catalogue import Catalogue, ModelCard
 from regrowth.config import Study, baseline_cards, load_study, put_local
+from regrowth.provenance import DIGESTS, folder_digest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,11 +19,22 @@ class Job:
     study: Study
     catalogue: Catalogue
     card: ModelCard
+    planned: str | None = None
     root: Path = ROOT
 
     @cached_property
     def model(self) -> Path:
-        return models.locate(self.card, self.root)
+        return self.located(self.card)
+
+    def located(self, card: ModelCard) -> Path:
+        """The card's model directory, if its files are still those that the run was planned with.
+
+        Raises RuntimeError if not.
+        """
+        folder = models.locate(card, self.root)
+        if self.planned and folder_digest(folder, DIGESTS) != self.planned:
+            raise RuntimeError(f"{folder} has changed since this run was planned: start it again")
+        return folder
 
     def baseline(self, name: str) -> ModelCard:
         cards = baseline_cards(self.study, self.root, [])
@@ -64,7 +76,9 @@ def start(snakemake) -> Job:
 
     sys.excepthook = uncaught
     devices.claim(bool(snakemake.resources.get("gpu")))
-    return Job(*load_study(dict(snakemake.config), ROOT, files=False))
+    told = snakemake.params
+    planned = told.get("model") or dict(told.get("sampling") or {}).get("model")
+    return Job(*load_study(dict(snakemake.config), ROOT, files=False), planned)
 
 
 def use_threads(n: int) -> None:

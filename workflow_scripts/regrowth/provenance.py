@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parent
+#: Where digests of files are remembered, below the working directory.
+DIGESTS = Path("results/digests.json")
 #: Modules whose whole effect on a result already stands in a rule's params, rows and paths.
 PLUMBING = (
     *("catalogue", "checks", "config", "devices", "hub", "job"),
@@ -80,7 +82,10 @@ def file_digest(file: Path, cache: Path) -> str:
     known[str(file.resolve())] = [stamp, value]
     from regrowth.store import write_text
 
-    write_text(cache, json.dumps(known, indent=1))
+    try:
+        write_text(cache, json.dumps(known, indent=1))
+    except OSError:  # somebody else's results may be read
+        pass
     return value
 
 

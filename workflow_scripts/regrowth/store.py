@@ -1,7 +1,11 @@
-"""Files: atomic writes, layers as safetensors, tables as parquet with their provenance."""
+"""Files: atomic writes, layers as safetensors, tables as parquet with their provenance.
+
+What is written carries checksums, and what is read is held to them.
+"""
 
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -18,6 +22,30 @@ os.umask(UMASK := os.umask(0o077))
 #: Columns that may be empty in one file and not in another; a data set needs one type.
 TYPES = {"label": pa.string(), "score": pa.float64(), "features": pa.list_(pa.float32())}
 VERSIONED = ("torch", "diffusers", "transformers", "numpy", "pyarrow")
+
+
+class Damaged(Exception):
+    """A result whose bytes are not those that were written; it has been set aside."""
+
+    def __init__(self, file: Path, why: str):
+        super().__init__(
+            f"{file} is damaged ({why}). It was set aside; "
+            f"`snakemake {file}` makes it anew, and then the run goes on"
+        )
+
+
+@contextmanager
+def undamaged(file: str | Path) -> Iterator[Path]:
+    """While a result is read: what cannot be read as it was written raises `Damaged`, and is
+    renamed to a hidden name, so that it is taken for missing."""
+    file = Path(file)
+    try:
+        yield file
+    except Exception as error:  # a flipped bit can make a reader stumble over anything
+        if isinstance(error, MemoryError) or getattr(error, "errno", None):
+            raise  # it is not there, or not to be read by this user
+        file.rename(file.with_name(f".{file.name}.damaged"))
+        raise Damaged(file, str(error).split("\n")[0]) from error
 
 
 @contextmanager
@@ -39,26 +67,45 @@ def write_text(target: str | Path, text: str) -> None:
         part.write_text(text)
 
 
+def checksum(arrays: Mapping[str, np.ndarray], about: Mapping) -> str:
+    """CRC-32 of names, dtypes, shapes and bytes, and of the metadata."""
+    value = zlib.crc32(json.dumps(about, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        value = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), value)
+        value = zlib.crc32(array.reshape(-1).view(np.uint8), value)
+    return f"{value:08x}"
+
+
 def write_arrays(target: str | Path, arrays: Mapping[str, np.ndarray], **about) -> None:
     """Write arrays by name; `about` (JSON values) goes into the file's metadata."""
     contiguous = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
-    with replacing(target) as part:
-        save_file(contiguous, part, {k: json.dumps(v) for k, v in about.items()})
+    about["crc32"] = checksum(contiguous, about)
+    with replacing(target) as part:  # one key: safetensors writes several in any order
+        save_file(contiguous, part, {"regrowth": json.dumps(about)})
 
 
 def read_arrays(files: str | Path | Iterable[str | Path]) -> dict[str, np.ndarray]:
-    """Every array of one file or several, by name."""
+    """Every array of one file or several, by name. Raises `Damaged`."""
     files = [files] if isinstance(files, str | Path) else files
     out = {}
     for file in files:
-        with safe_open(file, framework="numpy") as f:
-            out |= {name: f.get_tensor(name) for name in f.keys()}
+        with undamaged(file), safe_open(file, framework="numpy") as f:
+            arrays, about = {name: f.get_tensor(name) for name in f.keys()}, _about(f)
+            if about.pop("crc32") != checksum(arrays, about):
+                raise ValueError("its checksum does not match")
+        out |= arrays
     return out
 
 
 def read_about(file: str | Path) -> dict:
+    """The metadata of `write_arrays`."""
     with safe_open(file, framework="numpy") as f:
-        return {k: json.loads(v) for k, v in (f.metadata() or {}).items()}
+        return {key: value for key, value in _about(f).items() if key != "crc32"}
+
+
+def _about(held) -> dict:
+    return json.loads((held.metadata() or {})["regrowth"])
 
 
 def write_frame(target: str | Path, frame: pd.DataFrame, **provenance) -> None:
@@ -69,9 +116,26 @@ def write_frame(target: str | Path, frame: pd.DataFrame, **provenance) -> None:
         if name in schema.names:
             schema = schema.set(schema.get_field_index(name), pa.field(name, kind))
     table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    provenance["schema"] = _bare(table)  # pages have checksums, the footer has none
     about = {**(table.schema.metadata or {}), b"regrowth": json.dumps(provenance).encode()}
     with replacing(target) as part:
-        pq.write_table(table.replace_schema_metadata(about), part, compression="zstd")
+        named = table.replace_schema_metadata(about)
+        asked = {"write_page_checksum": True, "use_compliant_nested_type": False}
+        pq.write_table(named, part, compression="zstd", **asked)
+
+
+def read_frame(file: str | Path) -> pd.DataFrame:
+    """A frame of `write_frame`, without the keys that its path names. Raises `Damaged`."""
+    with undamaged(file):
+        table = pq.ParquetFile(file, page_checksum_verification=True).read()
+        if _bare(table) != json.loads(table.schema.metadata[b"regrowth"])["schema"]:
+            raise ValueError("its columns are not those that were written")
+        return table.to_pandas(ignore_metadata=True)
+
+
+def _bare(table: pa.Table) -> str:
+    """The names and types of a table's columns."""
+    return table.schema.remove_metadata().to_string()
 
 
 def keys_of(file: str | Path, root: str | Path) -> dict[str, str]:
@@ -86,5 +150,5 @@ def read_hive(files: Iterable[str | Path], root: str | Path) -> pd.DataFrame:
     frames = []
     for file in files:
         keys = keys_of(Path(file).with_name("file"), root)
-        frames.append(pq.ParquetFile(file).read().to_pandas().assign(**keys))
+        frames.append(read_frame(file).assign(**keys))
     return pd.concat(frames, ignore_index=True)

@@ -223,14 +223,6 @@ def signs(cells: pd.DataFrame) -> pd.DataFrame:
     return total
 
 
-def missing_cells(expected: list[dict], scores: pd.DataFrame) -> pd.DataFrame:
-    """The variants that the study wants and the scores do not have."""
-    wanted = pd.DataFrame(expected, columns=list(keys.VARIANT))
-    there = scores[list(keys.VARIANT)].drop_duplicates()
-    merged = wanted.merge(there, how="left", indicator=True)
-    return merged[merged["_merge"] == "left_only"].drop(columns="_merge")
-
-
 def all_tables(
     scores: pd.DataFrame,
     features: Iterable[pd.DataFrame],
@@ -240,12 +232,12 @@ def all_tables(
     references: dict[tuple[str, str], dict[str, np.ndarray]],
     catalogue: Catalogue,
     sets: dict[str, list[str]],
-    expected: list[dict],
+    missing: pd.DataFrame,
 ) -> dict[str, pd.DataFrame]:
     """Every table by name, from the raw frames of a study.
 
     features: frames of one cell each, read when their turn comes. references: (judge, prompt set)
-    → mean, covariance, n. sets: concept → the sets that judge it. expected: the study's variants.
+    → mean, covariance, n. sets: concept → the sets that judge it. missing: of `progress.missing`.
     """
     hits = outcomes(scores, catalogue)
     made: dict[str, list] = {name: [] for name in COLUMNS}
@@ -277,7 +269,7 @@ def all_tables(
     out["alignment"] = sums.assign(share=sums["share"] / sums["n"])
     named = [*keys.RELEASED, "detector", "solver"]
     out["solves"] = solves[[*named, *(c for c in solves.columns if c not in named)]]
-    out["missing"] = missing_cells(expected, scores)
+    out["missing"] = missing
     return out
 
 

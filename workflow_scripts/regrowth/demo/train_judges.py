@@ -33,6 +33,11 @@ def truth(judge: str, contents: list[world.Picture]) -> torch.Tensor:
     return torch.tensor([labels.index(of(p)) for p in contents])
 
 
+def blurred_out(x: torch.Tensor, cell: int = 8) -> torch.Tensor:
+    """Pictures (n, 3, h, w) of which only the mean colour of each cell is left, smoothly."""
+    return F.interpolate(F.avg_pool2d(x, cell), scale_factor=cell, mode="bilinear")
+
+
 def new_resnet(labels: list[str]) -> ResNetForImageClassification:
     return ResNetForImageClassification(
         ResNetConfig(
@@ -61,7 +66,12 @@ def train_resnet(
         if judge != "styles":  # colour must not decide
             gain = 0.7 + 0.6 * torch.rand(len(x), 3, 1, 1, generator=rng)
             x = (x * gain).clamp(-1, 1)
-        loss = F.cross_entropy(net(x).logits, target[rows], label_smoothing=0.05)
+        goal = target[rows].clone()
+        if judge == "objects":  # nor may what is left of an object in a blur
+            gone = torch.rand(len(x), generator=rng) < 1 / 8
+            x[gone] = blurred_out(x[gone])
+            goal[gone] = LABELS[judge][0].index("nothing")
+        loss = F.cross_entropy(net(x).logits, goal, label_smoothing=0.05)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

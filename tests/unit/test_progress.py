@@ -1,0 +1,98 @@
+"""States, reasons and blame, from records and logs alone."""
+
+import pytest
+from regrowth import keys, progress
+
+CELL = keys.PRETRAINED | {"concept": "church", "variant": "pruned"}
+
+
+@pytest.fixture
+def records(tmp_path):
+    """calibrate → mask → generate → two scores; reference → nothing. None is done."""
+
+    def record(rule, inputs, outputs, wildcards=None, temporary=()):
+        return {
+            "rule": rule,
+            "why": "new",
+            "log": str(tmp_path / f"{outputs[0]}.log"),
+            "benchmark": None,
+            "inputs": [str(tmp_path / name) for name in inputs],
+            "outputs": [str(tmp_path / name) for name in outputs],
+            "temporary": [str(tmp_path / name) for name in temporary],
+            "wildcards": wildcards or {},
+        }
+
+    scored = [CELL | {"prompts": "church", "judge": judge} for judge in ("objects", "clip")]
+    return [
+        record("calibrate", [], ["norms"]),
+        record("mask", ["norms"], ["mask"]),
+        record("generate", ["mask"], ["thumbnails"], temporary=["images"]),
+        record("score", ["images"], ["objects"], scored[0]),
+        record("score", ["images"], ["clip"], scored[1]),
+        record("reference", [], ["reference"]),
+    ]
+
+
+def done(records, *rules):
+    return [r | {"why": ""} if r["rule"] in rules else r for r in records]
+
+
+LOG = "2026-01-02 03:04:05,006 {} {}\n"
+
+
+def test_a_failure_is_read_from_its_log_and_blamed_by_all_that_waits(tmp_path, records):
+    records = done(records, "calibrate")
+    said = LOG.format("INFO", "begins") + LOG.format("ERROR", "no such layer") + "Traceback …\n"
+    (tmp_path / "mask.log").write_text(said)
+    told = progress.states(records, driven=False)
+    assert told["state"].tolist() == ["done", "failed", *["waiting"] * 4]
+    missing = progress.missing(records, told)
+    assert list(missing.columns) == progress.MISSING
+    assert missing["judge"].tolist() == ["objects", "clip"]
+    assert set(missing["reason"]) == {"mask: no such layer"}
+    assert progress.coverage(told) == "0 of 2 score files are there"
+    shown = progress.text(told, driven=False)
+    assert "mask: no such layer" in shown and str(tmp_path / "mask.log") in shown
+
+
+@pytest.mark.parametrize(
+    "driven, state, reason", [(True, "running", "waiting"), (False, "failed", "generate: ended")]
+)
+def test_a_job_without_a_last_word_runs_or_was_killed(tmp_path, records, driven, state, reason):
+    records = done(records, "calibrate", "mask", "reference")
+    (tmp_path / "thumbnails.log").write_text(LOG.format("INFO", "3 of 8 pictures"))
+    told = progress.states(records, driven)
+    assert told["state"][2] == state
+    assert progress.missing(records, told)["reason"].str.startswith(reason).all()
+
+
+def test_a_stale_output_is_not_a_failure(tmp_path, records):
+    """A job that was done once and must be done again has output and log."""
+    (tmp_path / "norms").write_text("")
+    (tmp_path / "norms.log").write_text(LOG.format("INFO", "done"))
+    assert progress.states(records, driven=False)["state"][0] == "waiting"
+    (tmp_path / "norms").unlink()
+    assert progress.states(records, driven=False)["state"][0] == "failed"
+
+
+def test_one_judge_that_failed_leaves_the_other_score(tmp_path, records):
+    records = done(records, "calibrate", "mask", "generate", "reference")
+    records[3]["why"] = ""
+    (tmp_path / "clip.log").write_text(LOG.format("ERROR", "no weights"))
+    told = progress.states(records, driven=False)
+    missing = progress.missing(records, told)
+    assert missing[["judge", "reason"]].values.tolist() == [["clip", "score: no weights"]]
+    assert progress.coverage(told) == "1 of 2 score files are there"
+    assert str(tmp_path / "objects") in progress.made(records)
+    assert str(tmp_path / "clip") not in progress.made(records)
+
+
+def test_what_no_job_makes_is_left_over(tmp_path, records):
+    for name in ("norms", "norms.log", "images", "old", ".clip.12.part"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "partial" / "tables").mkdir(parents=True)
+    (tmp_path / "partial" / "tables" / "missing.csv").write_text("")
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "status.log").write_text("")
+    found = [file.name for file in progress.leftovers(records, tmp_path)]
+    assert found == [".clip.12.part", "old"]

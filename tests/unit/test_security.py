@@ -1,0 +1,135 @@
+"""Files from strangers are data: nothing in them is ever run, and no name leaves its folder."""
+
+import ast
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+from regrowth import generation, judges, keys
+from regrowth.catalogue import Judge
+from regrowth.config import ConfigError, load_study
+from safetensors.torch import load_file
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ROOT / "resources" / "demo" / "model"
+SOURCES = sorted((ROOT / "workflow_scripts").rglob("*.py"))
+SOURCES += [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
+
+
+def calls(file: Path) -> list[tuple[str, dict]]:
+    """Every call of a module: the name called, and its keywords that are constants."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call):
+            constants = (k for k in node.keywords if isinstance(k.value, ast.Constant))
+            named = {k.arg: k.value.value for k in constants}
+            found.append((ast.unparse(node.func), named))
+    return found
+
+
+@pytest.mark.parametrize("file", [f for f in SOURCES if f.suffix == ".py"], ids=lambda f: f.name)
+def test_no_module_unpickles_or_runs_what_it_reads(file):
+    for name, given in calls(file):
+        last = name.split(".")[-1]
+        assert name not in ("pickle.load", "pickle.loads", "pd.read_pickle", "eval", "exec"), name
+        assert name != "torch.load" or given.get("weights_only") is True
+        assert name != "np.load" or given.get("allow_pickle") is False
+        assert last != "from_pretrained" or not given.get("trust_remote_code")
+        assert name != "yaml.load"
+
+
+class Evil:
+    def __init__(self, made):
+        self.made = str(made)
+
+    def __reduce__(self):
+        return open, (self.made, "w")
+
+
+@pytest.fixture
+def model(tmp_path):
+    return Path(shutil.copytree(MODEL, tmp_path / "model"))
+
+
+def test_a_pickled_checkpoint_in_a_model_is_refused_and_not_run(model, tmp_path):
+    made, unet = tmp_path / "made", model / "unet"
+    (file,) = unet.glob("*.safetensors")
+    state = load_file(file)
+    file.unlink()
+    torch.save(state | {"evil": Evil(made)}, unet / "diffusion_pytorch_model.bin")
+    with pytest.raises((OSError, ValueError)):
+        generation.load_pipeline(model, "float32", "cpu")
+    assert not made.exists()
+
+
+def test_code_in_a_model_directory_is_not_run(model, tmp_path):
+    """A pipeline, and a component, of a class that the directory itself defines."""
+    made = tmp_path / "made"
+    code = f"open({str(made)!r}, 'w')\nclass Evil: pass\n"
+    (model / "pipeline.py").write_text(code)
+    (model / "unet" / "evil.py").write_text(code)
+    index = json.loads((model / "model_index.json").read_text())
+    for change in ({"_class_name": ["pipeline", "Evil"]}, {"unet": ["evil", "Evil"]}):
+        (model / "model_index.json").write_text(json.dumps(index | change))
+        try:
+            generation.load_pipeline(model, "float32", "cpu")
+        except (ValueError, OSError, AttributeError, ImportError, TypeError):
+            pass
+        assert not made.exists()
+
+
+def test_code_and_pickles_in_a_judge_are_not_run(tmp_path):
+    made = tmp_path / "made"
+    folder = shutil.copytree(ROOT / "resources/demo/judges/objects", tmp_path / "judge")
+    (folder / "evil.py").write_text(f"open({str(made)!r}, 'w')\nclass Evil: pass\n")
+    about = json.loads((folder / "config.json").read_text())
+    remote = {"AutoConfig": "evil.Evil", "AutoModelForImageClassification": "evil.Evil"}
+    (folder / "config.json").write_text(json.dumps(about | {"auto_map": remote}))
+    rows = [{"prompt": "x", "class": "church"}]
+    picture = [Image.new("RGB", (64, 64))]
+    judge = Judge(kind="classifier", model=str(folder))
+    told = judges.score(judge, tmp_path, picture, rows, "cpu")
+    assert len(told) == 1 and not made.exists()  # it is read as what it is, a plain ResNet
+    (file,) = folder.glob("*.safetensors")
+    file.unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Evil(made)))
+    judges._loaded.cache_clear()
+    with pytest.raises(Exception):  # noqa: B017
+        judges.score(judge, tmp_path, picture, rows, "cpu")
+    assert not made.exists()
+
+
+STUDY = yaml.safe_load((ROOT / "config.yaml").read_text())
+CATALOGUE = yaml.safe_load((ROOT / "resources/demo/catalogue.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", ["../../out", "/tmp/out", "a/b", "..", "a b", "{x}", ""])
+@pytest.mark.parametrize("what", ["study", "baseline", "judge", "prompt set"])
+def test_no_name_leaves_the_results_folder(tmp_path, what, name):
+    study, catalogue = json.loads(json.dumps(STUDY)), json.loads(json.dumps(CATALOGUE))
+    if what == "study":
+        study["study"] = name
+    elif what == "baseline":
+        study["baselines"] = {name: {"model": "resources/demo/card.yaml", "concepts": ["church"]}}
+    elif what == "judge":
+        catalogue["judges"][name] = catalogue["judges"]["snow"]
+    else:
+        entry = {"role": "erased", "prompts": ["x"], "judges": ["clip"]}
+        catalogue["prompt_sets"] = {name: entry}
+        catalogue["families"]["objects"]["also"] = [name]
+    file = tmp_path / "catalogue.yaml"
+    file.write_text(yaml.safe_dump(catalogue))
+    study["catalogue"] = str(file)
+    with pytest.raises(ConfigError, match="should match pattern"):
+        load_study(study, ROOT)
+
+
+def test_a_concept_is_a_path_name_whatever_it_is_called():
+    """Classes may be called anything; paths have their slugs."""
+    for name in ("../../out", "/etc/passwd", "Salvador Dalí", "a/b=c"):
+        assert not set(keys.slug(name)) & set("/.={}")

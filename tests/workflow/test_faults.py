@@ -1,0 +1,210 @@
+"""What goes wrong in a sweep of days: kills, full disks, damaged files, jobs that fail for good.
+
+The finished smoke study is the undisturbed run that all is compared with, byte for byte.
+"""
+
+import os
+import random
+import shutil
+import subprocess
+from contextlib import contextmanager
+
+import pandas as pd
+import pytest
+from road import Road
+
+STAGES = ("calibration", "masks", "released", "detected", "completed", "patches", "images")
+JUDGED = ("scores", "signs", "alignment", "solves", "detectability", "normality", "tables")
+CHURCH = "concept=church/eraser=conceptprune/defence=none"
+
+
+def flip(file, at=0.1):
+    """One bit of a file's data, its times as they were."""
+    held = bytearray(file.read_bytes())
+    held[int(at * len(held))] ^= 4
+    times = file.stat()
+    file.write_bytes(held)
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def one(road: Road, pattern: str):
+    return sorted(road.out.glob(pattern))[0]
+
+
+def test_three_kills_at_random_cost_nothing_but_time(smoke, spare):
+    """All that follows from the defended model is lost; its making is killed three times."""
+    whole = smoke.bytes_of(*STAGES, *JUDGED)
+    for stage in ("released", "detected", "completed", "patches", "images", "scores", "tables"):
+        for folder in (spare.out / stage).glob("*/*/defence=gaussian"):
+            shutil.rmtree(folder)
+    shutil.rmtree(spare.out / "tables")
+    (spare.out / "report.html").unlink()  # nothing is made for what nobody misses
+    rng = random.Random(1)
+    for _ in range(3):
+        late = rng.uniform(6, 25)
+        spare.kill(when=lambda seconds: seconds > late)  # noqa: B023
+    spare.run()
+    assert spare.bytes_of(*STAGES, *JUDGED) == whole
+    assert not spare.planned()
+
+
+@pytest.mark.soak
+def test_fifty_kills_at_random_cost_nothing_but_time(smoke, tmp_path):
+    """From nothing, so that every stage is hit."""
+    road, rng, told = Road(tmp_path, smoke.config), random.Random(2), []
+    for _ in range(50):
+        late = rng.uniform(4, 20)
+        told.append(road.kill(when=lambda seconds: seconds > late))  # noqa: B023
+        if "report.html" in told[-1]:
+            shutil.rmtree(road.out)  # it was through: again, from nothing
+    road.run()
+    assert road.bytes_of(*STAGES, *JUDGED) == smoke.bytes_of(*STAGES, *JUDGED)
+    assert not road.planned()
+
+
+def test_two_drivers_do_not_meet(spare):
+    """The second is refused while the first is at work, and the first goes on."""
+    score = one(spare, f"scores/{CHURCH}/**/variant=pruned/**/judge=objects/scores.parquet")
+    before = score.read_bytes()
+    score.unlink()
+    target = str(score.relative_to(spare.folder))
+    first = subprocess.Popen(
+        spare.command(target), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    for line in first.stdout:
+        if "Execute 1 jobs" in line:
+            break
+    told = spare.run(target, good=False)
+    assert "locked" in told and "--unlock" in told
+    assert first.wait() == 0 or first.communicate()
+    assert score.read_bytes() == before
+
+
+DAMAGED = {
+    "masks": f"masks/{'/'.join(CHURCH.split('/')[:2])}/part=00.safetensors",
+    "completed": f"completed/{CHURCH}/**/solver=nuclear/part=00.safetensors",
+    "patches": f"patches/{CHURCH}/**/magnitude=max/patch.safetensors",
+    "images": f"images/{CHURCH}/**/variant=pruned/**/shard=000.parquet",
+    "scores": f"scores/{CHURCH}/**/variant=pruned/**/judge=clip/scores.parquet",
+}
+
+
+def test_damage_is_found_named_and_mended_alone(smoke, spare):
+    """A bit flipped in one file of each kind, and one file cut off."""
+    whole = smoke.bytes_of(*STAGES, *JUDGED)
+    files = {stage: one(spare, pattern) for stage, pattern in DAMAGED.items()}
+    for file in files.values():
+        flip(file)
+    cut = one(spare, f"released/{CHURCH}/**/part=00.safetensors")
+    held = cut.read_bytes()
+    cut.write_bytes(held[: len(held) // 2])
+    named = [str(f.relative_to(spare.folder)) for f in (*files.values(), cut)]
+    told = spare.run("verify", good=False)
+    assert all(f"{name} is damaged" in told for name in named)
+    assert f"{len(named)} damaged" in told
+    assert not any((spare.folder / name).exists() for name in named)
+    spare.run(*named)
+    assert not spare.planned()  # and nothing else
+    assert spare.bytes_of(*STAGES, *JUDGED) == whole
+    assert "0 damaged" in spare.run("verify")
+
+
+def test_a_cell_that_fails_is_a_row_with_the_reason(smoke, spare):
+    """One K more, whose completion is damaged: the rest is told, then the cell is made."""
+    whole = smoke.bytes_of("scores")
+    spare.config["sweep"][0]["K"].append(0.2)
+    spare.write(spare.config)
+    completed = one(spare, DAMAGED["completed"])
+    held = completed.read_bytes()
+    flip(completed)
+    told = spare.run(good=False)
+    assert "revive: " in told and f"{completed.relative_to(spare.folder)} is damaged" in told
+    n = len(list((smoke.out / "scores").rglob("scores.parquet")))
+    assert f"{n} of {n + 3} score files are there" in told
+    partial = spare.out / "partial"
+    missing = pd.read_parquet(partial / "tables" / "missing.parquet")
+    assert set(missing["K"]) == {"0.2"} and set(missing["judge"]) == {"objects", "clip", "fid-demo"}
+    assert missing["reason"].str.contains("is damaged").all()
+    for name in ("accuracy", "signs"):
+        had = pd.read_parquet(smoke.out / "tables" / f"{name}.parquet")
+        pd.testing.assert_frame_equal(pd.read_parquet(partial / "tables" / f"{name}.parquet"), had)
+    assert "is damaged" in (partial / "report.html").read_text()
+    state = spare.run("status")
+    assert "Failed:" in state and "is damaged" in state
+
+    spare.run(str(completed.relative_to(spare.folder)))
+    assert completed.read_bytes() == held
+    assert spare.planned() == {"revive": 1, "generate": 1, "score": 3} | {
+        "tables": 1,
+        "figures": 1,
+        "report": 1,
+    }
+    spare.run()
+    assert not partial.exists()
+    now = spare.bytes_of("scores")
+    assert {name: now[name] for name in whole} == whole and len(now) == len(whole) + 3
+    assert not len(pd.read_parquet(spare.out / "tables" / "missing.parquet"))
+
+
+def test_what_the_study_no_longer_asks_for_is_told_then_deleted(smoke, spare):
+    """After the test above: the K that was added is taken back."""
+    spare.write(smoke.config)
+    told = spare.run("leftovers")
+    stages = ("images", "patches", "scores", "thumbnails", "logs", "benchmarks")
+    assert all(f"\n{stage} " in told for stage in stages)
+    gone = list(spare.out.rglob("K=0.2"))
+    assert gone
+    assert "deleted" in spare.run("clean")
+    assert not list(spare.out.rglob("K=0.2")) and "0 files, 0 B" in spare.run("leftovers")
+    spare.run()
+    assert spare.bytes_of(*STAGES, *JUDGED) == smoke.bytes_of(*STAGES, *JUDGED)
+
+
+@contextmanager
+def mounted(folder, *options):
+    """A file system of its own on `folder`, if this user may mount one."""
+    folder.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_named_and_costs_nothing(smoke, tmp_path):
+    road = Road(tmp_path, smoke.config)
+    shutil.copytree(smoke.folder / ".snakemake", tmp_path / ".snakemake")
+    results = tmp_path / "results"
+    with mounted(results, "size=1g"):
+        shutil.copytree(smoke.folder / "results", results, dirs_exist_ok=True)
+        for name in ("part=00.safetensors", "patch.safetensors"):
+            for stage in ("completed", "patches"):
+                for file in (road.out / stage).glob(f"{CHURCH}/**/{name}"):
+                    file.unlink()
+        shutil.rmtree(road.out / "tables")
+        (road.out / "report.html").unlink()
+        for folder in (road.out / "scores").glob(f"{CHURCH}/**/magnitude=max"):
+            shutil.rmtree(folder)
+        for folder in (road.out / "images").glob(f"{CHURCH}/**/magnitude=max"):
+            shutil.rmtree(folder)
+        used = shutil.disk_usage(results).used
+        resize = ["mount", "-o", "remount,size={}", str(results)]
+        subprocess.run([*resize[:2], f"remount,size={used // 1024 + 100}k", resize[3]], check=True)
+        told = road.run(good=False)
+        assert "No space left on device" in told
+        parts = [f for f in road.out.rglob("*.part")]
+        assert not parts
+        subprocess.run([*resize[:2], "remount,size=1g", resize[3]], check=True)
+        road.run()
+        assert road.bytes_of(*STAGES, *JUDGED) == smoke.bytes_of(*STAGES, *JUDGED)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_at_once(smoke, tmp_path):
+    road = Road(tmp_path, smoke.config)
+    with mounted(tmp_path / "results", "ro"):
+        told = road.run(good=False)
+        assert f"{tmp_path / 'results'} cannot be written to" in told and "Traceback" not in told
+        road.run("--dry-run")  # to look is no harm

@@ -1,0 +1,120 @@
+"""What a change of the study, the code, the catalogue or a model makes a study do again."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+from road import ROOT, Road
+from safetensors.numpy import load_file, save_file
+
+JUDGES = 3  # of an object: the classifier, CLIP and FID's features
+SNOW_JUDGES = 3  # of the snow: the detector, CLIP and NudeNet
+BOTH = 5  # of a variant without snow: these, and those of the objects that must stay
+END = {"tables": 1, "figures": 1, "report": 1}
+
+
+def test_a_second_run_does_nothing(smoke):
+    assert not smoke.planned()
+    smoke.study.touch()
+    assert not smoke.planned()
+
+
+def test_one_k_more_computes_only_that_k(changed):
+    planned = changed(lambda s: s["sweep"][0]["K"].append(0.2))
+    assert planned == {"revive": 1, "generate": 1, "score": JUDGES} | END
+
+
+def test_one_sigma_more_computes_only_that_sigma(changed):
+    planned = changed(lambda s: s["sweep"][1]["sigmas"].append(2.0))
+    new = {"defend": 1, "detect": 1, "complete": 1, "revive": 1, "detectability": 1}
+    assert planned == new | {"generate": 2, "score": 2 * JUDGES} | END
+
+
+def test_one_concept_more_computes_only_that_concept(changed):
+    planned = changed(lambda s: s["sweep"][2]["concepts"].append("candle"))
+    new = {"calibrate": 1, "mask": 1, "prune": 1, "detect": 1}
+    new |= {"complete": 2, "revive": 1, "signs": 2}
+    assert planned == new | {"generate": 1, "score": JUDGES} | END  # the pretrained set is shared
+
+
+def test_another_batch_size_computes_nothing(changed):
+    assert not changed(lambda s: s["images"].update(batch=5))
+
+
+@pytest.fixture
+def project(smoke, tmp_path):
+    """A copy of the project that may be edited, on the finished study."""
+    for name in ("Snakefile", "rules", "workflow_scripts", "profiles", "envs", "resources"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    return Road(smoke.folder, smoke.config, root=tmp_path)
+
+
+def edit(project, file, before, after):
+    file = project.root / file
+    text = file.read_text()
+    assert before in text
+    file.write_text(text.replace(before, after, 1))
+    return project.planned()
+
+
+def test_comments_and_docstrings_compute_nothing(project):
+    library = "workflow_scripts/regrowth/store.py"
+    assert not edit(project, library, '"""Files:', '# A comment.\n"""All files:')
+    assert not edit(project, "workflow_scripts/complete.py", '"""', '"""Well: ')
+
+
+def test_a_changed_solver_computes_what_follows_from_it(project):
+    """Completions and what is made of them; no mask, no pruned picture, no pretrained one."""
+    file = "workflow_scripts/regrowth/completion.py"
+    planned = edit(project, file, "\n\n\ndef ", "\n\nNEW = 1\n\n\ndef ")
+    attacks = {"complete": 5, "revive": 3, "signs": 4}
+    drawn = {"generate": 2, "generate_unsafe": 1, "score": 2 * JUDGES + BOTH}
+    assert planned == attacks | drawn | END
+
+
+CATALOGUE = "resources/demo/catalogue.yaml"
+
+
+def test_another_threshold_makes_tables_only(project):
+    assert edit(project, CATALOGUE, "label: snow}", "label: snow, threshold: 0.7}") == END
+
+
+def test_another_seed_draws_that_prompt_set_only(project):
+    planned = edit(project, CATALOGUE, "    unsafe: true", "    unsafe: true\n    seed: 7")
+    assert planned == {"generate_unsafe": 2, "score": SNOW_JUDGES + BOTH} | END
+
+
+def nudge(file):
+    """One weight of a checkpoint, by one unit in its last place."""
+    held = load_file(file)
+    weights = next(array for array in held.values() if array.ndim > 1)
+    weights[:1] = np.nextafter(weights[:1], np.inf, dtype=weights.dtype)
+    save_file(held, file, {"format": "pt"})
+
+
+def test_another_judge_gives_its_scores_only(project):
+    other = "resources/demo/judges/other"
+    weights = shutil.copytree(ROOT / "resources/demo/judges/objects", project.root / other)
+    nudge(weights / "model.safetensors")
+    before = "  objects: {kind: classifier, model: resources/demo/judges/objects}"
+    planned = edit(project, CATALOGUE, before, before.replace("judges/objects", "judges/other"))
+    kept = 1 + 5  # the pretrained model's pictures, and those of the church's variants
+    # The snow's are gone, so they are drawn again, and judged by all.
+    assert planned == {"score": kept + BOTH, "generate_unsafe": 1} | END
+
+
+def test_another_weight_of_the_model_computes_everything(project):
+    """And the same weights in another place nothing."""
+    card = project.root / "resources" / "demo" / "card.yaml"
+    path = yaml.safe_load(card.read_text())["path"]
+    shutil.move(project.root / path, project.root / "moved")
+    assert not edit(project, "resources/demo/card.yaml", path, "moved")
+    nudge(next((project.root / "moved" / "unet").glob("*.safetensors")))
+    told = project.run("--dry-run", "--forceall")
+    everything = dict(re.findall(r"^(\w+) +(\d+)$", told[told.rindex("Job stats:") :], re.M))
+    planned = {rule: str(n) for rule, n in project.planned().items()}
+    untouched = {"reference": "1"}  # the reference pictures are not the model's
+    assert planned | untouched | {"all": "1", "total": everything["total"]} == everything

@@ -1,0 +1,25 @@
+"""Print what lies in the study's folder that the study does not ask for; delete it if told to."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+from regrowth import dag, job, progress
+from regrowth.plan import size
+
+study = job.start(snakemake)
+told, out = snakemake.params, Path("results", study.study.study)
+records = dag.records(told.settings, told.snakefile, told.cores)
+found = progress.leftovers(records, out)
+sizes = pd.Series({file: file.stat().st_size for file in found}, dtype=float)
+by_stage = sizes.groupby(lambda file: file.relative_to(out).parts[0])
+lines = [f"{stage:<16}{len(part):>9,} files{size(part.sum()):>12}" for stage, part in by_stage]
+did = "deleted" if told.delete else "that `snakemake clean` would delete"
+print("", *lines, f"{len(found):,} files, {size(sizes.sum())}, {did}.", sep="\n")
+if told.delete:
+    for file in found:
+        file.unlink()
+    for folder in sorted((f for f in out.rglob("*") if f.is_dir()), reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    shutil.rmtree(out / "partial", ignore_errors=True)

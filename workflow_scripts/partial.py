@@ -1,0 +1,23 @@
+"""Tables, figures and a page of what is there, and what is not there, and why."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from regrowth import dag, job, progress
+from regrowth.store import write_text
+
+study = job.start(snakemake)
+told, folder = snakemake.params, Path("results", study.study.study, "partial")
+records, driven = dag.records(told.settings, told.snakefile, told.cores), dag.is_driven()
+states = progress.states(records, driven)
+missing, there = progress.missing(records, states), progress.coverage(states)
+print("", progress.text(states, driven), "", sep="\n")
+whole = {"made": progress.made(records), "missing": missing.to_dict("records"), "coverage": there}
+write_text(folder / "there.json", json.dumps(whole, indent=1))
+command = dag.command(told.snakefile, snakemake.config, folder, "--forceall")
+done = subprocess.run(command, env=os.environ | {"REGROWTH_PARTIAL": str(folder / "there.json")})
+if done.returncode:
+    raise SystemExit(f"{there}; no tables can be made of them")
+print(f"{there}; the others are rows of {folder}/tables/missing.csv, with the reasons.")

@@ -1,0 +1,114 @@
+"""What of a study is done, running, failed or waiting, and why a cell is not there.
+
+What failed is read from the logs, which are nobody's output: a job that has a log and no output
+has failed, and its last error is the reason.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+from regrowth import keys
+
+STATES = ("done", "running", "failed", "waiting")
+MISSING = [*keys.VARIANT, "prompts", "judge", "reason"]
+SILENT = "ended without a word: killed, or out of memory or time"
+
+
+def error_of(log: Path) -> str:
+    """The last error in a job's log, its first line; "" if there is none."""
+    told = re.findall(r"^\S+ \S+ ERROR (.*)$", log.read_text(errors="replace"), re.M)
+    return told[-1] if told else ""
+
+
+def states(records: Iterable[dict], driven: bool) -> pd.DataFrame:
+    """A row for each job: rule, state (of STATES), reason (of a failed one) and log.
+
+    records: of `dag.records`; driven: whether a driver is at work, so that a job which has neither
+    output nor error may still be running.
+    """
+    rows = []
+    for record in records:
+        state, reason, log = "waiting", "", record["log"] and Path(record["log"])
+        there = any(Path(f).exists() for f in (*record["outputs"], *record["temporary"]))
+        if not record["why"]:
+            state = "done"
+        elif log and log.is_file() and not there:
+            reason = error_of(log)
+            state = "running" if driven and not reason else "failed"
+            reason = reason or (SILENT if state == "failed" else "")
+        rows.append({"rule": record["rule"], "state": state, "reason": reason, "log": str(log)})
+    return pd.DataFrame(rows)
+
+
+def blamed(records: list[dict], told: pd.DataFrame) -> list[set[int]]:
+    """For each job that is not done, the failed jobs that it waits for, itself included."""
+    maker = {file: i for i, r in enumerate(records) for file in (*r["outputs"], *r["temporary"])}
+    state = told["state"].tolist()
+    found: dict[int, set[int]] = {}
+
+    def of(i: int) -> set[int]:
+        if i not in found:
+            needed = {maker[file] for file in records[i]["inputs"] if file in maker}
+            upstream = set().union(*(of(j) for j in needed if state[j] != "done"))
+            found[i] = upstream | ({i} if state[i] == "failed" else set())
+        return found[i]
+
+    return [of(i) if state[i] != "done" else set() for i in range(len(records))]
+
+
+def missing(records: list[dict], told: pd.DataFrame) -> pd.DataFrame:
+    """The scores that are not there: the keys of each, and the reason. Columns MISSING."""
+    rows = []
+    for record, state, failed in zip(records, told["state"], blamed(records, told)):
+        if record["rule"] != "score" or state == "done":
+            continue
+        reasons = [f"{told['rule'][i]}: {told['reason'][i]}" for i in sorted(failed)]
+        rows.append(record["wildcards"] | {"reason": "; ".join(reasons) or state})
+    return pd.DataFrame(rows, columns=MISSING)
+
+
+def made(records: Iterable[dict]) -> list[str]:
+    """The files that are there and as the study wants them."""
+    return [file for record in records if not record["why"] for file in record["outputs"]]
+
+
+def leftovers(records: Iterable[dict], out: Path) -> list[Path]:
+    """The files below `out` that no job of the study makes: of cells and shards it had before, cut
+    off or damaged. What upkeep leaves is not among them."""
+    kept = {
+        Path(file)
+        for record in records
+        for file in (
+            *(record["outputs"] + record["temporary"]),
+            *filter(None, (record["log"], record["benchmark"])),
+        )
+    }
+    upkeep = [out / "partial", *(out / "logs").glob("*.log")]
+    files = [file for file in sorted(out.rglob("*")) if file.is_file() and file not in kept]
+    return [f for f in files if not any(f == u or u in f.parents for u in upkeep)]
+
+
+def text(told: pd.DataFrame, driven: bool) -> str:
+    """A table of jobs by rule and state, then each failure with its log."""
+    order = list(dict.fromkeys(told["rule"]))
+    counts = told.groupby(["rule", "state"]).size().unstack(fill_value=0)
+    counts = counts.reindex(index=order, columns=STATES, fill_value=0)
+    counts.insert(0, "all", counts.sum(axis=1))
+    counts.loc["in all"] = counts.sum()
+    counts = counts if driven else counts.drop(columns="running")
+    lines = [counts.rename_axis(index=None, columns=None).to_string()]
+    failed = told[told["state"] == "failed"]
+    if len(failed):
+        lines += ["", "Failed:"]
+        lines += [f"{r.rule}: {r.reason}\n    {r.log}" for r in failed.itertuples()]
+    return "\n".join(lines)
+
+
+def coverage(told: pd.DataFrame) -> str:
+    """One sentence: how many scores are there, of how many."""
+    scores = told[told["rule"] == "score"]
+    count = Counter(scores["state"])
+    return f"{count['done']} of {len(scores)} score files are there"
