@@ -50,6 +50,10 @@ rule all:
         f"{MADE}/report.html",
 
 
+onstart:
+    refuse_read_only()
+
+
 onsuccess:
     if is_whole_run():
         shell("cat {MADE}/summary.txt")

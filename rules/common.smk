@@ -112,7 +112,7 @@ PATCH = f"{keys.pattern(keys.VARIANT)}/patch.safetensors"
 
 def is_whole_run():
     """Whether this run was to make everything: upkeep and single files are no study's end."""
-    return workflow.dag_settings.targets <= {"all"}
+    return set(workflow.dag_settings.targets) <= {"all"}
 
 
 def one_of(names):
@@ -316,11 +316,10 @@ def refuse_other_layout():
 def refuse_read_only():
     """Before any job, rather than at the end of each."""
     there = next(f for f in (Path(OUT), *Path(OUT).parents) if f.exists())
-    if not workflow.dryrun and not os.access(there, os.W_OK):
+    if not os.access(there, os.W_OK):
         raise WorkflowError(
             f"{there.resolve()} cannot be written to, so no result can be kept there"
         )
 
 
 refuse_other_layout()
-refuse_read_only()

@@ -80,6 +80,21 @@ def test_two_drivers_do_not_meet(spare):
     assert score.read_bytes() == before
 
 
+def test_jobs_need_no_network(spare):
+    """Pictures and their scores, made where there is none."""
+    alone = ["unshare", "--map-root-user", "--net"]
+    if subprocess.run([*alone, "true"], capture_output=True).returncode:
+        pytest.skip("no process can be cut off from the network here")
+    lost = [one(spare, DAMAGED[stage]) for stage in ("images", "scores")]
+    before = [file.read_bytes() for file in lost]
+    for file in lost:
+        file.unlink()
+    command = [*alone, *spare.command(*(str(f.relative_to(spare.folder)) for f in lost))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [file.read_bytes() for file in lost] == before
+
+
 DAMAGED = {
     "masks": f"masks/{'/'.join(CHURCH.split('/')[:2])}/part=00.safetensors",
     "completed": f"completed/{CHURCH}/**/solver=nuclear/part=00.safetensors",
@@ -180,16 +195,12 @@ def test_a_full_disk_is_named_and_costs_nothing(smoke, tmp_path):
     results = tmp_path / "results"
     with mounted(results, "size=1g"):
         shutil.copytree(smoke.folder / "results", results, dirs_exist_ok=True)
-        for name in ("part=00.safetensors", "patch.safetensors"):
-            for stage in ("completed", "patches"):
-                for file in (road.out / stage).glob(f"{CHURCH}/**/{name}"):
-                    file.unlink()
+        one(road, DAMAGED["completed"]).unlink()
+        for stage in ("patches", "images", "scores"):
+            for folder in (road.out / stage).glob(f"{CHURCH}/**/magnitude=max"):
+                shutil.rmtree(folder)
         shutil.rmtree(road.out / "tables")
         (road.out / "report.html").unlink()
-        for folder in (road.out / "scores").glob(f"{CHURCH}/**/magnitude=max"):
-            shutil.rmtree(folder)
-        for folder in (road.out / "images").glob(f"{CHURCH}/**/magnitude=max"):
-            shutil.rmtree(folder)
         used = shutil.disk_usage(results).used
         resize = ["mount", "-o", "remount,size={}", str(results)]
         subprocess.run([*resize[:2], f"remount,size={used // 1024 + 100}k", resize[3]], check=True)

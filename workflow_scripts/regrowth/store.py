@@ -28,6 +28,7 @@ class Damaged(Exception):
     """A result whose bytes are not those that were written; it has been set aside."""
 
     def __init__(self, file: Path, why: str):
+        self.why = why
         super().__init__(
             f"{file} is damaged ({why}). It was set aside; "
             f"`snakemake {file}` makes it anew, and then the run goes on"
