@@ -73,7 +73,7 @@ rule detectability:
 
 TABLES = [
     *("accuracy", "similarity", "detections", "parts", "fid"),
-    *("signs", "alignment", "solves", "missing"),
+    *("signs", "alignment", "layers", "solves", "missing"),
     *(["detectability", "normality", "defences"] if DEFENDED else []),
     *(["paper"] if STUDY.paper else []),
 ]
@@ -95,6 +95,7 @@ rule tables:
     output:
         parquet=[f"{OUT}/tables/{name}.parquet" for name in TABLES],
         csv=[f"{OUT}/tables/{name}.csv" for name in TABLES],
+        latex=[f"{OUT}/tables/{name}.tex" for name in TABLES],
     log:
         f"{OUT}/logs/tables.log",
     benchmark:
