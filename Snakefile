@@ -33,6 +33,7 @@ include: "rules/attack.smk"
 include: "rules/generate.smk"
 include: "rules/score.smk"
 include: "rules/report.smk"
+include: "rules/gallery.smk"
 include: "rules/plan.smk"
 include: "rules/demo.smk"
 
@@ -44,5 +45,5 @@ rule all:
 
 
 onsuccess:
-    if "plan" not in workflow.dag_settings.targets:
+    if not {"plan", "gallery"} & set(workflow.dag_settings.targets):
         shell("test ! -f {OUT}/summary.txt || cat {OUT}/summary.txt")

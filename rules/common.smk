@@ -13,7 +13,6 @@ from regrowth.defences import FILLS, FILLS_BY_COMPLETION
 from regrowth.provenance import code_digest, digest, file_digest, folder_digest
 from snakemake.utils import Paramspace
 
-TEMPLATE = ROOT / "workflow_scripts" / "regrowth" / "report.html.j2"
 OUT = f"results/{STUDY.study}"
 ENV = "../envs/regrowth.yaml"
 

@@ -119,25 +119,28 @@ rule tables:
 
 FIGURES = [(c, "pictures", "Before and after") for c in CONCEPTS]
 FIGURES += [(c, "accuracy", "Accuracy") for c in CONCEPTS]
-FIGURES += [(c, "over-k", "Accuracy over K") for c in CONCEPTS if swept(c)]
+FIGURES += [(c, "over-k", "Accuracy") for c in CONCEPTS if swept(c)]
+FIGURES += [("study", "signs", "Signs"), ("study", "alignment", "Signs")]
+FIGURES += [("study", "layers", "Layer by layer")]
 FIGURES += [(c, "defences", "Defences") for c in CONCEPTS if attacked_when_defended(c)]
-FIGURES += [("study", "signs", "Signs")]
 FIGURES += [("study", f, "Defences") for f in ("detectability", "roc") if DEFENDED]
+#: The tables that figures are drawn from.
+DRAWN = ["accuracy", "signs", "alignment", "layers", *(["defences"] if DEFENDED else [])]
+PAGE = ROOT / "workflow_scripts" / "regrowth" / "page"
 
 
 rule figures:
     input:
-        accuracy=f"{OUT}/tables/accuracy.parquet",
-        signs=f"{OUT}/tables/signs.parquet",
-        defences=[f"{OUT}/tables/defences.parquet"] if DEFENDED else [],
+        tables=[f"{OUT}/tables/{name}.parquet" for name in DRAWN],
         detectability=[f"{OUT}/detectability/{c}/detectability.parquet" for c in DEFENDED],
         thumbnails=SHARDS,
     output:
         [
             report(
                 f"{OUT}/figures/{concept}-{figure}.png",
+                caption=f"../workflow_scripts/regrowth/page/captions/{figure}.rst",
                 category=category,
-                labels={"concept": concept},
+                labels={"figure": figure, "concept": concept},
             )
             for concept, figure, category in FIGURES
         ],
@@ -163,7 +166,8 @@ rule figures:
 rule report:
     input:
         tables=[f"{OUT}/tables/{name}.parquet" for name in TABLES],
-        figures=[f"{OUT}/figures/{concept}-{figure}.png" for concept, figure, _ in FIGURES],
+        figures=[f"{OUT}/figures/{concept}-{figure}.svg" for concept, figure, _ in FIGURES],
+        thumbnails=SHARDS,
         model=f"{OUT}/model.yaml",
     output:
         html=f"{OUT}/report.html",
@@ -181,7 +185,8 @@ rule report:
         code=code("report"),
         names=TABLES,
         figures=[(concept, figure) for concept, figure, _ in FIGURES],
-        template=digest(TEMPLATE.read_text()),
+        sets=SETS,
+        page=digest([file.read_text() for file in sorted(PAGE.rglob("*.*"))]),
         objects=[
             c
             for c in CONCEPTS

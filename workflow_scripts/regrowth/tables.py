@@ -227,8 +227,8 @@ def layers(cells: pd.DataFrame, solves: pd.DataFrame, sizes: dict[str, int]) -> 
     """What each layer lost and got back, by concept and solver, in the model's order.
 
     cells: sign accuracy by layer, guess and share. solves: how each completion went. sizes: weights
-    in a layer. Returns the keys, layer, density (missing over all its weights), n (signs completed),
-    accuracy, low, high over all of them and, with "_top", of the surest fifth (Wilson 95 %).
+    in a layer. Returns the keys, layer, density (missing over all its weights), n (signs
+    completed), accuracy, low, high over all and, with "_top", of the surest fifth (Wilson 95 %).
     """
     by = [*keys.RELEASED, "detector", "solver", "layer"]
     own = cells[cells["guess"] == "completed"]
