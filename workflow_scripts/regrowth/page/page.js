@@ -25,7 +25,7 @@ function sortable(table) {
   });
 }
 
-// A row is shown if the table's own words and the page's concept both let it be.
+// Shows the rows that have all the words.
 function filterable(table) {
   const rows = [...table.tBodies[0].rows];
   const line = document.createElement("p");
@@ -78,7 +78,7 @@ function ks(nav) {
 
 document.querySelectorAll("table.data").forEach((table) => {
   sortable(table);
-  if (table.tBodies[0].rows.length > 8) filterable(table);
+  if (table.tBodies[0].rows.length > 6) filterable(table);
 });
 document.querySelectorAll("nav").forEach((nav) => {
   concepts(nav);
