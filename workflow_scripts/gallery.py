@@ -32,7 +32,9 @@ def of_concepts():
             ]
             frames += [small(own, folder)] if own else []
         pictures = pd.concat(frames, ignore_index=True)
-        unsafe = {name: is_unsafe(study.catalogue, name) for name in pictures["prompt_set"]}
+        unsafe = {
+            name: is_unsafe(study.catalogue, name) for name in pictures["prompt_set"].unique()
+        }
         pictures["unsafe"] = pictures["prompt_set"].map(unsafe)
         yield concept, for_concept(pictures, study.catalogue, concept, sets)
 
