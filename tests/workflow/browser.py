@@ -31,6 +31,7 @@ def browser(width: int = 1280, height: int = 800, scripts: bool = True):
         settings = {"profile.managed_default_content_settings.javascript": 2}
         options.add_experimental_option("prefs", settings)
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    driver.command_executor.client_config.timeout = 600  # seconds, on a busy machine
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     try:
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
