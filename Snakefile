@@ -44,6 +44,11 @@ if not PARTIAL:
 include: "rules/report.smk"
 
 
+if not PARTIAL:
+
+    include: "rules/gallery.smk"
+
+
 rule all:
     default_target: True
     input:

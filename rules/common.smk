@@ -14,7 +14,6 @@ from regrowth.defences import FILLS, FILLS_BY_COMPLETION
 from regrowth.provenance import DIGESTS, code_digest, digest, file_digest, folder_digest
 from snakemake.utils import Paramspace
 
-TEMPLATE = ROOT / "workflow_scripts" / "regrowth" / "report.html.j2"
 OUT = f"results/{STUDY.study}"
 ENV = "../envs/regrowth.yaml"
 
@@ -293,6 +292,8 @@ def attacked_when_defended(concept):
 
 
 SIGNS = [c for c in sign_cells() if there([f"{OUT}/signs/{c}/accuracy.parquet"])]
+if not SIGNS and CONCEPTS:
+    raise WorkflowError("no attack of the study is measured yet")
 DEFENDED = [c for c in defended() if there([f"{OUT}/detectability/{c}/detectability.parquet"])]
 if DEFENDED and (flat := models.constant(LAYERS)):
     raise WorkflowError(

@@ -1,7 +1,7 @@
 # Also made of what is there, by `snakemake partial`: then below MADE, and from fewer inputs.
 TABLES = [
     *("accuracy", "similarity", "detections", "parts", "fid"),
-    *("signs", "alignment", "solves", "missing"),
+    *("signs", "alignment", "layers", "solves", "missing"),
     *(["detectability", "normality", "defences"] if DEFENDED else []),
     *(["paper"] if STUDY.paper else []),
 ]
@@ -23,6 +23,7 @@ rule tables:
     output:
         parquet=[f"{MADE}/tables/{name}.parquet" for name in TABLES],
         csv=[f"{MADE}/tables/{name}.csv" for name in TABLES],
+        latex=[f"{MADE}/tables/{name}.tex" for name in TABLES],
     log:
         f"{MADE}/logs/tables.log",
     benchmark:
@@ -46,25 +47,28 @@ rule tables:
 
 FIGURES = [(c, "pictures", "Before and after") for c in CONCEPTS]
 FIGURES += [(c, "accuracy", "Accuracy") for c in CONCEPTS]
-FIGURES += [(c, "over-k", "Accuracy over K") for c in CONCEPTS if swept(c)]
+FIGURES += [(c, "over-k", "Accuracy") for c in CONCEPTS if swept(c)]
+FIGURES += [("study", "signs", "Signs"), ("study", "alignment", "Signs")]
+FIGURES += [("study", "layers", "Layer by layer")]
 FIGURES += [(c, "defences", "Defences") for c in CONCEPTS if attacked_when_defended(c)]
-FIGURES += [("study", "signs", "Signs")]
 FIGURES += [("study", f, "Defences") for f in ("detectability", "roc") if DEFENDED]
+#: The tables that figures are drawn from.
+DRAWN = ["accuracy", "signs", "alignment", "layers", *(["defences"] if DEFENDED else [])]
+PAGE = ROOT / "workflow_scripts" / "regrowth" / "page"
 
 
 rule figures:
     input:
-        accuracy=f"{MADE}/tables/accuracy.parquet",
-        signs=f"{MADE}/tables/signs.parquet",
-        defences=[f"{MADE}/tables/defences.parquet"] if DEFENDED else [],
+        tables=[f"{MADE}/tables/{name}.parquet" for name in DRAWN],
         detectability=[f"{OUT}/detectability/{c}/detectability.parquet" for c in DEFENDED],
         thumbnails=SHARDS,
     output:
         [
             report(
                 f"{MADE}/figures/{concept}-{figure}.png",
+                caption=f"../workflow_scripts/regrowth/page/captions/{figure}.rst",
                 category=category,
-                labels={"concept": concept},
+                labels={"figure": figure, "concept": concept},
             )
             for concept, figure, category in FIGURES
         ],
@@ -90,7 +94,8 @@ rule figures:
 rule report:
     input:
         tables=[f"{MADE}/tables/{name}.parquet" for name in TABLES],
-        figures=[f"{MADE}/figures/{concept}-{figure}.png" for concept, figure, _ in FIGURES],
+        figures=[f"{MADE}/figures/{concept}-{figure}.svg" for concept, figure, _ in FIGURES],
+        thumbnails=SHARDS,
         model=f"{OUT}/model.yaml",
     output:
         html=f"{MADE}/report.html",
@@ -108,7 +113,8 @@ rule report:
         code=code("report"),
         names=TABLES,
         figures=[(concept, figure) for concept, figure, _ in FIGURES],
-        template=digest(TEMPLATE.read_text()),
+        sets=SETS,
+        page=digest([file.read_text() for file in sorted(PAGE.rglob("*.*"))]),
         objects=[
             c
             for c in CONCEPTS

@@ -9,29 +9,27 @@ from regrowth.tables import for_concept
 
 study = job.start(snakemake)
 out, target = Path("results", study.study.study), Path(snakemake.output[0]).parent
-accuracy = pd.read_parquet(snakemake.input.accuracy)
-signs = pd.read_parquet(snakemake.input.signs)
-if snakemake.input.defences:
-    defences = pd.read_parquet(snakemake.input.defences[0])
+tables = {Path(file).stem: pd.read_parquet(file) for file in snakemake.input.tables}
+if snakemake.input.detectability:
     detectability = read_hive(snakemake.input.detectability, out / "detectability")
 thumbnails = read_hive(snakemake.input.thumbnails, out / "thumbnails")
+
+
+def draw(concept: str, kind: str):
+    """One figure; of the study as a whole, or of a concept."""
+    if kind == "pictures":
+        sets = snakemake.params.sets[concept]
+        own = for_concept(thumbnails, study.catalogue, concept, sets)
+        return figures.pictures(own[own["role"] == "erased"], concept)
+    if kind in ("detectability", "roc"):
+        more = [snakemake.params.half_width] if kind == "detectability" else []
+        return getattr(figures, kind)(detectability, *more)
+    table = tables[{"over-k": "accuracy"}.get(kind, kind)]
+    if concept == "study":
+        return getattr(figures, kind)(table)
+    return getattr(figures, kind.replace("-", "_"))(table[table["concept"] == concept], concept)
+
+
 for concept, kind in snakemake.params.figures:
-    table = accuracy[accuracy["concept"] == concept]
-    for ending in ("png", "svg"):
-        if kind == "pictures":
-            sets = snakemake.params.sets[concept]
-            own = for_concept(thumbnails, study.catalogue, concept, sets)
-            drawn = figures.pictures(own[own["role"] == "erased"], concept)
-        elif kind == "accuracy":
-            drawn = figures.accuracy(table, concept)
-        elif kind == "over-k":
-            drawn = figures.over_k(table, concept)
-        elif kind == "defences":
-            drawn = figures.defences(defences[defences["concept"] == concept], concept)
-        elif kind == "detectability":
-            drawn = figures.detectability(detectability, snakemake.params.half_width)
-        elif kind == "roc":
-            drawn = figures.roc(detectability)
-        else:
-            drawn = figures.signs(signs)
-        figures.save(drawn, target / f"{concept}-{kind}.{ending}")
+    files = (target / f"{concept}-{kind}.{ending}" for ending in ("png", "svg"))
+    figures.save(draw(concept, kind), *files)

@@ -1,4 +1,4 @@
-"""Every table of the study, as parquet and CSV."""
+"""Every table of the study, as parquet, CSV and LaTeX."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 from regrowth import job, keys, paper, tables
 from regrowth.catalogue import FEATURES
+from regrowth.latex import latex
 from regrowth.progress import MISSING
-from regrowth.store import keys_of, read_arrays, read_hive, replacing, write_frame
+from regrowth.store import keys_of, read_arrays, read_hive, replacing, write_frame, write_text
 from regrowth.tradeoff import tradeoff
 
 study = job.start(snakemake)
@@ -23,14 +24,18 @@ references = {
 drawn = {file: kinds[keys_of(file, out / "scores")["judge"]] for file in snakemake.input.scores}
 judged = [file for file, kind in drawn.items() if kind not in FEATURES]
 featured = [file for file, kind in drawn.items() if kind in FEATURES]
+solves = read_hive(snakemake.input.solves, out / "solves")
+layers = study.layers(list(solves["layer"].unique()))
 made = tables.all_tables(
     read_hive(judged, out / "scores").drop(columns="features"),
     (read_hive([file], out / "scores") for file in featured),
-    *(read_hive(snakemake.input[n], out / n) for n in ("signs", "alignment", "solves")),
+    *(read_hive(snakemake.input[n], out / n) for n in ("signs", "alignment")),
+    solves,
     references,
     study.catalogue,
     snakemake.params.sets,
     pd.DataFrame(rows, columns=MISSING),
+    {layer.name: layer.shape[0] * layer.shape[1] for layer in layers},
 )
 for name in ("detectability", "normality"):
     if files := snakemake.input[name]:
@@ -44,3 +49,4 @@ for name in snakemake.params.names:
     write_frame(target / f"{name}.parquet", made[name], study=study.study.study)
     with replacing(target / f"{name}.csv") as part:
         made[name].to_csv(part, index=False, float_format="%.6g")
+    write_text(target / f"{name}.tex", latex(made[name]))

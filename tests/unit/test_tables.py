@@ -161,3 +161,23 @@ def test_signs_are_pooled_over_layers():
     )  # fmt: skip
     table = tables.signs(frame)
     assert table["accuracy"].iloc[0] == 0.75 and table["accuracy_rest"].iloc[0] == 0.5
+
+
+def test_each_layer_has_its_density_and_its_signs():
+    cell = dict.fromkeys(["concept", "eraser", "defence", "sigma", "weight_seed", "detector"], "x")
+    cell |= {"solver": "nuclear"}
+    told = [("a", 0.2, 10, 9), ("a", 1.0, 50, 30), ("b", 0.2, 2, 1), ("b", 1.0, 10, 6)]
+    signs = pd.DataFrame(
+        [
+            cell | {"layer": layer, "guess": guess, "share": share, "n": n, "right": right // by}
+            for layer, share, n, right in told
+            for guess, by in (("completed", 1), ("random", 2))
+        ]
+    )
+    solves = pd.DataFrame([cell | {"layer": "b", "n": 10}, cell | {"layer": "a", "n": 50}])
+    table = tables.layers(signs, solves, {"a": 500, "b": 40}).set_index("layer")
+    assert table["density"].to_dict() == {"b": 0.25, "a": 0.1}
+    assert table["n"].to_dict() == {"b": 10, "a": 50}
+    assert table["accuracy"].to_dict() == {"b": 0.6, "a": 0.6}
+    assert table["accuracy_top"].to_dict() == {"b": 0.5, "a": 0.9}
+    assert tuple(table.loc["a", ["low_top", "high_top"]]) == tables.interval(9, 10)

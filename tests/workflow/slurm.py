@@ -4,10 +4,11 @@ Packages slurm-wlm and munge of Debian; as root, since slurm.conf must lie in /e
 """
 
 import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
+
+from debian import lacking as lacking_programs
 
 ETC = Path("/etc/slurm")
 PACKAGES = ("slurm-wlm", "munge")
@@ -48,20 +49,7 @@ def lacking() -> str:
         return "only root may start a SLURM of its own"
     if ETC.joinpath("slurm.conf").exists() and not ETC.joinpath("regrowth").exists():
         return f"{ETC} belongs to another cluster"
-    if not all(map(shutil.which, ("slurmctld", "slurmd", "munged"))):
-        told = "is not on this machine"
-        if shutil.which("apt-get"):
-            quiet = {"capture_output": True, "text": True}
-            environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-            install = ["apt-get", "install", "-y", "--no-install-recommends", *PACKAGES]
-            done = subprocess.run(install, env=environment, **quiet)
-            if done.returncode:
-                subprocess.run(["apt-get", "update"], env=environment, **quiet)
-                done = subprocess.run(install, env=environment, **quiet)
-            told = f"cannot be installed: {done.stderr.strip()[-300:]}" if done.returncode else ""
-        if told:
-            return f"SLURM (packages {' and '.join(PACKAGES)}) {told}"
-    return ""
+    return lacking_programs(("slurmctld", "slurmd", "munged"), PACKAGES)
 
 
 class Cluster:

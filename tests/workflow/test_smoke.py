@@ -39,6 +39,7 @@ def test_tables_figures_and_page_are_there(smoke):
         "fid",
         "signs",
         "alignment",
+        "layers",
         "solves",
         "missing",
     ):
@@ -46,12 +47,18 @@ def test_tables_figures_and_page_are_there(smoke):
         text = pd.read_csv(smoke.out / "tables" / f"{name}.csv")
         assert list(parquet.columns) == list(text.columns) and len(parquet) == len(text)
         assert (len(parquet) == 0) == (name == "missing")
+        lines = (smoke.out / "tables" / f"{name}.tex").read_text().splitlines()
+        lines = [line for line in lines if line.endswith(r" \\") and "multicolumn" not in line]
+        cells = {len(re.findall(r"(?<!\\)&", line)) for line in lines}
+        assert len(cells) == 1 and cells.pop() < len(parquet.columns)
     page = (smoke.out / "report.html").read_text()
-    figures = list((smoke.out / "figures").glob("*.png"))
-    assert page.count("data:image/png;base64,") == len(figures) >= 5
+    figures = {f.name for f in (smoke.out / "figures").iterdir()}
+    names = ("church-pictures", "church-accuracy", "study-signs", "study-alignment", "study-layers")
+    assert figures >= {f"{name}.{ending}" for name in names for ending in ("png", "svg")}
+    assert page.count("data:image/webp;base64,") >= 10 and page.count("<figure") >= 3
     assert not re.search(r"(src|href)=\"http", page)
     accuracy = pd.read_parquet(smoke.out / "tables" / "accuracy.parquet")
-    assert f"{accuracy['rate'].iloc[0]:.2f} [" in page
+    assert f"{accuracy['rate'].iloc[0]:.3f} [" in page
 
 
 def test_solves_say_whether_they_converged(smoke):

@@ -1,4 +1,10 @@
-"""Figures: before and after, accuracy by variant, accuracy over K, signs. Each returns a Figure."""
+"""Figures of a study, for its page and for a paper. Each returns a Figure.
+
+An SVG keeps its text as text, and names a curve or a point where the mouse rests.
+"""
+
+import re
+import xml.etree.ElementTree as ET
 
 import matplotlib
 
@@ -12,20 +18,74 @@ from regrowth.tables import by_variant
 
 #: Okabe and Ito's colour-blind safe palette.
 ERASED, PRESERVED, OTHER, GREY = "#D55E00", "#0072B2", "#009E73", "#888888"
-MAGNITUDE = {"max": "#D55E00", "mean": "#0072B2", "sample": "#009E73"}
+CYCLE = [PRESERVED, ERASED, OTHER, "#CC79A7", "#E69F00", "#56B4E9"]
+MAGNITUDE = {"max": "#D55E00", "mean": "#0072B2", "sample": "#009E73", "layer-sample": "#CC79A7"}
+#: More concepts than this are drawn thin, and their mean thick.
+MANY = 6
+SVG = "http://www.w3.org/2000/svg"
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "regrowth",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": matplotlib.cycler(color=CYCLE),
+    "legend.frameon": False,
+}
+plt.rcParams.update(STYLE)
 
 
 def _variant(row) -> dict:
     return {key: row[key] for key in keys.VARIANT}
 
 
-def save(figure: Figure, target) -> None:
-    """Write `target` (.svg or .png) at once, and close the figure."""
+def _tell(artist, *texts: str) -> None:
+    """What an artist says where the mouse rests: one text, or one for each of its points."""
+    artist.set_gid("tell:" + "|".join(texts))
+
+
+def save(figure: Figure, *targets) -> None:
+    """Write a figure to files that end in .svg or .png, each at once, and close it."""
     from regrowth.store import replacing
 
-    with replacing(target) as part:
-        figure.savefig(part, format=str(target).rsplit(".", 1)[1], dpi=150, bbox_inches="tight")
+    for target in targets:
+        ending = str(target).rsplit(".", 1)[1]
+        more = {"transparent": True, "metadata": {"Date": None}} if ending == "svg" else {}
+        with replacing(target) as part:
+            figure.savefig(part, format=ending, dpi=150, bbox_inches="tight", **more)
+            if ending == "svg":
+                _titled(part)
     plt.close(figure)
+
+
+def _spread(part: pd.DataFrame, rate: str = "rate") -> np.ndarray:
+    """How far the interval reaches to both sides, (2, rows), for error bars."""
+    return np.abs(part[["low", "high"]].to_numpy().T - part[rate].to_numpy())
+
+
+def _rates(part: pd.DataFrame, *columns: str) -> list[str]:
+    """What points at rates with intervals tell, after the text of `columns`."""
+    return [
+        f"{', '.join(str(row[c]) for c in columns)}: "
+        f"{row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}], n = {row['n']}"
+        for row in part.to_dict("records")
+    ]
+
+
+def _titled(file) -> None:
+    """Turn what artists tell into SVG titles, which browsers show where the mouse rests."""
+    ET.register_namespace("", SVG)
+    ET.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+    tree = ET.parse(file)
+    for group in tree.iter(f"{{{SVG}}}g"):
+        if group.get("id", "").startswith("tell:"):
+            texts = group.attrib.pop("id").removeprefix("tell:").split("|")
+            points = list(group.iter(f"{{{SVG}}}use")) if len(texts) > 1 else [group]
+            for point, text in zip(points, texts):
+                title = ET.Element(f"{{{SVG}}}title")
+                title.text = text
+                point.insert(0, title)
+    tree.write(file, encoding="utf-8", xml_declaration=True)
 
 
 def pictures(thumbnails: pd.DataFrame, name: str, columns: int = 8) -> Figure:
@@ -65,15 +125,16 @@ def accuracy(table: pd.DataFrame, name: str) -> Figure:
     for role, colour, shift in (("erased", ERASED, -0.13), ("preserved", PRESERVED, 0.13)):
         part = table[table["role"] == role]
         y = np.array([order.index(keys.label(_variant(r))) for _, r in part.iterrows()]) + shift
-        spread = np.abs(part[["low", "high"]].to_numpy().T - part["rate"].to_numpy())
-        axis.errorbar(part["rate"], y, xerr=spread, fmt="o", color=colour, capsize=2, label=role)
+        spread = _spread(part)
+        points = axis.errorbar(
+            part["rate"], y, xerr=spread, fmt="o", color=colour, capsize=2, label=role
+        )
+        _tell(points.lines[0], *_rates(part.assign(name=[order[round(i)] for i in y]), "name"))
     axis.set(yticks=range(len(order)), yticklabels=order, xlim=(-0.02, 1.02))
     axis.set(xlabel="recognised (Wilson 95 %)", title=name)
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.3)
-    axis.legend(
-        frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.28 + len(order) * 0.012), ncol=2
-    )
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28 + len(order) * 0.012), ncol=2)
     return figure
 
 
@@ -86,11 +147,12 @@ def over_k(table: pd.DataFrame, name: str) -> Figure | None:
     figure, axis = plt.subplots(figsize=(5.2, 3.4))
     for magnitude, part in revived.groupby("magnitude"):
         part = part.sort_values("k")
-        spread = np.abs(part[["low", "high"]].to_numpy().T - part["rate"].to_numpy())
-        axis.errorbar(
+        spread = _spread(part)
+        points = axis.errorbar(
             part["k"], part["rate"], yerr=spread, marker="o", capsize=2,
             color=MAGNITUDE[magnitude], label=magnitude,
         )  # fmt: skip
+        _tell(points.lines[0], *_rates(part, "magnitude", "K"))
     for variant, style in (("pretrained", ":"), ("pruned", "--")):
         plain = table[(table["variant"] == variant) & (table["role"] == "erased")]
         plain = plain[plain["defence"] == keys.NONE]
@@ -99,7 +161,7 @@ def over_k(table: pd.DataFrame, name: str) -> Figure | None:
     axis.set(xlabel="K, share of signs kept", ylabel="erased class recognised", ylim=(-0.02, 1.02))
     axis.set_title(name)
     axis.grid(alpha=0.3)
-    axis.legend(frameon=False, fontsize=9)
+    axis.legend(fontsize=9)
     return figure
 
 
@@ -122,7 +184,7 @@ def defences(table: pd.DataFrame, name: str) -> Figure:
     for axis, kind in zip(axes[0], kinds):
         part = table[table["defence"] == kind].sort_values("sigma", key=lambda s: s.astype(float))
         at = np.arange(len(part))
-        spread = np.abs(part[["low", "high"]].to_numpy().T - part["revival"].to_numpy())
+        spread = _spread(part, "revival")
         axis.errorbar(
             at, part["revival"], yerr=spread, fmt="o-", color=ERASED, capsize=3,
             label="strongest attack",
@@ -139,7 +201,7 @@ def defences(table: pd.DataFrame, name: str) -> Figure:
         f"{name}; thin line: the strongest attack without a defence", fontsize=10, y=1.04
     )
     figure.legend(
-        *axes[0][0].get_legend_handles_labels(), frameon=False, loc="upper center",
+        *axes[0][0].get_legend_handles_labels(), loc="upper center",
         bbox_to_anchor=(0.5, 0), ncol=4, fontsize=9,
     )  # fmt: skip
     return figure
@@ -157,7 +219,8 @@ def detectability(table: pd.DataFrame, half_width: float) -> Figure:
     spread = np.geomspace(min(0.05, ratio.min()), max(5, ratio.max()), 120)
     told = posterior(density[:, None], spread, 1.0, half_width)
     figure, axis = plt.subplots(figsize=(5.6, 3.8))
-    surface = axis.pcolormesh(spread, density, told, cmap="cividis", vmin=0, vmax=1, shading="auto")
+    surface = axis.pcolormesh(spread, density, told, cmap="cividis", vmin=0, shading="auto")
+    surface.set_rasterized(True)
     curves = axis.contour(spread, density, told, [0.05, 0.1, 0.25, 0.5, 0.75], colors="w")
     axis.clabel(curves, fontsize=8)
     figure.colorbar(surface, label=f"P(erased | within {half_width:g} sigma of 0)")
@@ -170,7 +233,7 @@ def detectability(table: pd.DataFrame, half_width: float) -> Figure:
         )  # fmt: skip
     axis.set(xscale="log", yscale="log", ylabel="erased share of a layer")
     axis.set(xlabel="spread of the fill / of the kept weights", title="Equation 7, and our layers")
-    axis.legend(fontsize=8, loc="lower right")
+    axis.legend(fontsize=8, loc="lower right", labelcolor="w")
     return figure
 
 
@@ -196,24 +259,128 @@ def roc(table: pd.DataFrame) -> Figure:
             )
         axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=0.8)
         axis.set_title(f"{cell.defence} {cell.sigma}", fontsize=9)
-        axis.legend(frameon=False, fontsize=6.5, loc="lower right")
+        axis.legend(fontsize=6.5)
     figure.supxlabel("kept weights taken for erased", fontsize=10)
     figure.supylabel("erased weights found", fontsize=10)
     return figure
 
 
 def signs(table: pd.DataFrame) -> Figure:
-    """Sign accuracy of the largest share of the completed entries, by concept and solver."""
-    figure, axis = plt.subplots(figsize=(5.6, 3.6))
+    """Sign accuracy of the largest share of the completed entries (the paper's Table 6), by concept
+    and solver, and of the guesses that need no completion."""
+    figure, axis = plt.subplots(figsize=(6, 3.8))
     own = table[table["guess"] == "completed"]
-    colours = {concept: f"C{i}" for i, concept in enumerate(own["concept"].unique())}
+    concepts = list(own["concept"].unique())
+    many = len(concepts) > MANY
     for (concept, solver), part in own.groupby(["concept", "solver"], sort=False):
-        axis.plot(
-            part["share"], part["accuracy"], marker=".", alpha=0.85, label=f"{concept}, {solver}",
-            color=colours[concept], linestyle="-" if solver == "nuclear" else ":",
+        shares = [f"{solver}, top {share:g}" for share in part["share"]]
+        (line,) = axis.plot(
+            part["share"], part["accuracy"], marker=".", alpha=0.35 if many else 0.85,
+            label=None if many else f"{concept}, {solver}",
+            color=GREY if many else CYCLE[concepts.index(concept)],
+            linestyle="-" if solver == "nuclear" else ":",
         )  # fmt: skip
-    axis.axhline(0.5, color=GREY, linestyle="--", label="chance")
+        told = part.assign(rate=part["accuracy"], shares=shares)
+        _tell(line, *_rates(told, "concept", "shares"))
+        if not many:
+            axis.fill_between(part["share"], part["low"], part["high"], color=GREY, alpha=0.25)
+    means = table.groupby(["solver", "guess", "share"], sort=False)["accuracy"].mean()
+    for i, solver in enumerate(own["solver"].unique() if many else []):
+        mean = means[solver, "completed"]
+        axis.plot(mean.index, mean, color=CYCLE[i], linewidth=2.5, label=f"{solver}, mean")
+    first = own["solver"].iloc[0]
+    for guess, style in (("row majority", "-."), ("column majority", ":"), ("random", "--")):
+        if (first, guess) in means.index.droplevel("share"):
+            mean = means[first, guess]
+            axis.plot(mean.index, mean, color=GREY, linestyle=style, linewidth=1, label=guess)
     axis.set(xlabel="largest share of completed entries", ylabel="signs right", ylim=(0.45, 1.01))
     axis.grid(alpha=0.3)
-    axis.legend(frameon=False, fontsize=8, ncol=2)
+    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
+
+
+def alignment(table: pd.DataFrame) -> Figure:
+    """Magnitude alignment as a heat map (the paper's Table 5), a panel a solver: of each fifth of
+    the completed entries, the share in each fifth of the pretrained; the mean over concepts."""
+    solvers = list(table["solver"].unique())
+    figure, axes = plt.subplots(
+        1, len(solvers), figsize=(3.6 * len(solvers), 3.3), squeeze=False, sharey=True
+    )
+    top = max(0.5, table["share"].max())
+    for axis, solver in zip(axes[0], solvers):
+        mean = table[table["solver"] == solver].pivot_table(
+            index="recovered", columns="pretrained", values="share"
+        )
+        axis.imshow(mean, cmap="cividis", vmin=0, vmax=top)
+        for (i, j), value in np.ndenumerate(mean.to_numpy()):
+            colour = "w" if value < top / 2 else "#000001"
+            axis.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=9)
+        axis.set(xticks=range(len(mean.columns)), xticklabels=mean.columns, title=solver)
+        axis.set(yticks=range(len(mean.index)), yticklabels=mean.index)
+        axis.set_xlabel("fifth by pretrained magnitude")
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+    axes[0][0].set_ylabel("fifth by completed magnitude")
+    return figure
+
+
+def layers(table: pd.DataFrame) -> Figure:
+    """Layer by layer, in the model's order: the missing share, and the signs that came back, of all
+    and of the surest fifth, by concept."""
+    first = table["solver"].iloc[0]
+    own = table[table["solver"] == first]
+    names = list(own["layer"].unique())
+    concepts = list(own["concept"].unique())
+    figure, axes = plt.subplots(
+        2, 1, figsize=(0.36 * len(names) + 3, 5), sharex=True, height_ratios=[1, 2]
+    )
+    for concept, part in own.groupby("concept", sort=False):
+        at = [names.index(layer) for layer in part["layer"]]
+        many = len(concepts) > MANY
+        drawn = {"color": GREY if many else CYCLE[concepts.index(concept)], "markersize": 4}
+        drawn["alpha"] = 0.5 if many else 1
+        told = part.assign(name=part["layer"].map(place), rate=part["density"])
+        (line,) = axes[0].plot(at, part["density"], "o-", label=None if many else concept, **drawn)
+        texts = zip(told["name"], told["rate"])
+        _tell(line, *(f"{concept}, {name}: {rate:.3f} missing" for name, rate in texts))
+        for ending, style, what in (("_top", "^--", "surest fifth"), ("", "o-", "all")):
+            told = told.assign(
+                **{
+                    c: part[n + ending]
+                    for c, n in zip(("rate", "low", "high"), ("accuracy", "low", "high"))
+                },
+                concept=f"{concept}, {what}",
+            )
+            points = axes[1].errorbar(
+                at, told["rate"], _spread(told), fmt=style, linewidth=1, capsize=2, **drawn
+            )
+            _tell(points.lines[0], *_rates(told, "concept", "name"))
+    axes[1].axhline(0.5, color=GREY, linestyle="--", linewidth=1)
+    axes[0].set(ylabel="missing share", ylim=(0, None))
+    axes[1].set(ylabel="signs right", xticks=range(len(names)))
+    axes[1].set_xticklabels(map(place, names), rotation=60, ha="right", fontsize=8)
+    styles = [
+        plt.Line2D([], [], color=GREY, marker="^", linestyle="--", label="surest fifth"),
+        plt.Line2D([], [], color=GREY, marker="o", label="all"),
+    ]
+    axes[1].legend(handles=styles, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    if len(concepts) <= MANY:
+        axes[0].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1.1))
+    for axis in axes:
+        axis.grid(alpha=0.3)
+    return figure
+
+
+#: What says where a layer is in a UNet: part, block, attention, transformer block.
+_PLACE = re.compile(r"(\w+?)_block\w*(?:\.(\d+))?\.attentions\.(\d+)\.transformer_blocks\.(\d+)\.")
+
+
+def place(layer: str) -> str:
+    """Where a layer is, in short: "up 1.0" for up_blocks.1.attentions.0.transformer_blocks.0.ff…;
+    with the number of the transformer block where that is not 0."""
+    if found := _PLACE.match(layer):
+        part, *at, block = found.groups()
+        numbers = [n for n in (*at, block if block != "0" else None) if n]
+        return f"{part} {'.'.join(numbers)}"
+    found = re.match(r"text_encoder\.encoder\.layers\.(\d+)\.", layer)
+    return f"text {found[1]}" if found else layer.removesuffix(".weight")

@@ -77,7 +77,7 @@ def made(records: Iterable[dict]) -> list[str]:
 
 def leftovers(records: Iterable[dict], out: Path) -> list[Path]:
     """The files below `out` that no job of the study makes: of cells and shards it had before, cut
-    off or damaged. What upkeep leaves is not among them."""
+    off or damaged. What upkeep and the gallery leave is not among them."""
     kept = {
         Path(file)
         for record in records
@@ -86,7 +86,8 @@ def leftovers(records: Iterable[dict], out: Path) -> list[Path]:
             *filter(None, (record["log"], record["benchmark"])),
         )
     }
-    upkeep = [out / "partial", *(out / "logs").glob("*.log")]
+    upkeep = [out / "partial", out / "gallery"]
+    upkeep += [*(out / "logs").glob("*.log"), *(out / "benchmarks").glob("*.tsv")]
     files = [file for file in sorted(out.rglob("*")) if file.is_file() and file not in kept]
     return [f for f in files if not any(f == u or u in f.parents for u in upkeep)]
 

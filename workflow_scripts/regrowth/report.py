@@ -1,31 +1,38 @@
 """The report: one self-contained page, and a table for the terminal."""
 
-import base64
+import re
 from pathlib import Path
 
-import jinja2
+import numpy as np
 import pandas as pd
-from regrowth import keys
+from regrowth import album, keys
+from regrowth.figures import place
+from regrowth.headline import answer, headline, rates, verdict
 from regrowth.paper import coverage
 from regrowth.tradeoff import advice
 
 NOTHING = pd.DataFrame(columns=["concept"])
-TEMPLATE = Path(__file__).with_name("report.html.j2")
+CAPTIONS = album.PAGE / "captions"
+#: Figures that the page makes of HTML instead.
+IN_HTML = ("pictures", "accuracy")
 
 
 def _rate(row) -> str:
     return f"{row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
 
 
-def readable(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """One line per concept × variant: both rates with interval and n, the gain on pruned."""
+def readable(accuracy: pd.DataFrame, show=_rate) -> pd.DataFrame:
+    """One line per concept × variant: both rates with interval and n, the gain on pruned.
+
+    show: what a cell makes of a row with rate, low, high and n.
+    """
     lines = []
     for values, part in accuracy.groupby(list(keys.VARIANT), sort=False):
         roles = {row["role"]: row for _, row in part.iterrows()}
         line = {"concept": values[0], "variant": keys.label(dict(zip(keys.VARIANT, values)))}
         for role in ("erased", "preserved"):
             row = roles.get(role)
-            line[role] = "" if row is None else _rate(row)
+            line[role] = "" if row is None else show(row)
             line[f"n {role}"] = 0 if row is None else int(row["n"])
         row = roles.get("erased")
         known = row is not None and pd.notna(row.get("gain_on_pruned"))
@@ -56,22 +63,6 @@ def pooled(accuracy: pd.DataFrame, concepts: list[str]) -> pd.DataFrame:
         rows.append(cell | {"hits": hits, "n": n, "rate": hits / n, "low": low, "high": high})
     columns = [*keys.VARIANT, "role", "hits", "n", "rate", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def answer(accuracy: pd.DataFrame) -> str:
-    """The study in one sentence: every concept after erasure and after its best `max` regrowth."""
-    erased = accuracy[(accuracy["role"] == "erased") & (accuracy["defence"] == keys.NONE)]
-    told = []
-    for concept, part in erased.groupby("concept", sort=False):
-        pruned = part[part["variant"] == "pruned"]
-        revived = part[(part["variant"] == "revived") & (part["magnitude"] == "max")]
-        if len(pruned) and len(revived):
-            best = revived.loc[revived["rate"].idxmax()]
-            told.append(
-                f"{concept}: recognised in {pruned['rate'].iloc[0]:.0%} of pictures after erasure, "
-                f"in {best['rate']:.0%} after its best regrowth (max, K={best['K']})"
-            )
-    return "; ".join(told) + "." if told else "No concept has both a pruned and a revived variant."
 
 
 def sign_summary(signs: pd.DataFrame) -> pd.DataFrame:
@@ -123,7 +114,7 @@ def terminal(tables: dict[str, pd.DataFrame], objects: list[str]) -> str:
     table = readable(everything).rename(columns={"n erased": "n", "n preserved": "n "})
     signs = sign_summary(tables["signs"])
     signs = signs[signs["guess"] == "completed"].drop(columns="guess")
-    missing = f"\n\nMissing: {len(tables['missing'])} variants" if len(tables["missing"]) else ""
+    missing = f"\n\nMissing: {len(tables['missing'])} score files" if len(tables["missing"]) else ""
     if told := advice(tables.get("defences", NOTHING)):
         missing += f"\n\nDefences: {told}"
     open_ = unconverged(tables["solves"])
@@ -140,47 +131,205 @@ def unconverged(solves: pd.DataFrame) -> pd.DataFrame:
     return solves.loc[~solves["converged"], shown]
 
 
+def times(benchmarks: Path) -> pd.DataFrame:
+    """By rule: jobs, hours together, seconds and memory of the longest and largest job."""
+    found: dict[str, list] = {}
+    for file in sorted(benchmarks.rglob("*.tsv")):
+        rule = file.relative_to(benchmarks).parts[0].removesuffix(".tsv")
+        found.setdefault(rule, []).append(pd.read_csv(file, sep="\t", na_values="-").iloc[-1])
+    rows = []
+    for rule, jobs in found.items():
+        table = pd.DataFrame(jobs)
+        rows.append((rule, len(table), table["s"].sum() / 3600, table["s"].max()))
+        rows[-1] += (table["max_rss"].max() / 1000,)
+    columns = ["rule", "jobs", "hours, all jobs", "seconds, longest", "GB, largest"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def albums(thumbnails: pd.DataFrame, table: pd.DataFrame) -> list[dict]:
+    """The before/after grids of every concept and prompt set in which it should not show.
+
+    thumbnails: the keys of a variant, concept (as `for_concept` gives it), prompt_set, role,
+    prompt, seed, image, unsafe. table: `headline.rates`, for the rate beside each line.
+    """
+    own = thumbnails[thumbnails["role"] == "erased"]
+    columns = album.columns_for(len(own.drop_duplicates([*keys.VARIANT, "prompt_set"])))
+    own = own.assign(src=own["image"].map(album.source))
+    out = []
+    for (concept, name), part in own.groupby(["concept", "prompt_set"], sort=False):
+        here = table[(table["concept"] == concept) & (table["prompt_set"] == name)]
+        told = here.set_index(list(keys.VARIANT))[["rate", "low", "high", "n"]].to_dict("index")
+        grid = album.grid(part, columns=columns)
+        for line in grid["lines"]:
+            line["rate"] = told.get(tuple(line["variant"].values()))
+        grid |= {"concept": concept, "prompt_set": name, "unsafe": bool(part["unsafe"].any())}
+        out.append(grid)
+    return out
+
+
+def first_screen(table: pd.DataFrame, grids: list[dict], defences: pd.DataFrame) -> list[dict]:
+    """The headline's rows with a verdict, two pictures of each stage and the recommended defence.
+
+    table: as `headline` makes it; grids: as `albums` makes them; defences: as `tradeoff` does.
+    """
+    lines = {
+        (grid["concept"], grid["prompt_set"], line["label"]): line["pictures"][:2]
+        for grid in grids
+        for line in grid["lines"]
+    }
+    safe = {(grid["concept"], grid["prompt_set"]): not grid["unsafe"] for grid in grids}
+    several = table["concept"].duplicated(keep=False)
+    rows = []
+    for row, double in zip(table.to_dict("records"), several):
+        at = (row["concept"], row["prompt_set"])
+        stages = []
+        for stage, label in (
+            ("pretrained", "pretrained"),
+            ("pruned", "pruned"),
+            ("revived", row["strongest"]),
+        ):
+            rate = {name: row[f"{stage}_{name}"] for name in ("rate", "low", "high", "n")}
+            known = pd.notna(rate["rate"])
+            pictures = lines.get((*at, label), []) if known else []
+            if stage == "revived" and row["attacks"] > 1:
+                label = f"{label}, strongest of {row['attacks']} attacks"
+            stages.append({"label": label, "rate": rate if known else None, "pictures": pictures})
+        chosen = defences
+        if len(defences):
+            chosen = defences[(defences["concept"] == at[0]) & defences["recommended"].astype(bool)]
+            chosen = chosen[chosen["eraser"] == row["eraser"]]
+        if len(chosen):
+            held = chosen.iloc[0]
+            name = f"{held['defence']} {held['sigma']}"
+            rate = {n: held[n] for n in ("low", "high", "n")} | {"rate": held["revival"]}
+            pictures = lines.get((*at, f"{held['strongest']}, {name}"), [])
+            label = f"{name}, strongest of {held['attacks']} attacks"
+            stages.append({"label": label, "rate": rate, "pictures": pictures})
+        name = row["concept"].replace("-", " ") + (f" ({row['prompt_set']})" if double else "")
+        told = {"concept": row["concept"], "name": name, "stages": stages, "safe": safe.get(at)}
+        rows.append(told | {"verdict": verdict(row), "regrown": row["regrown"] or "none"})
+    return rows
+
+
+def cells(frame: pd.DataFrame) -> dict:
+    """A frame for the page: `columns`, and `rows` of concept and cells.
+
+    A cell is a dict: `text`; `sort`, a number to sort by, if it is one; `rate`, a dict of rate,
+    low, high and n, if it is to be drawn.
+    """
+    rows = []
+    for row in frame.to_dict("records"):
+        rows.append({"concept": row.get("concept", ""), "cells": [_cell(v) for v in row.values()]})
+    return {"columns": [str(c) for c in frame.columns], "rows": rows}
+
+
+def _cell(value) -> dict:
+    if isinstance(value, dict):
+        return {"text": _rate(value), "sort": value["rate"], "rate": value}
+    if isinstance(value, bool | np.bool_):
+        return {"text": "yes" if value else "no"}
+    if pd.isna(value):
+        return {"text": ""}
+    if isinstance(value, int | np.integer):
+        return {"text": str(value), "sort": value}
+    if isinstance(value, float | np.floating):
+        return {"text": f"{value:.3f}" if abs(value) >= 0.001 else f"{value:.2g}", "sort": value}
+    number = re.match(r"[+-]?\d+(\.\d+)?", value)
+    return {"text": value} | ({"sort": float(number[0])} if number else {})
+
+
+def inline(svg: str, label: str) -> str:
+    """An SVG figure for a page: black becomes the page's ink, the palette its own, ids are unique.
+
+    label: what a reader hears who does not see it.
+    """
+    svg = svg[svg.index("<svg") :]
+    used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
+    svg = re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in used else "", svg)
+    mark = keys.slug(label)
+    for name in used:
+        svg = re.sub(
+            rf'(id="|url\(#|href="#){re.escape(name)}(?=[")])', rf"\g<1>{mark}-{name}", svg
+        )
+    for colour, ink in INKS.items():
+        svg = svg.replace(colour, ink)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    label = label.replace('"', "&quot;")
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+
+
+#: What the page's style says instead of a figure's own colours, so that they suit the dark.
+INKS = {
+    "stroke: #000000": "stroke: currentColor",
+    "#d55e00": "var(--erased)",
+    "#0072b2": "var(--preserved)",
+    "#009e73": "var(--green)",
+}
+
+
 def page(
     study: dict,
     tables: dict[str, pd.DataFrame],
-    figures: list[tuple[str, str]],
+    figures: dict[tuple[str, str], str],
+    thumbnails: pd.DataFrame,
     objects: list[str],
 ) -> str:
-    """The page. tables: by name, as `tables.all_tables` makes them; figures: (caption, PNG)."""
-    parts, printed = tables["parts"], tables.get("paper", pd.DataFrame())
-    shown = {
-        "Accuracy": readable(tables["accuracy"]),
-        "Accuracy over all objects": readable(pooled(tables["accuracy"], objects)),
-        "Defences": readable_defences(tables.get("defences", NOTHING)),
-        "Detectability": detectors_side_by_side(tables.get("detectability", NOTHING)),
-        "Normality of the kept weights": tables.get("normality", NOTHING),
-        "Signs": sign_summary(tables["signs"]),
-        "Magnitude alignment": tables["alignment"]
+    """The page. study: the study as a dict, with `model` (as resolved), `versions` and `times`.
+
+    tables: by name, as `tables.all_tables` makes them; figures: (concept or "study", kind) → SVG;
+    thumbnails: as `albums` takes them; objects: the concepts to pool.
+    """
+    defences = tables.get("defences", NOTHING)
+    accuracy, parts = tables["accuracy"], tables["parts"]
+    printed = tables.get("paper", pd.DataFrame())
+    shown = rates(tables)
+    grids = albums(thumbnails, shown)
+    top = headline(shown)
+    layers = tables["layers"].assign(layer=tables["layers"]["layer"].map(place))
+    frames = {
+        "accuracy": readable(accuracy, dict),
+        "objects": readable(pooled(accuracy, objects), dict),
+        "similarity": _with_label(tables["similarity"]),
+        "fid": _with_label(tables["fid"]),
+        "detections": _with_label(tables["detections"]),
+        "parts": _with_label(parts[parts["images"] > 0]),
+        "signs": sign_summary(tables["signs"]),
+        "alignment": tables["alignment"]
         .pivot(index=["concept", "solver", "recovered"], columns="pretrained", values="share")
         .reset_index(),
-        "CLIP similarity": _with_label(tables["similarity"]),
-        "FID": _with_label(tables["fid"]),
-        "NudeNet detections": _with_label(tables["detections"]),
-        "NudeNet, by body part": _with_label(parts[parts["images"] > 0]),
-        "Of the paper's figures": coverage(printed) if len(printed) else printed,
-        "Beside the paper": printed[printed["measured"].notna()] if len(printed) else printed,
-        "Completions that did not converge": unconverged(tables["solves"]),
-        "Missing variants": tables["missing"],
+        "layers": _attack_only(layers),
+        "solves": unconverged(tables["solves"]),
+        "defences": readable_defences(defences),
+        "detectability": detectors_side_by_side(tables.get("detectability", NOTHING)),
+        "normality": _attack_only(tables.get("normality", NOTHING)),
+        "coverage": coverage(printed) if len(printed) else printed,
+        "paper": printed[printed["measured"].notna()] if len(printed) else printed,
+        "missing": tables["missing"],
+        "times": study["times"],
     }
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(TEMPLATE.read_text()).render(
+    captions = {f.stem: " ".join(f.read_text().split()) for f in CAPTIONS.glob("*.rst")}
+    drawn = {
+        (concept, kind): inline(svg, f"{concept}, {kind}: {captions[kind]}")
+        for (concept, kind), svg in figures.items()
+    }
+    return album.TEMPLATES.get_template("report.html.j2").render(
         study=study,
-        sentence=" ".join([answer(tables["accuracy"]), advice(tables.get("defences", NOTHING))]),
-        figures=[
-            (caption, base64.b64encode(Path(file).read_bytes()).decode())
-            for caption, file in figures
-        ],
-        tables={
-            title: frame.to_html(index=False, border=0, float_format="{:.3f}".format, na_rep="")
-            for title, frame in shown.items()
-            if len(frame)
-        },
+        sentence=answer(top),
+        missing=len(tables["missing"]),
+        advice=advice(defences),
+        headline=first_screen(top, grids, defences),
+        grids=grids,
+        figures=drawn,
+        captions=captions,
+        tables={name: cells(frame) for name, frame in frames.items() if len(frame)},
+        concepts=list(dict.fromkeys(accuracy["concept"])),
     )
+
+
+def _attack_only(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without the keys that say nothing here: "none" in every row."""
+    idle = [k for k in keys.VARIANT if k in frame and (frame[k] == keys.NONE).all()]
+    return frame.drop(columns=idle)
 
 
 def _with_label(frame: pd.DataFrame) -> pd.DataFrame:

@@ -223,6 +223,27 @@ def signs(cells: pd.DataFrame) -> pd.DataFrame:
     return total
 
 
+def layers(cells: pd.DataFrame, solves: pd.DataFrame, sizes: dict[str, int]) -> pd.DataFrame:
+    """What each layer lost and got back, by concept and solver, in the model's order.
+
+    cells: sign accuracy by layer, guess and share. solves: how each completion went. sizes: weights
+    in a layer. Returns the keys, layer, density (missing over all its weights), n (signs
+    completed), accuracy, low, high over all and, with "_top", of the surest fifth (Wilson 95 %).
+    """
+    by = [*keys.RELEASED, "detector", "solver", "layer"]
+    own = cells[cells["guess"] == "completed"]
+    out = solves[by].assign(density=solves["n"] / solves["layer"].map(sizes))
+    for share, ending in ((1.0, ""), (0.2, "_top")):
+        part = own[own["share"] == share].set_index(by)[["n", "right"]]
+        part = out[by].join(part, on=by)
+        bounds = [interval(*pair) for pair in zip(part["right"], part["n"])]
+        if not ending:
+            out["n"] = part["n"]
+        out["accuracy" + ending] = part["right"] / part["n"].where(part["n"] > 0)
+        out["low" + ending], out["high" + ending] = zip(*bounds) if bounds else ((), ())
+    return out
+
+
 def all_tables(
     scores: pd.DataFrame,
     features: Iterable[pd.DataFrame],
@@ -233,11 +254,13 @@ def all_tables(
     catalogue: Catalogue,
     sets: dict[str, list[str]],
     missing: pd.DataFrame,
+    sizes: dict[str, int],
 ) -> dict[str, pd.DataFrame]:
     """Every table by name, from the raw frames of a study.
 
     features: frames of one cell each, read when their turn comes. references: (judge, prompt set)
     → mean, covariance, n. sets: concept → the sets that judge it. missing: of `progress.missing`.
+    sizes: weights in each attacked layer.
     """
     hits = outcomes(scores, catalogue)
     made: dict[str, list] = {name: [] for name in COLUMNS}
@@ -269,6 +292,7 @@ def all_tables(
     out["alignment"] = sums.assign(share=sums["share"] / sums["n"])
     named = [*keys.RELEASED, "detector", "solver"]
     out["solves"] = solves[[*named, *(c for c in solves.columns if c not in named)]]
+    out["layers"] = layers(signs_, solves, sizes)
     out["missing"] = missing
     return out
 

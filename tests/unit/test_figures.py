@@ -1,0 +1,67 @@
+"""What figures say: places, and the SVG's own words against the numbers they stand for."""
+
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+from regrowth import figures, keys, report
+from regrowth.tables import interval
+
+PRUNED = keys.PRETRAINED | {"concept": "church", "eraser": "conceptprune", "variant": "pruned"}
+REVIVED = PRUNED | {"variant": "revived", "magnitude": "max", "solver": "nuclear"}
+
+
+def rates(hits_of_k: dict[str, int], n=50):
+    rows = [PRUNED | {"hits": 10}] + [REVIVED | {"K": k, "hits": h} for k, h in hits_of_k.items()]
+    frame = pd.DataFrame(rows).assign(role="erased", n=n)
+    frame["rate"] = frame["hits"] / n
+    frame["low"], frame["high"] = zip(*(interval(h, n) for h in frame["hits"]))
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("layer", "short"),
+    [
+        ("down_blocks.0.attentions.1.transformer_blocks.0.ff.net.2.weight", "down 0.1"),
+        ("mid_block.attentions.0.transformer_blocks.0.ff.net.0.proj.weight", "mid 0"),
+        ("up_blocks.3.attentions.2.transformer_blocks.1.attn2.to_k.weight", "up 3.2.1"),
+        ("text_encoder.encoder.layers.11.mlp.fc2.weight", "text 11"),
+        ("something.else.weight", "something.else"),
+    ],
+)
+def test_a_layer_is_named_by_its_place(layer, short):
+    assert figures.place(layer) == short
+
+
+def test_each_point_of_a_curve_tells_its_numbers(tmp_path):
+    table = rates({"0.6": 40, "0.2": 20, "1.0": 30})
+    file = tmp_path / "over-k.svg"
+    figures.save(figures.over_k(table, "church"), file)
+    root = ET.parse(file).getroot()
+    titles = {
+        parent: title.text
+        for parent in root.iter()
+        for title in parent.findall(f"{{{figures.SVG}}}title")
+    }
+    low, high = interval(20, 50)
+    told = list(titles.values())
+    assert told[0] == f"max, 0.2: 0.40 [{low:.2f}, {high:.2f}], n = 50"
+    assert [text.split(":")[0] for text in told] == ["max, 0.2", "max, 0.6", "max, 1.0"]
+    heights = [float(point.get("y")) for point in titles]
+    assert np.argsort(heights).tolist() == [1, 2, 0], "the highest rate is drawn highest"
+
+
+def test_an_svg_in_a_page_has_ids_of_its_own_and_the_pages_ink(tmp_path):
+    file = tmp_path / "a.svg"
+    figures.save(figures.over_k(rates({"0.2": 1, "0.4": 2}), "church"), file)
+    page = [report.inline(file.read_text(), name) for name in ('over "K"', "other")]
+    for text in page:
+        root = ET.fromstring(text)
+        ids = {element.get("id") for element in root.iter()} - {None}
+        used = set(report.re.findall(r"""(?:url\(|href=")#([^")]+)""", text))
+        assert ids and ids == used
+        assert "#000000" not in text and "currentColor" in text
+    first, second = (set(report.re.findall(r' id="([^"]+)"', text)) for text in page)
+    assert not first & second
+    assert ET.fromstring(page[0]).get("aria-label") == 'over "K"'
