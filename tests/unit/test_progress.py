@@ -75,6 +75,13 @@ def test_a_stale_output_is_not_a_failure(tmp_path, records):
     assert progress.states(records, driven=False)["state"][0] == "failed"
 
 
+def test_what_was_set_aside_is_told(tmp_path, records):
+    (tmp_path / ".norms.damaged").write_text("")
+    (tmp_path / "norms.log").write_text(LOG.format("INFO", "done"))
+    told = progress.states(records, driven=True)
+    assert told["state"][0] == "failed" and told["reason"][0] == progress.SET_ASIDE
+
+
 def test_one_judge_that_failed_leaves_the_other_score(tmp_path, records):
     records = done(records, "calibrate", "mask", "generate", "reference")
     records[3]["why"] = ""

@@ -15,6 +15,7 @@ from regrowth import keys
 STATES = ("done", "running", "failed", "waiting")
 MISSING = [*keys.VARIANT, "prompts", "judge", "reason"]
 SILENT = "ended without a word: killed, or out of memory or time"
+SET_ASIDE = "what it made was damaged, and is set aside"
 
 
 def error_of(log: Path) -> str:
@@ -35,6 +36,8 @@ def states(records: Iterable[dict], driven: bool) -> pd.DataFrame:
         there = any(Path(f).exists() for f in (*record["outputs"], *record["temporary"]))
         if not record["why"]:
             state = "done"
+        elif any(Path(f).with_name(f".{Path(f).name}.damaged").exists() for f in record["outputs"]):
+            state, reason = "failed", SET_ASIDE
         elif log and log.is_file() and not there:
             reason = error_of(log)
             state = "running" if driven and not reason else "failed"
