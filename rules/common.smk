@@ -3,11 +3,12 @@
 import json
 import os
 import re
+import subprocess
 from functools import lru_cache
 
 import pandas as pd
 import yaml
-from regrowth import hub, keys, models, prompts, torchvision_weights
+from regrowth import dag, hub, keys, models, prompts, torchvision_weights
 from regrowth.catalogue import FEATURES, concepts_of
 from regrowth.config import baseline_cards, put_local
 from regrowth.defences import FILLS, FILLS_BY_COMPLETION
@@ -112,6 +113,12 @@ PATCH = f"{keys.pattern(keys.VARIANT)}/patch.safetensors"
 def is_whole_run():
     """Whether this run was to make everything: upkeep and single files are no study's end."""
     return set(workflow.dag_settings.targets) <= {"all"}
+
+
+def tell_what_is_there():
+    """After failures: what failed and why, and the tables of the rest."""
+    command = dag.command(workflow.main_snakefile, config, Path(OUT, "partial"), "partial")
+    subprocess.run(command, env=os.environ | {"REGROWTH_ENDED": "1"})
 
 
 def one_of(names):

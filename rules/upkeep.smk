@@ -1,22 +1,12 @@
 # What a study will take, how far it is, whether its files are whole, what lies there for nothing, and
 # its tables of what is there. Each script builds the DAG of `all` with this run's own settings;
 # nothing of the study is computed.
-import subprocess
-
-from regrowth import dag
-
 SETTINGS = [f"{n}_settings" for n in ("config", "storage", "workflow", "deployment", "dag")]
 DRIVER = {
     "settings": lambda wildcards: {name: getattr(workflow, name) for name in SETTINGS},
     "cores": lambda wildcards: workflow.cores,
     "snakefile": workflow.main_snakefile,
 }
-
-
-def tell_what_is_there():
-    """After failures: what failed and why, and the tables of the rest."""
-    command = dag.command(workflow.main_snakefile, config, Path(OUT, "partial"), "partial")
-    subprocess.run(command, env=os.environ | {"REGROWTH_ENDED": "1"})
 
 
 rule plan:
