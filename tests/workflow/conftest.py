@@ -17,10 +17,10 @@ def smoke(tmp_path_factory) -> Road:
     return road
 
 
-@pytest.fixture(scope="module")
-def spare(smoke, tmp_path_factory) -> Road:
+@pytest.fixture
+def spare(smoke, tmp_path) -> Road:
     """A copy of the finished study, times and all, to be hurt."""
-    folder = tmp_path_factory.mktemp("spare") / "work"
+    folder = tmp_path / "work"
     shutil.copytree(smoke.folder, folder)
     return Road(folder, copy.deepcopy(smoke.config))
 

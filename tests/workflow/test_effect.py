@@ -10,7 +10,7 @@ from road import ROOT, Road
 def tables(tmp_path_factory):
     study = yaml.safe_load((ROOT / "config.yaml").read_text())
     study["study"] = "effect"
-    study |= {"judges": ["objects"], "images": {"erased": 40, "preserved": 2}}
+    study |= {"judges": ["objects"], "images": {"erased": 28, "preserved": 2}}
     study["sweep"] = [
         {
             "concepts": ["church"],

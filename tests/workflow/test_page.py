@@ -139,6 +139,7 @@ def test_a_narrow_screen_scrolls_down_only(smoke):
         assert driver.execute_script("return document.documentElement.scrollWidth") <= 380
 
 
+@pytest.mark.soak
 def test_the_gallery_has_every_picture_and_none_unblurred_that_may_offend(smoke, chromium):
     smoke.run("gallery")
     folder = smoke.out / "gallery"

@@ -36,14 +36,18 @@ def states(records: Iterable[dict], driven: bool) -> pd.DataFrame:
         there = any(Path(f).exists() for f in (*record["outputs"], *record["temporary"]))
         if not record["why"]:
             state = "done"
-        elif any(Path(f).with_name(f".{Path(f).name}.damaged").exists() for f in record["outputs"]):
+        elif not there and any(map(_set_aside, record["outputs"])):
             state, reason = "failed", SET_ASIDE
-        elif log and log.is_file() and not there:
+        elif not there and log and log.is_file():
             reason = error_of(log)
             state = "running" if driven and not reason else "failed"
             reason = reason or (SILENT if state == "failed" else "")
         rows.append({"rule": record["rule"], "state": state, "reason": reason, "log": str(log)})
     return pd.DataFrame(rows)
+
+
+def _set_aside(file: str) -> bool:
+    return Path(file).with_name(f".{Path(file).name}.damaged").exists()
 
 
 def blamed(records: list[dict], told: pd.DataFrame) -> list[set[int]]:
