@@ -178,6 +178,7 @@ def test_what_the_study_no_longer_asks_for_is_told_then_deleted(smoke, spare):
     assert list(spare.out.rglob("concept=snow"))
     assert "deleted" in spare.run("clean")
     assert not list(spare.out.rglob("concept=snow")) and "0 files, 0 B" in spare.run("leftovers")
+    spare.run()
     spare.write(smoke.config)
     spare.run()
     assert spare.bytes_of(*STAGES, *JUDGED) == smoke.bytes_of(*STAGES, *JUDGED)
