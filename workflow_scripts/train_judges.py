@@ -19,7 +19,6 @@ train_judges.train_all(
     captions,
     contents,
     CLIPTokenizer.from_pretrained(snakemake.input.tokenizer),
-    settings["resnet_steps"],
-    settings["clip_steps"],
+    settings["steps"],
     settings["seed"],
 )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from diffusers import AutoencoderKL
 from regrowth import job
 from regrowth.demo import train, world
@@ -11,22 +12,29 @@ job.start(snakemake)
 job.use_threads(snakemake.threads)
 settings, seed = snakemake.params.settings, snakemake.params.settings["seed"]
 images, captions, _ = world.pictures(settings["pictures"], seed)
-vae = AutoencoderKL.from_pretrained(snakemake.input.vae).eval()
-tokenizer = CLIPTokenizer.from_pretrained(snakemake.input.tokenizer)
-encoder, unet = train.fresh_models(tokenizer, settings["ffn_std"], seed)
+parts = Path(snakemake.input.start or Path(snakemake.input.parts[0]).parent)
+vae = AutoencoderKL.from_pretrained(parts / "vae", torch_dtype=torch.float32).eval()
+tokenizer = CLIPTokenizer.from_pretrained(parts / "tokenizer")
+if snakemake.input.start:
+    models = train.begun(parts)
+    if "ffn_std" in settings:
+        train.start_ffn(models[1], settings["ffn_std"])
+else:
+    models = train.fresh_models(tokenizer, settings["ffn_std"], seed)
 file = Path(snakemake.params.checkpoint)
 curve = train.train_unet(
     train.encode(vae, images) * vae.config.scaling_factor,
     train.token_ids(tokenizer, captions),
     train.token_ids(tokenizer, [""])[0],
-    encoder,
-    unet,
-    settings["unet_steps"],
+    *models,
+    settings["steps"],
     seed,
+    lr=settings["rate"],
     gating=settings["gating"],
     selectivity=settings["selectivity"],
     file=file,
 )
+encoder, unet = models
 train.save_pipeline(snakemake.output.model, vae, encoder, tokenizer, unet)
 train.write_curve(snakemake.output.curve, curve)
 file.unlink(missing_ok=True)

@@ -31,9 +31,9 @@ def test_a_seed_is_a_key_only_where_something_is_drawn():
     all_ = [cell for cell, _ in keys.variants(STUDY.sweep, 7)]
     cells = {keys.label(c): c for c in all_ if c["concept"] == "church"}
     seeds = {name: cell["weight_seed"] for name, cell in cells.items()}
-    assert seeds["sample K=0.6"] == seeds["pruned, gaussian 1.0"] == "7"
+    assert seeds["sample K=0.3"] == seeds["pruned, gaussian 1.0"] == "7"
     assert seeds["max K=0.6"] == seeds["pruned"] == "none"
-    assert keys.released_of(cells["sample K=0.6"])["weight_seed"] == "none"
+    assert keys.released_of(cells["sample K=0.3"])["weight_seed"] == "none"
     assert keys.released_of(cells["pruned, gaussian 1.0"])["weight_seed"] == "7"
 
 
@@ -48,6 +48,20 @@ def test_a_variant_named_twice_is_judged_on_what_either_block_asks_for():
     assert asked(["erased"]) == ("erased",)
     assert asked(["erased"], ["preserved", "erased"]) == ("erased", "preserved")
     assert asked(["erased"], []) == asked([], ["erased"]) == ()
+
+
+def test_layers_are_revived_alone_beside_all_of_them():
+    block = Block(
+        concepts=["church"], variants=["revived"], K=[0.3], magnitudes=["max"], layers_alone=[0, 12]
+    )
+    cells = [cell for cell, _ in keys.variants([block], 0)]
+    assert [cell["variant"] for cell in cells] == ["revived", "layer00", "layer12"]
+    assert [keys.label(cell) for cell in cells[1:]] == [
+        "max K=0.3, layer 0 alone",
+        "max K=0.3, layer 12 alone",
+    ]
+    kinds = [keys.kind(cell["variant"]) for cell in cells]
+    assert kinds == ["revived", "alone", "alone"] and keys.layer_of("layer12") == 12
 
 
 def test_oracles_draw_with_the_weight_seed_where_they_draw():

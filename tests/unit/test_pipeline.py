@@ -115,6 +115,25 @@ def test_judges_know_the_world():
     assert vectors.shape == (3, 128)
 
 
+def test_the_objects_judge_is_right_and_no_blur_fools_it(pipe):
+    """On held-out pictures: as rendered, as the autoencoder gives them back, and blurred out."""
+    images, _, contents = world.pictures(160, 777)
+    truth = [p.object or "nothing" for p in contents]
+    rows = [{"prompt": "", "class": name} for name in truth]
+
+    def rate(pictures, of=slice(None)):
+        some = [Image.fromarray(picture) for picture in pictures]
+        told = judges.score(CATALOGUE.judges["objects"], ROOT, some, rows, "cpu")
+        return np.mean(np.array([t["label"] for t in told])[of] == np.array(truth)[of])
+
+    with torch.no_grad():
+        back = train.decode(pipe.vae, train.encode(pipe.vae, images))
+        blurred = train_judges.blurred_out(train.as_tensor(images)).permute(0, 2, 3, 1).numpy()
+    has = np.array(truth) != "nothing"
+    assert rate(images) > 0.94 and rate(back) > 0.92
+    assert rate(((blurred + 1) * 127.5).round().astype(np.uint8), has) < 0.15
+
+
 def test_nudenet_runs_and_finds_nothing_in_a_plain_picture():
     told = judges.score(
         CATALOGUE.judges["nudenet"], ROOT, [Image.new("RGB", (64, 64))], [{}], "cpu"
@@ -176,8 +195,12 @@ def test_training_learns_and_the_result_loads(tmp_path):
     assert curve[-1][0] == 50
     assert curve[-1][1] < 0.95  # predicting no noise at all scores 1
     train.save_pipeline(tmp_path / "model", vae, encoder, tokenizer, unet)
+    for ended, begun in zip((encoder, unet), train.begun(tmp_path / "model")):
+        for name, value in begun.state_dict().items():
+            torch.testing.assert_close(value, ended.state_dict()[name].half().float())
+    steps = {"objects": 12, "styles": 12, "snow": 12, "clip": 4}
     train_judges.train_all(
-        tmp_path / "judges", images, after, captions, contents, tokenizer, 12, 4, seed=0
+        tmp_path / "judges", images, after, captions, contents, tokenizer, steps, seed=0
     )
     pipe = generation.load_pipeline(tmp_path / "model", "float32", "cpu")
     (picture,) = generation.pictures(pipe, [{"prompt": "a church", "seed": 0}], 2, 2.0, batch=1)

@@ -15,7 +15,7 @@ def tables(tmp_path_factory):
         {
             "concepts": ["church"],
             "variants": ["pruned", "revived"],
-            "K": [0.6],
+            "K": [0.3],
             "magnitudes": ["max", "mean", "sample"],
         }
     ]

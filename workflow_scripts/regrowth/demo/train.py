@@ -1,11 +1,12 @@
 """Train the demo model: a small Stable Diffusion on the pictures of `world`.
 
 The classes are those of SD-v1.5 (CLIP tokenizer and text encoder, UNet with sixteen ``ff.net.2``,
-KL autoencoder, PNDM), only smaller. Two things are built in so that it behaves like a large model
-under pruning, and the model card says so: ``ff.net.2`` starts small (std 0.01), so that its weights
-are learned ones; *gating*, a share of each batch that runs with the ``ff.net.2`` outputs off and a
-wrong caption, so that these layers must carry the concept; and *selectivity*, a small reward for
-hidden neurons that answer few of a batch's pictures, as those of large models do.
+KL autoencoder, PNDM), only smaller. Three things are built in so that it behaves like a large
+model under pruning, and the model card says so: ``ff.net.2`` starts small (std 0.01), so that its
+weights are learned ones; *gating*, a share of each batch that runs with the ``ff.net.2`` outputs
+off and a wrong caption, so that these layers must carry the concept; and, once a model can draw,
+*selectivity*, a small reward for hidden neurons that answer few of a batch's pictures, as those of
+large models do.
 """
 
 import copy
@@ -26,9 +27,6 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 log = logging.getLogger(__name__)
 MAX_LENGTH = 24
-#: Where selectivity begins. A model that had it from the first step on drew the same blurs for all
-#: objects, 5,000 steps later.
-SETTLED = 0.6
 
 
 def as_tensor(images: np.ndarray) -> torch.Tensor:
@@ -57,7 +55,7 @@ def steps_of(
             pace = (time.monotonic() - start) / done
             left = pace * (n_steps - step - 1) / 60
             told = (what, step + 1, n_steps, pace, left)
-            log.info("%s: step %d of %d, %.2f s a step, %.0f min left", *told)
+            log.info("%s: step %d of %d, %.2f s a step, %.0f min left", *told, extra={"pace": True})
 
 
 class Checkpoint:
@@ -229,8 +227,7 @@ def new_text_encoder(vocab_size: int, bos: int, eos: int) -> CLIPTextModel:
 
 
 def new_unet(ffn_std: float | None) -> UNet2DConditionModel:
-    """SD-v1.5's layout, narrower. `ffn_std`: the start of every ``ff.net.2`` weight; None leaves
-    the library's own."""
+    """SD-v1.5's layout, narrower; `ffn_std` as of `start_ffn`."""
     unet = UNet2DConditionModel(
         sample_size=16,
         block_out_channels=(48, 64, 96, 96),
@@ -238,10 +235,18 @@ def new_unet(ffn_std: float | None) -> UNet2DConditionModel:
         attention_head_dim=2,
         norm_num_groups=16,
     )
-    for layer in ffn_layers(unet).values() if ffn_std is not None else ():
-        torch.nn.init.normal_(layer.weight, std=ffn_std)
-        torch.nn.init.zeros_(layer.bias)
+    start_ffn(unet, ffn_std)
     return unet
+
+
+def start_ffn(unet, std: float | None) -> None:
+    """Start every ``ff.net.2`` anew: normal, of this deviation; None: as the library does."""
+    for layer in ffn_layers(unet).values():
+        if std is None:
+            layer.reset_parameters()
+        else:
+            torch.nn.init.normal_(layer.weight, std=std)
+            torch.nn.init.zeros_(layer.bias)
 
 
 def ffn_layers(unet) -> dict[str, torch.nn.Linear]:
@@ -325,8 +330,9 @@ def train_unet(
     """Train UNet and text encoder in place on scaled `latents` (n, 4, 16, 16) and token `ids`.
 
     Noise prediction, 10 % of captions dropped, the Average put in place at the end. gating: the
-    share of gated pictures; selectivity: the weight of that score once SETTLED of the steps are
-    done. file: the checkpoint. Returns the curve: (step, running loss, without the selectivity).
+    share of gated pictures; selectivity: the weight of that score, for a model that draws already:
+    one that had it from its first step on drew the same blur for all objects. file: the checkpoint.
+    Returns the curve: (step, running loss, without the selectivity).
     """
     torch.manual_seed(seed)
     gate, average, selective = Gate(unet), Average([unet, encoder]), Selectivity(unet)
@@ -360,8 +366,7 @@ def train_unet(
         guess = unet(noisy, t, states).sample
         loss, spread = F.mse_loss(guess, noise), selective.take()
         optimizer.zero_grad()
-        weight = selectivity if step >= SETTLED * n_steps else 0
-        (loss + weight * spread).backward()
+        (loss + selectivity * spread).backward()
         torch.nn.utils.clip_grad_norm_(average.live, 1.0)
         optimizer.step()
         schedule.step()
@@ -413,6 +418,15 @@ def fresh_models(tokenizer, ffn_std: float | None, seed: int) -> tuple:
     torch.manual_seed(seed)
     encoder = new_text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
     return encoder, new_unet(ffn_std)
+
+
+def begun(model: str | Path) -> tuple:
+    """Text encoder and UNet of a saved pipeline, in single precision, to be trained on."""
+    parts = (CLIPTextModel, "text_encoder"), (UNet2DConditionModel, "unet")
+    return tuple(
+        kind.from_pretrained(model, subfolder=name, torch_dtype=torch.float32)
+        for kind, name in parts
+    )
 
 
 def write_curve(target: str | Path, curve: list[tuple[int, float]]) -> None:

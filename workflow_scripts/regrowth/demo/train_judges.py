@@ -63,6 +63,7 @@ def train_resnet(
     schedule = cosine(optimizer, n_steps)
     for step, rows, rng in steps_of(n_steps, len(images), batch, seed, judge):
         x = as_tensor(images[rows.numpy()])
+        x = x.roll(torch.randint(-4, 5, (2,), generator=rng).tolist(), (2, 3))
         if judge != "styles":  # colour must not decide
             gain = 0.7 + 0.6 * torch.rand(len(x), 3, 1, 1, generator=rng)
             x = (x * gain).clamp(-1, 1)
@@ -153,14 +154,16 @@ def train_all(
     captions: list[str],
     contents: list[world.Picture],
     tokenizer,
-    resnet_steps: int,
-    clip_steps: int,
+    steps: dict[str, int],
     seed: int,
 ) -> None:
-    """Train and write every judge, on renders and autoencoder reconstructions in equal parts."""
+    """Train and write every judge, on renders and autoencoder reconstructions in equal parts.
+
+    steps: by judge, those of LABELS and "clip".
+    """
     images = np.concatenate([renders, reconstructions])
     for judge in LABELS:
-        net = train_resnet(judge, images, [*contents, *contents], resnet_steps, seed)
+        net = train_resnet(judge, images, [*contents, *contents], steps[judge], seed)
         save_resnet(net, target / judge)
-    clip = train_clip(images, [*captions, *captions], tokenizer, clip_steps, seed)
+    clip = train_clip(images, [*captions, *captions], tokenizer, steps["clip"], seed)
     save_clip(clip, tokenizer, target / "clip")
