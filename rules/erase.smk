@@ -33,6 +33,8 @@ rule mask:
         f"{OUT}/logs/mask/{ERASED}/part={{part}}.log",
     benchmark:
         f"{OUT}/benchmarks/mask/{ERASED}/part={{part}}.tsv"
+    wildcard_constraints:
+        eraser="conceptprune",
     conda:
         ENV
     resources:
@@ -45,6 +47,30 @@ rule mask:
         eraser=settings_of,
     script:
         "../workflow_scripts/mask.py"
+
+
+# The model as it was pruned elsewhere: what it lacks is its mask.
+rule mask_of_checkpoint:
+    output:
+        f"{OUT}/masks/{ERASED}/part={{part}}.safetensors",
+    log:
+        f"{OUT}/logs/mask/{ERASED}/part={{part}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/mask/{ERASED}/part={{part}}.tsv"
+    wildcard_constraints:
+        eraser="checkpoint",
+    conda:
+        ENV
+    resources:
+        mem_mb=growing(2000),
+        runtime=10,
+    params:
+        code=code("mask_of_checkpoint"),
+        model=MODEL_DIGEST,
+        layers=layers_of,
+        checkpoint=lambda wildcards: path_digest(CHECKPOINTS[wildcards.concept]),
+    script:
+        "../workflow_scripts/mask_of_checkpoint.py"
 
 
 rule prune:

@@ -172,6 +172,14 @@ def test_one_mistake_one_line(place, value, wanted):
     assert wanted in told[1]
 
 
+@pytest.mark.parametrize("name", ["pruned", "layer07"])
+def test_a_baseline_is_not_called_like_a_variant(name):
+    raw = copy.deepcopy(GOOD)
+    raw["baselines"] = {name: {"model": GOOD["model"], "concepts": ["church"]}}
+    (line,) = mistakes(raw)[1:]
+    assert f"{name!r} is what a variant is called" in line
+
+
 def test_a_block_says_what_it_lacks():
     raw = copy.deepcopy(GOOD)
     raw["sweep"] = [{"concepts": ["church"], "variants": ["revived"], "defences": ["gaussian"]}]

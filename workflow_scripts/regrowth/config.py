@@ -11,6 +11,7 @@ from regrowth.catalogue import Catalogue, LayerFamily, ModelCard, concepts_of
 from regrowth.schema import Count, Number, Positive, Seed, Share, Strict, lines, read
 
 Solver = Literal["faithful", "softimpute", "nuclear", "gauss-spin"]
+Eraser = Literal["conceptprune", "checkpoint"]
 Magnitude = Literal["max", "mean", "sample", "layer-sample"]
 Defence = Literal["none", "gaussian", "gaussian-absolute", "row", "decoy", "flip", "surrogate"]
 Detector = Annotated[
@@ -34,6 +35,16 @@ def _known_concept(name: str, info: ValidationInfo) -> str:
 
 
 Concept = Annotated[str, AfterValidator(_known_concept)]
+
+
+def _no_variant(name: str) -> str:
+    taken = ("pretrained", "pruned", "quant4", "nf4", "revived", "alone", "oracle")
+    if keys.kind(name) in taken:
+        raise ValueError(f"{name!r} is what a variant is called: give the baseline another name")
+    return name
+
+
+BaselineName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$"), AfterValidator(_no_variant)]
 
 
 class Images(Strict):
@@ -68,13 +79,18 @@ class ConceptPruneByKind(Strict):
 
 class Erasers(Strict):
     conceptprune: ConceptPruneByKind = ConceptPruneByKind()
+    checkpoint: dict[Concept, str] = Field(
+        {},
+        description="for each concept, the model as it was pruned elsewhere: a directory like the "
+        "model's, or a file with the weights of its UNet (or text encoder)",
+    )
 
 
 class Block(Strict):
     """One block of the sweep: every combination of its lists is a variant."""
 
     concepts: Annotated[list[Concept], Field(min_length=1)]
-    erasers: Annotated[list[Literal["conceptprune"]], Field(min_length=1)] = ["conceptprune"]
+    erasers: Annotated[list[Eraser], Field(min_length=1)] = ["conceptprune"]
     defences: Annotated[list[Defence], Field(min_length=1)] = ["none"]
     sigmas: list[Sigma] = Field(
         [],
@@ -93,6 +109,11 @@ class Block(Strict):
     solvers: Annotated[list[Solver], Field(min_length=1)] = ["nuclear"]
     K: list[Share] = []
     magnitudes: list[Magnitude] = []
+    layers_alone: list[Annotated[int, Number, Field(ge=0)]] = Field(
+        [],
+        description="besides all layers at once, revived in one of these alone, by its number from "
+        "0 in the model's order; each is a variant",
+    )
     oracles: list[Oracle] = Field(
         [],
         description="pretrained: pretrained magnitudes, sampled signs; "
@@ -156,7 +177,7 @@ class Study(Strict):
     layers: LayerFamily | None = Field(None, description="instead of the model card's")
     paper: str | None = Field(None, description="printed figures (CSV) to put beside the measured")
     judges: list[str] = Field([], description="those of the catalogue's that judge; empty: all")
-    baselines: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")], Baseline] = {}
+    baselines: dict[BaselineName, Baseline] = {}
     images: Images = Images()
     sampler: Sampler = Sampler()
     layers_per_job: Count = 16
@@ -192,6 +213,7 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
         cards = [card, *baseline_cards(study, root, mistakes).values()]
         put_local(study, catalogue, cards, mistakes)
         mistakes += block_mistakes(study, catalogue)
+        mistakes += checkpoint_mistakes(study, root)
         mistakes += keep_judges(study, catalogue)
         if files and not mistakes:
             mistakes += checks.file_mistakes(study, catalogue, root, study.catalogue)
@@ -261,6 +283,23 @@ def block_mistakes(study: Study, catalogue: Catalogue) -> list[str]:
                 if name not in known
             ]
     return list(dict.fromkeys(out))
+
+
+def checkpoint_mistakes(study: Study, root: Path) -> list[str]:
+    """Checkpoints that a block asks for and nobody named, or that are not there."""
+    given = study.erasers.checkpoint
+    asked = [c for block in study.sweep if "checkpoint" in block.erasers for c in block.concepts]
+    out = [
+        f"config: erasers.checkpoint: {concept!r} is to be erased by a checkpoint, but none is "
+        f"named: {concept}: a model directory, or a file of weights"
+        for concept in dict.fromkeys(asked)
+        if keys.slug(concept) not in map(keys.slug, given)
+    ]
+    return out + [
+        f"config: erasers.checkpoint.{concept}: {path} does not exist"
+        for concept, path in given.items()
+        if not (root / path).exists()
+    ]
 
 
 if __name__ == "__main__":

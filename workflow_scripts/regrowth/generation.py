@@ -13,6 +13,8 @@ from PIL import Image
 from regrowth.quantise import ROUNDINGS
 
 log = logging.getLogger(__name__)
+#: Marks what a long job says of its pace: the driver's terminal is told, too (`job.start`).
+PACE = {"pace": True}
 
 
 def load_pipeline(folder: Path, dtype: str, device: str) -> StableDiffusionPipeline:
@@ -97,4 +99,5 @@ def pictures(
         at += len(some)
         pace = at / (time.monotonic() - start)
         left = (len(rows) - at) / pace / 60
-        log.info("%d of %d pictures, %.2f a second, %.0f min left", at, len(rows), pace, left)
+        told = (at, len(rows), pace, left)
+        log.info("%d of %d pictures, %.2f a second, %.0f min left", *told, extra=PACE)

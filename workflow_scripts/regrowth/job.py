@@ -2,11 +2,12 @@
 
 import logging
 import sys
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from regrowth import devices, models
+from regrowth import devices, keys, models
 from regrowth.catalogue import Catalogue, ModelCard
 from regrowth.config import Study, baseline_cards, load_study, put_local
 from regrowth.provenance import DIGESTS, folder_digest
@@ -41,6 +42,11 @@ class Job:
         put_local(self.study, self.catalogue, list(cards.values()), [])
         return cards[name]
 
+    def checkpoint(self, concept: str) -> Path:
+        """The pruned checkpoint that was given for a concept, named as in paths."""
+        given = self.study.erasers.checkpoint.items()
+        return next(self.root / path for name, path in given if keys.slug(name) == concept)
+
     def layers(self, names: list[str]) -> list[models.Layer]:
         component = "text_encoder" if names[0].startswith("text_encoder.") else "unet"
         known = models.matrices(self.model, component)
@@ -53,18 +59,29 @@ class Job:
         return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def terminal(name: str, every: float = 60) -> logging.Handler:
+    """For the driver's terminal, which many jobs share: errors, and of a job that takes longer than
+    `every` seconds now and then a line with its pace. name: the job's."""
+    handler, told = logging.StreamHandler(), time.monotonic()
+
+    def passes(record: logging.LogRecord) -> bool:
+        nonlocal told
+        due = getattr(record, "pace", False) and time.monotonic() - told >= every
+        told = time.monotonic() if due else told
+        return due or record.levelno >= logging.ERROR
+
+    handler.addFilter(passes)
+    handler.setFormatter(logging.Formatter(f"{name.replace('%', '%%')}: %(message)s"))
+    return handler
+
+
 def start(snakemake) -> Job:
     """Send the log, warnings and any uncaught exception to the rule's log file; claim a GPU if
-    the rule asks for one; read the study.
-
-    The terminal, which many jobs share, is told of errors only.
-    """
-    terminal = logging.StreamHandler()
-    terminal.setLevel(logging.ERROR)
+    the rule asks for one; read the study."""
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
-        handlers=[logging.FileHandler(snakemake.log[0], "w"), terminal],
+        handlers=[logging.FileHandler(snakemake.log[0], "w"), terminal(named(snakemake))],
         force=True,
     )
     logging.captureWarnings(True)
@@ -79,6 +96,14 @@ def start(snakemake) -> Job:
     told = snakemake.params
     planned = told.get("model") or dict(told.get("sampling") or {}).get("model")
     return Job(*load_study(dict(snakemake.config), ROOT, files=False), planned)
+
+
+def named(snakemake) -> str:
+    """A job's name for people: its rule, and the concept and variant it is about."""
+    cell = dict(snakemake.wildcards.items())
+    about = [c for c in [cell.get("concept", keys.NONE)] if c != keys.NONE]
+    about += [keys.label(cell)] if keys.VARIANT[-1] in cell else []
+    return " ".join([snakemake.rule, *about])
 
 
 def use_threads(n: int) -> None:
