@@ -55,7 +55,7 @@ rule revive:
     benchmark:
         f"{OUT}/benchmarks/revive/{PATCH}.tsv"
     wildcard_constraints:
-        variant="revived",
+        variant=f"revived|{keys.ALONE}",
     conda:
         ENV
     resources:
@@ -63,5 +63,6 @@ rule revive:
         runtime=10,
     params:
         code=code("revive"),
+        alone=layer_alone,
     script:
         "../workflow_scripts/revive.py"

@@ -1,4 +1,4 @@
-"""Keep the surest signs, give them a magnitude: a patch on the released model."""
+"""Keep the surest signs, give them a magnitude: a patch on the released model, or on one layer."""
 
 import numpy as np
 from regrowth import job, patches
@@ -10,7 +10,10 @@ job.start(snakemake)
 cell = snakemake.wildcards
 completed = read_arrays(snakemake.input.completed)
 patch = {}
+alone = snakemake.params.alone
 for layer, weights in read_arrays(snakemake.input.released).items():
+    if alone not in (None, layer):
+        continue
     missing = unpack(completed[f"{layer}:positions"], weights.shape)
     seed = 0 if cell.weight_seed == "none" else int(cell.weight_seed)
     rng = np.random.default_rng([seed, *layer.encode()])

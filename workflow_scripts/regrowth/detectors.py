@@ -10,8 +10,9 @@ import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import poisson
 
-#: Where the search for two kinds of weights starts: the share of the erased, and their scale.
-SHARE, SCALE = 0.02, 0.5
+#: What an attacker expects of the erased: their share of the weights at most, and how large their
+#: fills are beside kept weights, which `column` can tell if they are quiet, `combined` if not.
+SHARE, QUIET, LOUD = 0.05, 0.5, 1.0
 ROUNDS = 20
 #: Rows' worth of faith in the layer's share that a column's own share is weighed against.
 FAITH = 20
@@ -55,11 +56,11 @@ def row(weights: np.ndarray) -> np.ndarray:
 def column(weights: np.ndarray) -> np.ndarray:
     """Log odds that a weight is one of the erased, by their size and their column's share of them.
 
-    Erasure takes more of some columns than of others. Two zero-mean normals, scaled by row, with a
-    share of the second kind for each column, fitted by expectation-maximisation.
+    Erasure takes more of some columns than of others. Two zero-mean normals, scaled by row, the
+    second half as wide, with a share of it for each column, fitted by expectation-maximisation.
     """
     w = _by_row(weights)
-    return _mixture(w, w, np.ones((len(w), 1), np.float32))
+    return _mixture(w, w, np.ones((len(w), 1), np.float32), QUIET)
 
 
 def residual(weights: np.ndarray) -> np.ndarray:
@@ -74,10 +75,10 @@ def residual(weights: np.ndarray) -> np.ndarray:
 
 def combined(weights: np.ndarray) -> np.ndarray:
     """Log odds as of `column`, where a kept weight is what the rest of the matrix predicts plus an
-    error, and an erased one is noise."""
+    error, and an erased one is noise as large as kept weights."""
     w = _by_row(weights)
     error, precision = _left_out(w)
-    return _mixture(w, error, 1 / precision)
+    return _mixture(w, error, 1 / precision, LOUD)
 
 
 #: Those that score; the highest scores are taken.
@@ -125,25 +126,28 @@ def _left_out(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return pulled / left / precision, precision * n
 
 
-def _mixture(w: np.ndarray, error: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Log odds that a weight is N(0, σ_m²) rather than its error N(0, c · variance).
+def _mixture(w: np.ndarray, error: np.ndarray, variance: np.ndarray, fill: float) -> np.ndarray:
+    """Log odds that a weight is N(0, fill²) rather than its error N(0, c · variance).
 
-    σ_m, c and a share for each column are fitted; FAITH holds the shares to the layer's.
+    c and a share for each column are fitted; FAITH holds the shares to the layer's, and that is at
+    most SHARE. Were the fills' size fitted, too, they would become the tails of the kept weights.
     """
-    explained, size = np.square(error) / variance, np.square(w)
-    scale, fill = np.float32(1), np.float32(SCALE**2)
-    share = np.full(w.shape[1], SHARE, np.float32)
-    total = w.size
+    size = np.square(w)
+    explained = size if error is w else np.square(error) / variance
+    given = 0.5 * np.log(variance) - size / (2 * fill**2)
+    scale, share = np.float32(1), np.full(w.shape[1], SHARE, np.float32)
+    total, whole = w.size, explained.sum()
+    odds, p = np.empty_like(size), np.empty_like(size)
     for _ in range(ROUNDS):
-        odds = logit(share) + 0.5 * (
-            np.log(scale * variance / fill) + explained / scale - size / fill
-        )
-        p = expit(odds)
-        found = p.sum()
+        np.multiply(explained, 0.5 / scale, out=odds)
+        odds += given
+        odds += logit(share) + 0.5 * np.log(scale / fill**2)
+        expit(odds, out=p)
+        columns = p.sum(axis=0)
+        found = columns.sum()
         if not 0 < found < total:
             break
-        fill = max((p * size).sum() / found, np.float32(1e-12))
-        scale = (explained.sum() - (p * explained).sum()) / (total - found)
-        share = (p.sum(axis=0) + FAITH * found / total) / (len(w) + FAITH)
-        share = np.clip(share, 1e-6, 0.5)
+        scale = (whole - np.vdot(p, explained)) / (total - found)
+        share = (columns + FAITH * found / total) / (len(w) + FAITH)
+        share = np.clip(share * min(1, SHARE / share.mean()), 1e-6, 0.5)
     return odds
