@@ -20,7 +20,7 @@ rule gallery:
         runtime=240,
     params:
         code=code("gallery"),
-        page=digest([file.read_text() for file in sorted(PAGE.rglob("*.*"))]),
+        page=PAGE_DIGEST,
         sets=SETS,
     script:
         "../workflow_scripts/gallery.py"

@@ -50,11 +50,11 @@ FIGURES += [(c, "accuracy", "Accuracy") for c in CONCEPTS]
 FIGURES += [(c, "over-k", "Accuracy") for c in CONCEPTS if swept(c)]
 FIGURES += [("study", "signs", "Signs"), ("study", "alignment", "Signs")]
 FIGURES += [("study", "layers", "Layer by layer")]
+FIGURES += [(c, "alone", "Layer by layer") for c in CONCEPTS if revived_alone(c)]
 FIGURES += [(c, "defences", "Defences") for c in CONCEPTS if attacked_when_defended(c)]
 FIGURES += [("study", f, "Defences") for f in ("detectability", "roc") if DEFENDED]
 #: The tables that figures are drawn from.
 DRAWN = ["accuracy", "signs", "alignment", "layers", *(["defences"] if DEFENDED else [])]
-PAGE = ROOT / "workflow_scripts" / "regrowth" / "page"
 
 
 rule figures:
@@ -87,6 +87,7 @@ rule figures:
         figures=[(concept, figure) for concept, figure, _ in FIGURES],
         sets=SETS,
         half_width=STUDY.detectability.half_width,
+        layers=[layer.name for layer in LAYERS],
     script:
         "../workflow_scripts/figures.py"
 
@@ -114,7 +115,7 @@ rule report:
         names=TABLES,
         figures=[(concept, figure) for concept, figure, _ in FIGURES],
         sets=SETS,
-        page=digest([file.read_text() for file in sorted(PAGE.rglob("*.*"))]),
+        page=PAGE_DIGEST,
         objects=[
             c
             for c in CONCEPTS

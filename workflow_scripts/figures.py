@@ -24,10 +24,13 @@ def draw(concept: str, kind: str):
     if kind in ("detectability", "roc"):
         more = [snakemake.params.half_width] if kind == "detectability" else []
         return getattr(figures, kind)(detectability, *more)
-    table = tables[{"over-k": "accuracy"}.get(kind, kind)]
+    table = tables[{"over-k": "accuracy", "alone": "accuracy"}.get(kind, kind)]
     if concept == "study":
         return getattr(figures, kind)(table)
-    return getattr(figures, kind.replace("-", "_"))(table[table["concept"] == concept], concept)
+    own = table[table["concept"] == concept]
+    if kind == "alone":
+        return figures.alone(own, concept, snakemake.params.layers)
+    return getattr(figures, kind.replace("-", "_"))(own, concept)
 
 
 for concept, kind in snakemake.params.figures:

@@ -10,7 +10,8 @@ from regrowth.store import write_text
 
 study = job.start(snakemake)
 told, folder = snakemake.params, Path("results", study.study.study, "partial")
-records, driven = dag.records(told.settings, told.snakefile, told.cores), dag.is_driven()
+records = dag.records(told.settings, told.snakefile, told.cores)
+driven = dag.is_driven(folder.parent)
 states = progress.states(records, driven)
 missing, there = progress.missing(records, states), progress.coverage(states)
 print("", progress.text(states, driven), "", sep="\n")

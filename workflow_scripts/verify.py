@@ -28,5 +28,6 @@ with ThreadPoolExecutor(told.cores) as pool:
 lines = [f"{file} is damaged ({why})" for file, why in found.items()]
 print("", *lines, f"{len(files):,} files read, {len(found)} damaged.", sep="\n")
 if found:
-    print("To make them anew, and nothing else:", f"    snakemake {' '.join(found)}", sep="\n")
+    print("To make them anew, and nothing else, with the study's own --configfile:")
+    print(f"    snakemake {' '.join(found)}")
     sys.exit(1)

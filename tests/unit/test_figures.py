@@ -52,6 +52,22 @@ def test_each_point_of_a_curve_tells_its_numbers(tmp_path):
     assert np.argsort(heights).tolist() == [1, 2, 0], "the highest rate is drawn highest"
 
 
+ALONE = {"layer00": 5, "layer02": 30}
+
+
+def test_a_layer_alone_is_drawn_at_its_place_beside_all_layers(tmp_path):
+    table = rates({"0.3": 40})
+    single = [rates({"0.3": hits})[1:].assign(variant=at) for at, hits in ALONE.items()]
+    names = [f"up_blocks.{n}.attentions.0.transformer_blocks.0.ff" for n in range(3)]
+    figure = figures.alone(pd.concat([table, *single]), "church", names)
+    (axis,) = figure.axes
+    points = axis.containers[0].lines[0]
+    whole = {line.get_label(): line.get_ydata()[0] for line in axis.lines}
+    assert points.get_xdata().tolist() == [0, 2] and points.get_ydata().tolist() == [0.1, 0.6]
+    assert whole["max K=0.3, all layers"] == 0.8 and whole["pruned"] == 0.2
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["up 0.0", "up 1.0", "up 2.0"]
+
+
 def test_an_svg_in_a_page_has_ids_of_its_own_and_the_pages_ink(tmp_path):
     file = tmp_path / "a.svg"
     figures.save(figures.over_k(rates({"0.2": 1, "0.4": 2}), "church"), file)

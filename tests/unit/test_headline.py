@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from regrowth import keys
+from regrowth import keys, report
 from regrowth.headline import answer, headline, rates, verdict
 from regrowth.tables import interval
 from statsmodels.stats.proportion import proportion_confint
@@ -77,3 +77,17 @@ def test_what_only_nudenet_judges_is_told_by_its_first_labels_and_threshold():
     assert both["hits"].to_list() == [9, 1, 8, 2]
     judged = rates({"accuracy": pd.concat([church, nudity]), "detections": found})
     assert len(judged) == 4
+
+
+def test_pooling_counts_no_picture_twice():
+    """Every concept has a row of what the pretrained model preserves, of the same pictures."""
+    rows = [
+        keys.PRETRAINED | own | {"concept": concept, "role": role, "hits": 3, "n": 4}
+        for concept in ("church", "candle")
+        for own in ({}, {"eraser": "conceptprune", "variant": "pruned"})
+        for role in ("erased", "preserved")
+    ]
+    table = report.pooled(pd.DataFrame(rows), ["church", "candle"])
+    counts = table.set_index(["variant", "role"])[["hits", "n"]].T.to_dict("list")
+    once = {("pretrained", "erased"), ("pruned", "erased"), ("pruned", "preserved")}
+    assert counts == dict.fromkeys(once, [6, 8])

@@ -1,7 +1,9 @@
 """States, reasons and blame, from records and logs alone."""
 
+import logging
+
 import pytest
-from regrowth import keys, progress
+from regrowth import job, keys, progress
 
 CELL = keys.PRETRAINED | {"concept": "church", "variant": "pruned"}
 
@@ -95,7 +97,7 @@ def test_one_judge_that_failed_leaves_the_other_score(tmp_path, records):
 
 
 def test_what_no_job_makes_is_left_over(tmp_path, records):
-    for name in ("norms", "norms.log", "images", "old", ".clip.12.part"):
+    for name in ("norms", "norms.log", "images", "old", ".clip.12.part", ".driver"):
         (tmp_path / name).write_text("")
     (tmp_path / "partial" / "tables").mkdir(parents=True)
     (tmp_path / "partial" / "tables" / "missing.csv").write_text("")
@@ -103,3 +105,24 @@ def test_what_no_job_makes_is_left_over(tmp_path, records):
     (tmp_path / "logs" / "status.log").write_text("")
     found = [file.name for file in progress.leftovers(records, tmp_path)]
     assert found == [".clip.12.part", "old"]
+
+
+def test_a_running_job_is_told_with_its_last_word(tmp_path, records):
+    said = "3 of 8 pictures, 2.00 a second, 1 min left"
+    (tmp_path / "norms.log").write_text(LOG.format("INFO", "begins") + LOG.format("INFO", said))
+    told = progress.states(records, driven=True)
+    assert f"Running:\ncalibrate: {said}\n" in progress.text(told, driven=True)
+
+
+def test_the_terminal_hears_errors_and_now_and_then_a_pace(capsys):
+    handler = job.terminal("generate church", every=0)
+    log = logging.Logger("job")
+    log.addHandler(handler)
+    log.info("3 of 8 pictures", extra={"pace": True})
+    log.info("a detail")
+    log.error("no such layer")
+    quiet = logging.Logger("short")
+    quiet.addHandler(job.terminal("generate candle"))
+    quiet.info("8 of 8 pictures", extra={"pace": True})  # not yet a minute
+    told = "generate church: 3 of 8 pictures\ngenerate church: no such layer\n"
+    assert capsys.readouterr().err == told

@@ -46,10 +46,11 @@ def test_accuracy_is_paired_by_seed_with_the_pruned_model():
 
 def test_variants_come_in_the_reports_order():
     cells = [MAX | {"magnitude": "mean"}, MAX | {"K": "0.2"}, MAX, PRUNED, keys.PRETRAINED]
-    cells += [PRUNED | {"variant": "quant4"}]
+    cells += [MAX | {"variant": "layer03"}, PRUNED | {"variant": "quant4"}]
     frame = pd.concat([rows(c, [True]) for c in cells])
     told = [keys.label(c) for c, _ in tables.by_variant(frame)]
-    assert told == ["pretrained", "pruned", "quant4", "max K=0.2", "max K=0.6", "mean K=0.6"]
+    revived = ["max K=0.2", "max K=0.6", "mean K=0.6", "max K=0.6, layer 3 alone"]
+    assert told == ["pretrained", "pruned", "quant4", *revived]
 
 
 def test_clip_score_counts_prompts_below_the_pretrained_model():

@@ -95,6 +95,22 @@ def test_the_advice_is_a_sentence_to_act_on():
     assert told.startswith("church: release it with gaussian at sigma 1.0, which holds: the strong")
 
 
+def test_many_concepts_are_advised_on_together():
+    table = tradeoff(*study())
+    decoyed = table.assign(recommended=table["defence"] == "decoy")
+    held = table.assign(recommended=table["sigma"] == "3.0")
+    named = {"church": table, "gas-pump": table, "french-horn": held, "racket": held}
+    named |= {"candle": decoyed, "kite": table.assign(recommended=False)}
+    told = advice(pd.concat([some.assign(concept=c) for c, some in named.items()]))
+    assert told == (
+        "Church and gas pump: the best defence tried is gaussian at sigma 1.0, with too few "
+        "pictures to say that it holds (the strongest attacks regrow 0.20, undefended 0.95). "
+        "Release french horn and racket with gaussian at sigma 3.0, which holds (the strongest "
+        "attacks regrow 0.03, undefended 0.95). Candle: no defence tried holds; the best is decoy "
+        "at sigma 1.0 (the strongest attacks regrow 0.60, undefended 0.95)."
+    )
+
+
 def test_a_defence_that_nobody_attacked_is_neither_good_nor_bad():
     accuracy, detectability = study()
     table = tradeoff(accuracy[accuracy["variant"] == "pruned"], detectability)
@@ -102,11 +118,13 @@ def test_a_defence_that_nobody_attacked_is_neither_good_nor_bad():
     assert table["auc"].notna().all() and advice(table) == ""
     shown = report.readable_defences(table)
     assert (shown["strongest attack"] == "not attacked").all()
-    assert len(tradeoff(accuracy.iloc[:0], detectability)) == 0
+    nothing = tradeoff(accuracy.iloc[:0], detectability)
+    assert len(nothing) == 0 and advice(nothing) == ""
 
 
 def test_the_readable_table_marks_the_recommended():
     shown = report.readable_defences(tradeoff(*study())).set_index("defence")
-    assert shown.loc["gaussian 1.0", ""] == "recommended"
+    assert shown.loc["gaussian 1.0", "holds"] == "undecided, recommended"
+    assert list(shown["holds"].str.contains("recommended")).count(True) == 1
     assert shown.loc["none", "regrows"].startswith("0.95 [")
     assert shown.loc["gaussian 1.0", "regrows"].startswith("0.20 [")

@@ -92,7 +92,7 @@ def pictures(thumbnails: pd.DataFrame, name: str, columns: int = 8) -> Figure:
     """Before and after: a row of pictures per variant, the same prompt and seed in a column."""
     from regrowth.images import decode
 
-    groups = by_variant(thumbnails)
+    groups = by_variant(together(thumbnails))
     images = [["prompt", "seed"]]
     first = groups[0][1].set_index(images[0]).index[:columns]
     figure, axes = plt.subplots(
@@ -120,6 +120,7 @@ def pictures(thumbnails: pd.DataFrame, name: str, columns: int = 8) -> Figure:
 
 def accuracy(table: pd.DataFrame, name: str) -> Figure:
     """Erased and preserved rates of every variant of one concept, with 95 % intervals."""
+    table = together(table)
     order = list(dict.fromkeys(keys.label(_variant(r)) for _, r in table.iterrows()))
     figure, axis = plt.subplots(figsize=(7, 0.38 * len(order) + 1.2))
     for role, colour, shift in (("erased", ERASED, -0.13), ("preserved", PRESERVED, 0.13)):
@@ -135,6 +136,43 @@ def accuracy(table: pd.DataFrame, name: str) -> Figure:
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.3)
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28 + len(order) * 0.012), ncol=2)
+    return figure
+
+
+def together(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the variants that are revived in one layer alone: they have a figure of their own."""
+    return table[table["variant"].map(keys.kind) != "alone"]
+
+
+def alone(table: pd.DataFrame, name: str, layers: list[str]) -> Figure:
+    """The erased concept when one layer alone is revived, by layer and attack, beside all of them.
+
+    layers: the attacked layers' names, in the model's order.
+    """
+    own = table[(table["role"] == "erased") & (table["defence"] == keys.NONE)]
+    attacks = [key for key in keys.VARIANT if key != "variant"]
+    single = own[own["variant"].map(keys.kind) == "alone"]
+    single = single.assign(at=single["variant"].map(keys.layer_of))
+    figure, axis = plt.subplots(figsize=(0.36 * len(layers) + 3, 3.2))
+    for i, (cell, part) in enumerate(single.groupby(attacks, sort=False)):
+        colour = CYCLE[i % len(CYCLE)]
+        whole = own[(own["variant"] == "revived") & (own[attacks] == list(cell)).all(axis=1)]
+        label = keys.label(dict(zip(attacks, cell)) | {"variant": "revived"})
+        points = axis.errorbar(
+            part["at"], part["rate"], _spread(part), fmt="o", color=colour, capsize=2, label=label
+        )
+        named = part.assign(layer=[place(layers[at]) for at in part["at"]])
+        _tell(points.lines[0], *_rates(named, "layer"))
+        for rate in whole["rate"]:
+            axis.axhline(rate, color=colour, linewidth=1, label=f"{label}, all layers")
+    for variant, style in (("pretrained", ":"), ("pruned", "--")):
+        for rate in own.loc[own["variant"] == variant, "rate"][:1]:
+            axis.axhline(rate, color=GREY, linestyle=style, label=variant)
+    axis.set(xticks=range(len(layers)), ylim=(-0.02, 1.02), title=name)
+    axis.set_xticklabels(map(place, layers), rotation=60, ha="right", fontsize=8)
+    axis.set_ylabel("erased class recognised")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 

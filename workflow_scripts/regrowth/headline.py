@@ -2,7 +2,7 @@
 
 import pandas as pd
 from regrowth import keys
-from regrowth.tradeoff import BUDGET
+from regrowth.tradeoff import BUDGET, names_of
 from statsmodels.stats.proportion import proportion_confint
 
 _STAGES = ("pretrained", "pruned", "revived")
@@ -89,10 +89,10 @@ def answer(table: pd.DataFrame) -> str:
     grown = table[table["regrown"] == "yes"]
     if len(grown):
         told.append(
-            f"Erased by pruning, {_names(grown)} grew back from the pruned weights alone, without "
-            f"data or training: recognised in {_range(grown, 'pretrained')} of pictures before, "
-            f"{_range(grown, 'pruned')} after erasure and {_range(grown, 'revived')} after the "
-            f"attack (n = {_counts(grown)})."
+            f"Erased by pruning, {names_of(grown)} grew back from the pruned weights alone, "
+            f"without data or training: recognised in {_range(grown, 'pretrained')} of pictures "
+            f"before, {_range(grown, 'pruned')} after erasure and {_range(grown, 'revived')} after "
+            f"the attack (n = {_counts(grown)})."
         )
     rest = table[table["regrown"] != "yes"]
     verdicts = rest.apply(lambda row: verdict(dict(row)), axis=1) if len(rest) else []
@@ -100,14 +100,9 @@ def answer(table: pd.DataFrame) -> str:
         spread = f"{_range(part, 'pruned')} after erasure"
         if (part["attacks"] > 0).all():
             spread += f", {_range(part, 'revived')} after the attack"
-        name = _names(part)
+        name = names_of(part)
         told.append(f"{name[0].upper()}{name[1:]}: {text} ({spread}; n = {_counts(part)}).")
     return " ".join(told)
-
-
-def _names(table: pd.DataFrame) -> str:
-    names = list(dict.fromkeys(table["concept"].str.replace("-", " ")))
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _counts(table: pd.DataFrame) -> str:

@@ -18,14 +18,15 @@ SILENT = "ended without a word: killed, or out of memory or time"
 SET_ASIDE = "what it made was damaged, and is set aside"
 
 
-def error_of(log: Path) -> str:
-    """The last error in a job's log, its first line; "" if there is none."""
-    told = re.findall(r"^\S+ \S+ ERROR (.*)$", log.read_text(errors="replace"), re.M)
+def last_word(log: Path, level: str = "[A-Z]+") -> str:
+    """The last thing that a job's log says at a level, its first line; "" if there is none."""
+    told = re.findall(rf"^\S+ \S+ {level} (.*)$", log.read_text(errors="replace"), re.M)
     return told[-1] if told else ""
 
 
 def states(records: Iterable[dict], driven: bool) -> pd.DataFrame:
-    """A row for each job: rule, state (of STATES), reason (of a failed one) and log.
+    """A row for each job: rule, state (of STATES), reason (why it failed, or what it said last
+    while it runs) and log.
 
     records: of `dag.records`; driven: whether a driver is at work, so that a job which has neither
     output nor error may still be running.
@@ -39,9 +40,9 @@ def states(records: Iterable[dict], driven: bool) -> pd.DataFrame:
         elif not there and any(map(_set_aside, record["outputs"])):
             state, reason = "failed", SET_ASIDE
         elif not there and log and log.is_file():
-            reason = error_of(log)
+            reason = last_word(log, "ERROR")
             state = "running" if driven and not reason else "failed"
-            reason = reason or (SILENT if state == "failed" else "")
+            reason = reason or (SILENT if state == "failed" else last_word(log))
         rows.append({"rule": record["rule"], "state": state, "reason": reason, "log": str(log)})
     return pd.DataFrame(rows)
 
@@ -93,14 +94,14 @@ def leftovers(records: Iterable[dict], out: Path) -> list[Path]:
             *filter(None, (record["log"], record["benchmark"])),
         )
     }
-    upkeep = [out / "partial", out / "gallery"]
+    upkeep = [out / "partial", out / "gallery", out / keys.DRIVER]
     upkeep += [*(out / "logs").glob("*.log"), *(out / "benchmarks").glob("*.tsv")]
     files = [file for file in sorted(out.rglob("*")) if file.is_file() and file not in kept]
     return [f for f in files if not any(f == u or u in f.parents for u in upkeep)]
 
 
 def text(told: pd.DataFrame, driven: bool) -> str:
-    """A table of jobs by rule and state, then each failure with its log."""
+    """A table of jobs by rule and state, then what runs and what failed, each with its log."""
     order = list(dict.fromkeys(told["rule"]))
     counts = told.groupby(["rule", "state"]).size().unstack(fill_value=0)
     counts = counts.reindex(index=order, columns=STATES, fill_value=0)
@@ -108,10 +109,10 @@ def text(told: pd.DataFrame, driven: bool) -> str:
     counts.loc["in all"] = counts.sum()
     counts = counts if driven else counts.drop(columns="running")
     lines = [counts.rename_axis(index=None, columns=None).to_string()]
-    failed = told[told["state"] == "failed"]
-    if len(failed):
-        lines += ["", "Failed:"]
-        lines += [f"{r.rule}: {r.reason}\n    {r.log}" for r in failed.itertuples()]
+    for state in ("running", "failed"):
+        named = told[told["state"] == state]
+        lines += ["", f"{state.capitalize()}:"] if len(named) else []
+        lines += [f"{r.rule}: {r.reason or 'begins'}\n    {r.log}" for r in named.itertuples()]
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from regrowth import album, keys
-from regrowth.figures import place
+from regrowth.figures import place, together
 from regrowth.headline import answer, headline, rates, verdict
 from regrowth.paper import coverage
 from regrowth.tradeoff import advice
@@ -46,7 +46,8 @@ def readable(accuracy: pd.DataFrame, show=_rate) -> pd.DataFrame:
 def pooled(accuracy: pd.DataFrame, concepts: list[str]) -> pd.DataFrame:
     """Rates over all pictures of several concepts, by variant; only variants all of them have.
 
-    Of one concept alone there is nothing to pool, and no row.
+    Of one concept alone there is nothing to pool, and no row. Nor is there one for what a model as
+    it is preserves: the same pictures stand beside every concept, and would be counted again.
     """
     from regrowth.tables import interval
 
@@ -55,11 +56,12 @@ def pooled(accuracy: pd.DataFrame, concepts: list[str]) -> pd.DataFrame:
     for values, part in accuracy[accuracy["concept"].isin(concepts)].groupby(
         [*without, "role"], sort=False
     ):
-        if part["concept"].nunique() < max(len(concepts), 2):
+        cell = dict(zip([*without, "role"], values)) | {"concept": "all objects"}
+        shared = cell["eraser"] == keys.NONE and cell["role"] == "preserved"
+        if shared or part["concept"].nunique() < max(len(concepts), 2):
             continue
         hits, n = int(part["hits"].sum()), int(part["n"].sum())
         low, high = interval(hits, n)
-        cell = dict(zip([*without, "role"], values)) | {"concept": "all objects"}
         rows.append(cell | {"hits": hits, "n": n, "rate": hits / n, "low": low, "high": high})
     columns = [*keys.VARIANT, "role", "hits", "n", "rate", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
@@ -82,6 +84,7 @@ def readable_defences(table: pd.DataFrame) -> pd.DataFrame:
         {
             "concept": table["concept"],
             "defence": (table["defence"] + " " + table["sigma"]).str.replace(" none", ""),
+            "holds": table["holds"] + table["recommended"].map({True: ", recommended", False: ""}),
             "erased": table["erased"].map("{:.2f}".format),
             "preserved": table["preserved"].map("{:.2f}".format),
             "strongest attack": table["strongest"].astype(object),
@@ -90,8 +93,6 @@ def readable_defences(table: pd.DataFrame) -> pd.DataFrame:
             "detector": table["detector"],
             "AUC": table["auc"].map("{:.2f}".format),
             "found at 1 % false": table["tpr"].map("{:.2f}".format),
-            "holds": table["holds"],
-            "": table["recommended"].map({True: "recommended", False: ""}),
         }
     )
     shown = ["strongest attack", "regrows", "holds"]
@@ -152,7 +153,7 @@ def albums(thumbnails: pd.DataFrame, table: pd.DataFrame) -> list[dict]:
     thumbnails: the keys of a variant, concept (as `for_concept` gives it), prompt_set, role,
     prompt, seed, image, unsafe. table: `headline.rates`, for the rate beside each line.
     """
-    own = thumbnails[thumbnails["role"] == "erased"]
+    own = together(thumbnails[thumbnails["role"] == "erased"])
     columns = album.columns_for(len(own.drop_duplicates([*keys.VARIANT, "prompt_set"])))
     own = own.assign(src=own["image"].map(album.source))
     out = []

@@ -59,8 +59,9 @@ def for_concept(frame: pd.DataFrame, catalogue: Catalogue, concept: str, sets: l
 
 
 def by_variant(frame: pd.DataFrame) -> list[tuple[dict, pd.DataFrame]]:
-    """Split into variants: pretrained, baselines, pruned, 4-bit, revived by K, oracles."""
-    order = ("pretrained", "", "pruned", "quant4", "nf4", "revived", "oracle")
+    """Split into variants: pretrained, baselines, pruned, 4-bit, revived by K, in one layer alone,
+    oracles."""
+    order = ("pretrained", "", "pruned", "quant4", "nf4", "revived", "alone", "oracle")
     rank = {variant: i for i, variant in enumerate(order)}
     magnitude = {m: i for i, m in enumerate(("max", "mean", "sample", "layer-sample"))}
     groups = [
@@ -69,7 +70,7 @@ def by_variant(frame: pd.DataFrame) -> list[tuple[dict, pd.DataFrame]]:
     ]
     groups.sort(
         key=lambda g: (
-            rank.get(g[0]["variant"], rank[""]),
+            rank.get(keys.kind(g[0]["variant"]), rank[""]),
             magnitude.get(g[0]["magnitude"], 9),
             g[0]["defence"] != keys.NONE,
             g[0]["K"],

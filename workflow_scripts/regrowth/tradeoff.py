@@ -7,6 +7,8 @@ from statsmodels.stats.proportion import proportion_confint
 #: How much preserved accuracy a defence may cost, against the undefended pruned model, and how much
 #: erased accuracy an attack may regrow.
 BUDGET = 0.05
+#: More concepts than these are advised on together.
+MANY = 3
 _DEFENCE = ["defence", "sigma", "weight_seed"]
 COLUMNS = [
     *("concept", "eraser", *_DEFENCE, "erased", "preserved"),
@@ -103,25 +105,54 @@ def _judge(some: pd.DataFrame, accuracy: pd.DataFrame) -> None:
 
 
 def advice(table: pd.DataFrame) -> str:
-    """What a model's owner should do, one sentence a concept; empty without a defence."""
-    told = []
-    for concept, some in table.groupby("concept", sort=False):
-        chosen = some[some["recommended"]]
-        plain = some[some["defence"] == keys.NONE]
-        if chosen.empty or plain.empty:
-            continue
-        row, bare = chosen.iloc[0], plain.iloc[0]
-        spread = f"{row['revival']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-        undefended = f", undefended {bare['revival']:.2f}" if bare["attacks"] else ""
-        lead = {
-            "yes": "release it with {} at sigma {}, which holds",
-            "undecided": "the best defence tried is {} at sigma {}, with too few pictures to say "
-            "that it holds",
-            "no": "no defence tried holds; the best is {} at sigma {}",
-        }[row["holds"]].format(row["defence"], row["sigma"])
-        told.append(
-            f"{concept}: {lead}: the strongest of {row['attacks']} attacks ({row['strongest']}) "
-            f"regrows {spread}{undefended}; without an attack {row['erased']:.2f} is left, and "
-            f"preserved accuracy is {row['preserved']:.2f} (undefended {bare['preserved']:.2f})."
-        )
-    return " ".join(told)
+    """What a model's owner should do: one sentence a concept, or, of more than MANY, one for all
+    that should do the same; empty without a defence."""
+    if table.empty:
+        return ""
+    plain = table[table["defence"] == keys.NONE].set_index(["concept", "eraser"])
+    chosen = table[table["recommended"].astype(bool)].set_index(["concept", "eraser"], drop=False)
+    chosen = chosen[chosen.index.isin(plain.index)]
+    if len(chosen) > MANY:
+        groups = chosen.groupby(["holds", "defence", "sigma"], sort=False)
+        return " ".join(_in_short(*of, part, plain.loc[part.index]) for of, part in groups)
+    return " ".join(_in_full(row, plain.loc[at]) for at, row in chosen.iterrows())
+
+
+def names_of(table: pd.DataFrame) -> str:
+    """The table's concepts in words: "church, golf ball and racket"."""
+    names = list(dict.fromkeys(table["concept"].str.replace("-", " ")))
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _in_short(holds: str, defence: str, sigma: str, chosen, plain) -> str:
+    lead = {
+        "yes": "Release {} with {} at sigma {}, which holds",
+        "undecided": "{}: the best defence tried is {} at sigma {}, with too few pictures to say "
+        "that it holds",
+        "no": "{}: no defence tried holds; the best is {} at sigma {}",
+    }[holds].format(names_of(chosen), defence, sigma)
+    bare = plain["revival"][plain["attacks"] > 0]
+    undefended = f", undefended {_ends(bare)}" if len(bare) else ""
+    text = f"{lead} (the strongest attacks regrow {_ends(chosen['revival'])}{undefended})."
+    return text[0].upper() + text[1:]
+
+
+def _ends(rates: pd.Series) -> str:
+    low, high = f"{rates.min():.2f}", f"{rates.max():.2f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _in_full(row, bare) -> str:
+    spread = f"{row['revival']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    undefended = f", undefended {bare['revival']:.2f}" if bare["attacks"] else ""
+    lead = {
+        "yes": "release it with {} at sigma {}, which holds",
+        "undecided": "the best defence tried is {} at sigma {}, with too few pictures to say "
+        "that it holds",
+        "no": "no defence tried holds; the best is {} at sigma {}",
+    }[row["holds"]].format(row["defence"], row["sigma"])
+    return (
+        f"{row['concept']}: {lead}: the strongest of {row['attacks']} attacks ({row['strongest']}) "
+        f"regrows {spread}{undefended}; without an attack {row['erased']:.2f} is left, and "
+        f"preserved accuracy is {row['preserved']:.2f} (undefended {bare['preserved']:.2f})."
+    )
