@@ -68,8 +68,9 @@ class Cluster:
         (ETC / "slurm.conf").write_text(CONF.format(d=self.folder))
         (ETC / "gres.conf").write_text(f"NodeName=localhost Name=gpu File={self.folder}/gpu[0-1]\n")
         subprocess.run(["install", "-d", "-o", "munge", "-g", "munge", "-m755", "/run/munge"])
-        if not Path("/run/munge/munge.socket.2").exists():
-            subprocess.run(["runuser", "-u", "munge", "--", "munged"], check=True)
+        if subprocess.run(["munge", "--no-input"], capture_output=True).returncode:
+            # A socket that a munged of before has left is no hindrance
+            subprocess.run(["runuser", "-u", "munge", "--", "munged", "--force"], check=True)
         subprocess.run(["slurmctld", "-c"], check=True)
         subprocess.run(["slurmd"], check=True)
         for _ in range(60):
