@@ -13,7 +13,7 @@ BIN := .venv/bin
 demo: .venv/ready  ## the default study: erase, regrow, judge, report
 	$(BIN)/snakemake
 
-smoke: .venv/ready  ## the same DAG in two minutes
+smoke: .venv/ready  ## the same DAG in about five minutes
 	$(BIN)/snakemake --configfile config/smoke.yaml
 
 test: .venv/ready lint  ## everything CI runs
@@ -39,5 +39,5 @@ lint: .venv/ready
 schema: .venv/ready  ## config/*.schema.json from the models in regrowth/config.py
 	PYTHONPATH=workflow_scripts $(BIN)/python -m regrowth.config
 
-demo-model: .venv/ready  ## train the bundled model and its judges anew (an hour or two on two cores)
+demo-model: .venv/ready  ## train the bundled model and its judges anew (some hours on two cores)
 	$(BIN)/snakemake --cores all train_demo

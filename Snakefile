@@ -37,16 +37,12 @@ if not PARTIAL:
     include: "rules/generate.smk"
     include: "rules/score.smk"
     include: "rules/evaluate.smk"
+    include: "rules/gallery.smk"
     include: "rules/upkeep.smk"
     include: "rules/demo.smk"
 
 
 include: "rules/report.smk"
-
-
-if not PARTIAL:
-
-    include: "rules/gallery.smk"
 
 
 rule all:
@@ -56,12 +52,17 @@ rule all:
 
 
 onstart:
+    # The limiter wakes the scheduler every second once more for each job that has ended: after
+    # hundreds of jobs the driver would fill a core.
+    workflow.scheduler.job_rate_limiter = None
     refuse_read_only()
+    refuse_second_driver()
+    refuse_other_checkpoints()
 
 
 onsuccess:
     if is_whole_run():
-        shell("cat {MADE}/summary.txt")
+        shell("test ! -f {MADE}/summary.txt || cat {MADE}/summary.txt")
         if not PARTIAL:
             shell("rm -rf {OUT}/partial")
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import pandas as pd
 import yaml
-from regrowth import dag, hub, keys, models, prompts, torchvision_weights
+from regrowth import checkpoints, dag, hub, keys, models, prompts, torchvision_weights
 from regrowth.catalogue import FEATURES, concepts_of
 from regrowth.config import baseline_cards, put_local
 from regrowth.defences import FILLS, FILLS_BY_COMPLETION
@@ -39,14 +39,24 @@ try:
 except (FileNotFoundError, ValueError) as error:
     raise WorkflowError(str(error)) from None
 
+if beyond := [n for block in STUDY.sweep for n in block.layers_alone if n >= len(LAYERS)]:
+    raise WorkflowError(
+        f"layers_alone: there is no layer {beyond[0]}; the model's {len(LAYERS)} attacked layers are "
+        f"numbered from 0 to {len(LAYERS) - 1}"
+    )
 PARTS = models.parts(LAYERS, STUDY.layers_per_job)
 #: Of a job that draws. Measured on a CPU, in single precision: 9.2 GB for SD-v1.5's 1.07 billion.
 PIPELINE_MB = 2000 + max(map(models.parameters, MODELS.values())) * 8 // 10**6
 MODEL_DIGEST = folder_digest(MODELS["pretrained"], DIGESTS)
 
+#: Models that were pruned elsewhere, by concept.
+CHECKPOINTS = {keys.slug(c): ROOT / path for c, path in STUDY.erasers.checkpoint.items()}
 ASKED = keys.variants(STUDY.sweep, STUDY.weight_seed)
 VARIANTS = [variant for variant, _ in ASKED]
 CONCEPTS = list(dict.fromkeys(v["concept"] for v in VARIANTS))
+PAGE_DIGEST = digest(
+    [f.read_text() for f in sorted(Path(ROOT, "workflow_scripts/regrowth/page").rglob("*.*"))]
+)
 #: Every variant with a bundle of prompt sets that it draws; models as they are draw each set alone.
 CELLS = [
     variant | {"prompts": bundle}
@@ -117,8 +127,8 @@ def is_whole_run():
 
 def tell_what_is_there():
     """After failures: what failed and why, and the tables of the rest."""
-    command = dag.command(workflow.main_snakefile, config, Path(OUT, "partial"), "partial")
-    subprocess.run(command, env=os.environ | {"REGROWTH_ENDED": "1"})
+    dag.let_go()
+    subprocess.run(dag.command(workflow.main_snakefile, config, Path(OUT, "partial"), "partial"))
 
 
 def one_of(names):
@@ -189,7 +199,7 @@ def variant_files(wildcards):
     if wildcards.variant in CARDS:
         return {}
     files = {"released": parts_of("released")(wildcards)}
-    if wildcards.variant in ("revived", "oracle"):
+    if keys.kind(wildcards.variant) in ("revived", "alone", "oracle"):
         cell = {key: wildcards[key] for key in keys.VARIANT}
         files["patch"] = f"{OUT}/patches/{keys.path(cell)}/patch.safetensors"
     return files
@@ -243,8 +253,19 @@ def judge_digest(name):
 
 def hub_digest(judge):
     if judge.kind == "inception" or torchvision_weights.is_file(judge.model):
-        return file_digest(ROOT / judge.model, DIGESTS)
-    return folder_digest(hub.directory(judge.model, judge.revision, "config.json", ROOT), DIGESTS)
+        return path_digest(ROOT / judge.model)
+    return path_digest(hub.directory(judge.model, judge.revision, "config.json", ROOT))
+
+
+@lru_cache
+def path_digest(path):
+    return (folder_digest if path.is_dir() else file_digest)(path, DIGESTS)
+
+
+def layer_alone(wildcards):
+    """The name of the one layer that a variant is revived in; None: all."""
+    alone = keys.kind(wildcards.variant) == "alone"
+    return LAYERS[keys.layer_of(wildcards.variant)].name if alone else None
 
 
 def shards_of(cell, folder):
@@ -290,6 +311,11 @@ def swept(concept):
     return len(ks) > len({magnitude for magnitude, _ in ks})
 
 
+def revived_alone(concept):
+    """Whether layers of the concept are revived one at a time."""
+    return any(v["concept"] == concept and keys.kind(v["variant"]) == "alone" for v in VARIANTS)
+
+
 def attacked_when_defended(concept):
     """Whether a defended model of the concept is attacked, too."""
     return any(
@@ -300,7 +326,12 @@ def attacked_when_defended(concept):
 
 SIGNS = [c for c in sign_cells() if there([f"{OUT}/signs/{c}/accuracy.parquet"])]
 if not SIGNS and CONCEPTS:
-    raise WorkflowError("no attack of the study is measured yet")
+    raise WorkflowError(
+        "no attack of the study is measured yet"
+        if PARTIAL
+        else "the study erases concepts, but attacks none without a defence, which all of its tables "
+        "compare with: add a block with `variants: [pruned]` and no `defences`"
+    )
 DEFENDED = [c for c in defended() if there([f"{OUT}/detectability/{c}/detectability.parquet"])]
 if DEFENDED and (flat := models.constant(LAYERS)):
     raise WorkflowError(
@@ -323,10 +354,37 @@ def refuse_other_layout():
 
 def refuse_read_only():
     """Before any job, rather than at the end of each."""
-    there = next(f for f in (Path(OUT), *Path(OUT).parents) if f.exists())
-    if not os.access(there, os.W_OK):
+    folder = next(f for f in (Path(OUT), *Path(OUT).parents) if f.exists())
+    if not os.access(folder, os.W_OK):
         raise WorkflowError(
-            f"{there.resolve()} cannot be written to, so no result can be kept there"
+            f"{folder.resolve()} cannot be written to, so no result can be kept there"
+        )
+
+
+def refuse_other_checkpoints():
+    """What was not pruned from this model, or not pruned alone, tells no mask."""
+    weights = models.read_weights(LAYERS) if CHECKPOINTS else {}
+    for concept, path in CHECKPOINTS.items():
+        try:
+            found = checkpoints.masks(path, LAYERS, weights)
+        except (OSError, ValueError) as error:
+            raise WorkflowError(f"erasers.checkpoint: {concept}: {error}") from None
+        if not any(mask.any() for mask in found.values()):
+            raise WorkflowError(
+                f"erasers.checkpoint: {concept}: no weight of the layers under attack is zero in "
+                f"{path}, so what was erased is unknown: neither signs nor a defence can be "
+                f"measured. `layers` says which layers are under attack (here {FAMILY})"
+            )
+
+
+def refuse_second_driver():
+    """Of one study. Jobs, and Snakemakes that a run starts itself, take no lock; nor do looks."""
+    targets = set(workflow.dag_settings.targets)
+    if not workflow.execution_settings.lock or (targets and targets <= LOOKS):
+        return
+    if not dag.hold(Path(OUT)):
+        raise WorkflowError(
+            f"a run is at work on {OUT}: let it end, or ask `snakemake status` how far it is"
         )
 
 

@@ -15,6 +15,15 @@ from regrowth.solvers.problem import Problem
 SHAPES = [(12, 40), (40, 12), (24, 60)]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Matrices as small as these gain nothing from a second, and wait for it on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def problem(shape, seed=0, share=0.15, rank=4):
     rng = np.random.default_rng(seed)
     low = rng.normal(size=(shape[0], rank)) @ rng.normal(size=(rank, shape[1]))

@@ -26,6 +26,11 @@ def test_one_k_more_computes_only_that_k(changed):
     assert planned == {"revive": 1, "generate": 1, "score": JUDGES} | END
 
 
+def test_one_layer_alone_computes_only_that_variant(changed):
+    planned = changed(lambda s: s["sweep"][0].update(layers_alone=[3]))
+    assert planned == {"revive": 1, "generate": 1, "score": JUDGES} | END
+
+
 def test_one_sigma_more_computes_only_that_sigma(changed):
     planned = changed(lambda s: s["sweep"][1]["sigmas"].append(2.0))
     new = {"defend": 1, "detect": 1, "complete": 1, "revive": 1, "detectability": 1}

@@ -1,12 +1,19 @@
 """The whole DAG on the smoke study: what it makes, and what it refuses."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
 import pytest
+import yaml
 from regrowth import keys
 from road import ROOT
+from safetensors.numpy import load_file, save_file
 
 
 def test_scores_open_as_one_table(smoke):
@@ -71,6 +78,72 @@ def test_solves_say_whether_they_converged(smoke):
 def test_another_layout_is_refused(changed):
     with pytest.raises(AssertionError, match="put them back, or give the study another name"):
         changed(lambda s: s.update(layers_per_job=4))
+
+
+def test_a_layer_alone_gets_its_part_of_the_attack(spare):
+    """The patch of a layer alone is the whole attack's of that layer, and nothing else."""
+    spare.config["sweep"][0]["layers_alone"] = [3]
+    spare.write(spare.config)
+    (whole,) = spare.out.glob("patches/concept=church/**/defence=none/**/variant=revived/**/*.s*")
+    single = Path(str(whole).replace("variant=revived", "variant=layer03"))
+    spare.run(str(single.relative_to(spare.folder)))
+    layer = list(yaml.safe_load((spare.out / "model.yaml").read_text())["layers"])[3]
+    part, every = load_file(single), load_file(whole)
+    assert part and all(name.startswith(layer) for name in part)
+    for name in (name for name in every if name.startswith(layer)):
+        np.testing.assert_array_equal(part.pop(name), every[name])
+    assert not part
+
+
+def test_a_checkpoint_that_was_pruned_elsewhere_is_attacked_alike(spare):
+    """What ConceptPrune made here, given as a whole UNet: the same mask, the same patch."""
+    (released,) = spare.out.glob("released/concept=church/**/defence=none/**/part=*.safetensors")
+    unet = load_file(ROOT / "resources/demo/model/unet/diffusion_pytorch_model.safetensors")
+    given = spare.folder / "pruned.safetensors"
+    save_file(unet | load_file(released), given)
+    spare.config["erasers"]["checkpoint"] = {"church": str(given)}
+    spare.config["sweep"][0] |= {"erasers": ["conceptprune", "checkpoint"], "concepts": ["church"]}
+    spare.write(spare.config)
+    (patch,) = spare.out.glob("patches/concept=church/**/defence=none/**/variant=revived/**/*.s*")
+    other = Path(str(patch).replace("eraser=conceptprune", "eraser=checkpoint"))
+    mask = next(spare.out.glob("masks/concept=church/**/part=*.safetensors"))
+    spare.run(str(other.relative_to(spare.folder)))
+    assert other.read_bytes() == patch.read_bytes()
+    twin = Path(str(mask).replace("eraser=conceptprune", "eraser=checkpoint"))
+    np.testing.assert_equal(load_file(twin), load_file(mask))
+    save_file(unet, given)
+    told = spare.run(str(other.relative_to(spare.folder)), good=False)
+    assert "so what was erased is unknown" in told and "Traceback" not in told
+
+
+def test_a_checkpoint_that_is_not_named_is_asked_for(changed):
+    with pytest.raises(AssertionError, match="none is named: church: a model directory"):
+        changed(lambda s: s["sweep"][0].update(erasers=["checkpoint"], concepts=["church"]))
+
+
+def test_a_layer_that_is_not_there_and_a_study_without_an_attack_are_refused(changed):
+    with pytest.raises(AssertionError, match="no layer 16; the model's 16 attacked layers are"):
+        changed(lambda s: s["sweep"][0].update(layers_alone=[16]))
+    with pytest.raises(AssertionError, match="add a block with `variants: .pruned.` and no `def"):
+        changed(lambda s: s.update(sweep=s["sweep"][1:2]))
+
+
+def test_clean_waits_for_a_run(spare):
+    """However often was looked at it; and a driver that was killed is waited for no more."""
+    left = spare.out / "left.txt"
+    left.write_text("")
+    driver = "import sys, time; from regrowth import dag; from pathlib import Path\n"
+    driver += "print(dag.hold(Path(sys.argv[1])), flush=True); time.sleep(600)"
+    scripts = {"PYTHONPATH": str(ROOT / "workflow_scripts")}
+    command = [sys.executable, "-c", driver, str(spare.out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | scripts) as other:
+        assert other.stdout.readline() == b"True\n"
+        spare.run("status")
+        assert "a run is at work on results/smoke" in spare.run("clean", good=False)
+        other.kill()
+    assert left.exists()
+    spare.run("clean")
+    assert not left.exists()
 
 
 def test_mistakes_stop_everything_with_a_line_each(changed):

@@ -4,6 +4,8 @@ import re
 from itertools import product
 
 NONE = "none"
+#: The file in a study's folder that its driver holds a lock on.
+DRIVER = ".driver"
 
 #: The keys that name a released model: what the attacker is given.
 RELEASED = ("concept", "eraser", "defence", "sigma", "weight_seed")
@@ -16,6 +18,9 @@ FIXED = (NONE, "decoy")
 #: Magnitudes that are drawn at random, and so depend on the weight seed; an oracle's "pretrained"
 #: draws its signs.
 DRAWN = ("sample", "layer-sample", "pretrained")
+
+#: What a variant is called that is revived in one layer alone.
+ALONE = r"layer\d\d+"
 
 #: What the oracles are called: what of them is the pretrained model's, then what is not.
 ORACLES = {
@@ -64,9 +69,25 @@ def _attacks(block, variant: str) -> list[dict[str, str]]:
         return [{"magnitude": kind} for kind in block.oracles]
     if variant != "revived":
         return [{}]
-    names = ("detector", "solver", "K", "magnitude")
-    values = product(block.detectors, block.solvers, map(number, block.K), block.magnitudes)
+    names = ("variant", "detector", "solver", "K", "magnitude")
+    where = [variant, *map(alone, block.layers_alone)]
+    values = product(where, block.detectors, block.solvers, map(number, block.K), block.magnitudes)
     return [dict(zip(names, some)) for some in values]
+
+
+def alone(layer: int) -> str:
+    """What a variant is called that is revived in one layer alone, by its number: "layer07"."""
+    return f"layer{layer:02d}"
+
+
+def layer_of(variant: str) -> int:
+    """The number of the one layer that is revived: 7 of "layer07"."""
+    return int(variant.removeprefix("layer"))
+
+
+def kind(variant: str) -> str:
+    """A variant's name, or "alone" for any that is revived in one layer alone."""
+    return "alone" if re.fullmatch(ALONE, variant) else variant
 
 
 def variants(sweep, weight_seed: int) -> list[tuple[dict[str, str], tuple[str, ...]]]:
@@ -105,12 +126,14 @@ def label(variant: dict[str, str]) -> str:
     name = variant["variant"]
     if name == "oracle":
         name = ORACLES[variant["magnitude"]]
-    if name == "revived":
+    if kind(name) in ("revived", "alone"):
         name = f"{variant['magnitude']} K={variant['K']}"
         if variant["solver"] != "nuclear":
             name += f" ({variant['solver']})"
         if variant["detector"] not in ("zeros", NONE):
             name += f" at {variant['detector']}"
+        if variant["variant"] != "revived":
+            name += f", layer {layer_of(variant['variant'])} alone"
     if variant["defence"] != NONE:
         name += f", {variant['defence']} {variant['sigma']}"
     return name

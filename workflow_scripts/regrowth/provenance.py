@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -82,10 +83,8 @@ def file_digest(file: Path, cache: Path) -> str:
     known[str(file.resolve())] = [stamp, value]
     from regrowth.store import write_text
 
-    try:
+    with suppress(OSError):  # somebody else's results may be read
         write_text(cache, json.dumps(known, indent=1))
-    except OSError:  # somebody else's results may be read
-        pass
     return value
 
 

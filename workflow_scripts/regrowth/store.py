@@ -30,8 +30,8 @@ class Damaged(Exception):
     def __init__(self, file: Path, why: str):
         self.why = why
         super().__init__(
-            f"{file} is damaged ({why}). It was set aside; "
-            f"`snakemake {file}` makes it anew, and then the run goes on"
+            f"{file} is damaged ({why}). It was set aside; `snakemake {file}`, with the study's "
+            f"own --configfile, makes it anew, and then the run goes on"
         )
 
 
