@@ -31,10 +31,28 @@ def test_a_seed_is_a_key_only_where_something_is_drawn():
     all_ = [cell for cell, _ in keys.variants(STUDY.sweep, 7)]
     cells = {keys.label(c): c for c in all_ if c["concept"] == "church"}
     seeds = {name: cell["weight_seed"] for name, cell in cells.items()}
-    assert seeds["sample K=0.3"] == seeds["pruned, gaussian 1.0"] == "7"
+    assert seeds["sample K=0.3, draw 7"] == seeds["pruned, gaussian 1.0, draw 7"] == "7"
     assert seeds["max K=0.6"] == seeds["pruned"] == "none"
-    assert keys.released_of(cells["sample K=0.3"])["weight_seed"] == "none"
-    assert keys.released_of(cells["pruned, gaussian 1.0"])["weight_seed"] == "7"
+    assert keys.released_of(cells["sample K=0.3, draw 7"])["weight_seed"] == "none"
+    assert keys.released_of(cells["pruned, gaussian 1.0, draw 7"])["weight_seed"] == "7"
+
+
+def test_every_draw_of_a_fill_is_a_variant():
+    block = Block(
+        concepts=["church"],
+        variants=["pruned", "revived"],
+        defences=["none", "flip", "decoy"],
+        sigmas=[1.0],
+        weight_seeds=[0, 1],
+        K=[0.6],
+        magnitudes=["max"],
+    )
+    cells = [cell for cell, _ in keys.variants([block], 7)]
+    seeds = [(c["defence"], c["variant"], c["weight_seed"]) for c in cells]
+    drawn = [("flip", variant, seed) for seed in "01" for variant in ("pruned", "revived")]
+    still = [(d, v, "none") for d in ("none", "decoy") for v in ("pruned", "revived")]
+    assert sorted(seeds) == sorted(drawn + still)
+    assert "max K=0.6, flip 1.0, draw 1" in map(keys.label, cells)
 
 
 def test_a_variant_named_twice_is_judged_on_what_either_block_asks_for():

@@ -83,7 +83,7 @@ def test_the_advice_is_a_sentence_to_act_on():
     accuracy, detectability = study()
     told = advice(tradeoff(accuracy, detectability))
     assert told.startswith("church: the best defence tried is gaussian at sigma 1.0, with too few")
-    assert "that it holds: the strongest of 2 attacks" in told
+    assert "that it holds as drawn with seed 0: the strongest of 2 attacks" in told
     assert "regrows 0.20 [" in told and "undefended 0.95" in told
     assert "0.86 (undefended 0.90)" in told
     gaussian = (accuracy["sigma"] == "1.0") & (accuracy["defence"] == "gaussian")
@@ -92,7 +92,9 @@ def test_the_advice_is_a_sentence_to_act_on():
     weak = gaussian & (accuracy["variant"] == "revived") & (accuracy["role"] == "erased")
     accuracy.loc[weak, ["hits", "rate"]] = 5, 0.05
     told = advice(tradeoff(accuracy, detectability))
-    assert told.startswith("church: release it with gaussian at sigma 1.0, which holds: the strong")
+    assert told.startswith(
+        "church: release it with gaussian at sigma 1.0, which holds as drawn with seed 0"
+    )
 
 
 def test_many_concepts_are_advised_on_together():
@@ -104,11 +106,47 @@ def test_many_concepts_are_advised_on_together():
     told = advice(pd.concat([some.assign(concept=c) for c, some in named.items()]))
     assert told == (
         "Church and gas pump: the best defence tried is gaussian at sigma 1.0, with too few "
-        "pictures to say that it holds (the strongest attacks regrow 0.20, undefended 0.95). "
-        "Release french horn and racket with gaussian at sigma 3.0, which holds (the strongest "
-        "attacks regrow 0.03, undefended 0.95). Candle: no defence tried holds; the best is decoy "
-        "at sigma 1.0 (the strongest attacks regrow 0.60, undefended 0.95)."
+        "pictures to say that it holds as drawn with seed 0 (the strongest attacks regrow 0.20, "
+        "undefended 0.95). "
+        "Release french horn and racket with gaussian at sigma 3.0, which holds as drawn "
+        "with seed 0 (the strongest attacks regrow 0.03, undefended 0.95). Candle: "
+        "no defence tried holds; the best is decoy at sigma 1.0 (the strongest attacks regrow "
+        "0.60, undefended 0.95)."
     )
+
+
+def test_of_several_draws_the_worst_counts():
+    accuracy, detectability = study()
+    again = accuracy[accuracy["sigma"] == "1.0"].query("defence == 'gaussian'").copy()
+    again["weight_seed"] = "1"
+    attacked = (again["variant"] == "revived") & (again["role"] == "erased")
+    again.loc[attacked, ["hits", "rate"]] = [[55, 0.55], [10, 0.1]]
+    again.loc[(again["variant"] == "pruned") & (again["role"] == "erased"), "rate"] = 0.05
+    once = tradeoff(accuracy, detectability)
+    twice = tradeoff(pd.concat([accuracy, again], ignore_index=True), detectability)
+    assert len(once) == len(twice)
+    row = twice[twice["recommended"]].squeeze()
+    assert (row["defence"], row["sigma"], row["draws"]) == ("gaussian", "1.0", 2)
+    assert (row["attacks"], row["revival"], row["weight_seed"]) == (4, 0.55, "1")
+    assert row["erased"] == pytest.approx(0.07), "the mean of .09 and .05"
+    assert (row["low"], row["high"]) == pytest.approx(
+        proportion_confint(55, 100, 0.05 / 4, "wilson")
+    )
+    assert row["holds"] == "no" and once.set_index("sigma").loc["1.0", "holds"].iloc[0] != "no"
+    assert "the strongest of 4 attacks (max K=0.6 at smallest-0.02, draw 1)" in advice(twice)
+
+
+def test_what_was_drawn_less_often_is_not_recommended():
+    accuracy, detectability = study()
+    lucky = accuracy[accuracy["sigma"] == "1.0"].query("defence == 'gaussian'").copy()
+    lucky["defence"] = "row"
+    lucky.loc[lucky["variant"] == "revived", ["hits", "rate"]] = 1, 0.01
+    again = accuracy[accuracy["defence"] == "gaussian"].assign(weight_seed="1")
+    table = tradeoff(pd.concat([accuracy, lucky]), detectability)
+    assert table.loc[table["recommended"], "defence"].item() == "row"
+    assert "which holds as drawn with seed 0" in advice(table)
+    table = tradeoff(pd.concat([accuracy, lucky, again], ignore_index=True), detectability)
+    assert table.loc[table["recommended"], "defence"].item() == "gaussian"
 
 
 def test_a_defence_that_nobody_attacked_is_neither_good_nor_bad():

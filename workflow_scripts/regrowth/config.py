@@ -98,6 +98,11 @@ class Block(Strict):
         "layer's kept weights; gaussian-absolute: as it is; row, flip: times the kept weights that "
         "are drawn; decoy: zeroed weights for each erased one",
     )
+    weight_seeds: list[Seed] = Field(
+        [],
+        description="draws of a defence's fills and of the magnitudes that are drawn; empty: the "
+        "study's weight_seed",
+    )
     variants: Annotated[
         list[Literal["pruned", "quant4", "nf4", "revived", "oracle"]], Field(min_length=1)
     ]

@@ -276,7 +276,8 @@ def detectability(table: pd.DataFrame, half_width: float) -> Figure:
 
 
 def roc(table: pd.DataFrame) -> Figure:
-    """Every detector's ROC over all layers, a panel a defence and sigma, the mean over concepts."""
+    """Every detector's ROC over all layers, a panel a defence and sigma, the mean over concepts
+    and draws."""
     pooled = table[table["layer"] == "all"]
     cells = list(pooled[["defence", "sigma"]].drop_duplicates().itertuples(index=False))
     columns = min(len(cells), 4)

@@ -45,20 +45,23 @@ def number(value: float) -> str:
 def variants_of(block, weight_seed: int) -> list[dict[str, str]]:
     """Every variant of one block of the sweep (`config.Block`), as key → value."""
     cells = []
-    for concept, eraser, defence in product(block.concepts, block.erasers, block.defences):
+    seeds = map(str, block.weight_seeds or [weight_seed])
+    for concept, eraser, defence, seed in product(
+        block.concepts, block.erasers, block.defences, seeds
+    ):
         for sigma in [None] if defence == NONE else block.sigmas:
             released = {
                 "concept": slug(concept),
                 "eraser": eraser,
                 "defence": defence,
                 "sigma": NONE if sigma is None else number(sigma),
-                "weight_seed": NONE if defence in FIXED else str(weight_seed),
+                "weight_seed": NONE if defence in FIXED else seed,
             }
             for variant in block.variants:
                 for attack in _attacks(block, variant):
                     cell = PRETRAINED | released | {"variant": variant} | attack
                     if cell["magnitude"] in DRAWN:
-                        cell["weight_seed"] = str(weight_seed)
+                        cell["weight_seed"] = seed
                     cells.append(cell)
     return cells
 
@@ -136,4 +139,9 @@ def label(variant: dict[str, str]) -> str:
             name += f", layer {layer_of(variant['variant'])} alone"
     if variant["defence"] != NONE:
         name += f", {variant['defence']} {variant['sigma']}"
-    return name
+    return name + drawn(variant["weight_seed"])
+
+
+def drawn(weight_seed: str) -> str:
+    """The end of a label, for every draw but the first: ", draw 1"."""
+    return "" if weight_seed in (NONE, "0") else f", draw {weight_seed}"

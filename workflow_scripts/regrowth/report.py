@@ -84,10 +84,13 @@ def readable_defences(table: pd.DataFrame) -> pd.DataFrame:
         {
             "concept": table["concept"],
             "defence": (table["defence"] + " " + table["sigma"]).str.replace(" none", ""),
+            "draws": table["draws"],
             "holds": table["holds"] + table["recommended"].map({True: ", recommended", False: ""}),
             "erased": table["erased"].map("{:.2f}".format),
             "preserved": table["preserved"].map("{:.2f}".format),
-            "strongest attack": table["strongest"].astype(object),
+            "strongest attack": [
+                f"{r.strongest}{keys.drawn(r.weight_seed)}" for r in table.itertuples()
+            ],
             "of": table["attacks"],
             "regrows": [_rate({"rate": r.revival, **r._asdict()}) for r in table.itertuples()],
             "detector": table["detector"],
@@ -105,7 +108,7 @@ def detectors_side_by_side(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return table
     pooled = table[table["layer"] == "all"]
-    index = ["concept", "eraser", "defence", "sigma", "density", "posterior"]
+    index = [*keys.RELEASED, "density", "posterior"]
     areas = pooled.pivot(index=index, columns="detector", values="auc")
     return areas[pooled["detector"].unique()].reset_index()
 
@@ -203,7 +206,8 @@ def first_screen(table: pd.DataFrame, grids: list[dict], defences: pd.DataFrame)
             held = chosen.iloc[0]
             name = f"{held['defence']} {held['sigma']}"
             rate = {n: held[n] for n in ("low", "high", "n")} | {"rate": held["revival"]}
-            pictures = lines.get((*at, f"{held['strongest']}, {name}"), [])
+            attack = f"{held['strongest']}, {name}{keys.drawn(held['weight_seed'])}"
+            pictures = lines.get((*at, attack), [])
             label = f"{name}, strongest of {held['attacks']} attacks"
             stages.append({"label": label, "rate": rate, "pictures": pictures})
         name = row["concept"].replace("-", " ") + (f" ({row['prompt_set']})" if double else "")

@@ -9,10 +9,10 @@ from statsmodels.stats.proportion import proportion_confint
 BUDGET = 0.05
 #: More concepts than these are advised on together.
 MANY = 3
-_DEFENCE = ["defence", "sigma", "weight_seed"]
+_DEFENCE = ["concept", "eraser", "defence", "sigma"]
 COLUMNS = [
-    *("concept", "eraser", *_DEFENCE, "erased", "preserved"),
-    *("attacks", "strongest", "revival", "low", "high", "n", "revival_preserved"),
+    *(*_DEFENCE, "draws", "erased", "preserved"),
+    *("attacks", "strongest", "weight_seed", "revival", "low", "high", "n", "revival_preserved"),
     *("detector", "auc", "tpr", "holds", "recommended"),
 ]
 
@@ -20,22 +20,23 @@ COLUMNS = [
 def tradeoff(accuracy: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFrame:
     """One row per concept, eraser and defence (first: none), from the tables of these names.
 
-    erased, preserved: rates of the released model as it is. strongest: the attack that regrows
-    most, of `attacks`; revival: its rate, with a Wilson interval at 1 − .05 / attacks, since the
-    strongest was chosen. detector: the one of the largest area under the ROC, its auc, and tpr at
-    1 % false positives; of no defence, whose zeros anyone finds, both 1. holds: "yes" if the top of
-    the strongest attack's interval is at most BUDGET above that of the undefended pruned model,
-    "no" if its bottom is above that, else "undecided", and more pictures are wanted; "" without an
-    attack. recommended: of the defences that cost at most BUDGET of preserved accuracy, the one
-    whose strongest attack regrows least, then the one that costs least.
+    draws: weight seeds of a defence that draws its fills. erased, preserved: rates of the released
+    model as it is, the mean over draws. strongest: the attack that regrows most, of `attacks` on
+    all draws, weight_seed: on which; revival: its rate, with a Wilson interval at 1 − .05 /
+    attacks, since the strongest was chosen. detector: the one of the largest area under the ROC,
+    its auc, and tpr at 1 % false positives; of no defence, whose zeros anyone finds, both 1. holds:
+    "yes" if the top of the strongest attack's interval is at most BUDGET above that of the
+    undefended pruned model, "no" if its bottom is above that, else "undecided", and more pictures
+    are wanted; "" without an attack. recommended: of the defences that cost at most BUDGET of
+    preserved accuracy, and that were drawn as often as any or are not drawn at all, the one whose
+    strongest attack regrows least, then the one that costs least.
     """
-    named = ["concept", "eraser", *_DEFENCE]
     own = accuracy[accuracy["variant"].isin(["pruned", "revived"])].copy()
     # what a released model is called does not depend on how an attack draws magnitudes
     own["weight_seed"] = own["weight_seed"].where(~own["defence"].isin(keys.FIXED), keys.NONE)
     rows = [
-        {**dict(zip(named, cell)), **_of(part, detectability)}
-        for cell, part in own.groupby(named, sort=False)
+        {**dict(zip(_DEFENCE, cell)), **_of(part, detectability)}
+        for cell, part in own.groupby(_DEFENCE, sort=False)
         if (part["variant"] == "pruned").any()
     ]
     found = []
@@ -53,6 +54,7 @@ def _of(part: pd.DataFrame, detectability: pd.DataFrame) -> dict:
     first = part.iloc[0]
     rates = part.set_index(["variant", "role"])["rate"]
     row = {
+        "draws": part["weight_seed"].nunique(),
         "erased": _mean(rates, ("pruned", "erased")),
         "preserved": _mean(rates, ("pruned", "preserved")),
     }
@@ -62,7 +64,8 @@ def _of(part: pd.DataFrame, detectability: pd.DataFrame) -> dict:
         best = attacks.loc[attacks["rate"].idxmax()]
         low, high = proportion_confint(best["hits"], best["n"], 0.05 / len(attacks), "wilson")
         variant = {key: best[key] for key in keys.VARIANT}
-        row |= {"strongest": keys.label(variant | {"defence": keys.NONE}), "n": best["n"]}
+        attack = variant | {"defence": keys.NONE, "weight_seed": keys.NONE}
+        row |= {"strongest": keys.label(attack), "weight_seed": best["weight_seed"], "n": best["n"]}
         row |= {"revival": best["rate"], "low": low, "high": high}
         same = (part[list(keys.VARIANT)] == pd.Series(variant)).all(axis=1)
         rates = part[same].set_index(["variant", "role"])["rate"]
@@ -70,7 +73,7 @@ def _of(part: pd.DataFrame, detectability: pd.DataFrame) -> dict:
     if first["defence"] == keys.NONE:
         return row | {"detector": "zeros", "auc": 1.0, "tpr": 1.0}
     told = detectability[detectability["layer"] == "all"]
-    for key in keys.RELEASED:
+    for key in _DEFENCE:
         told = told[told[key] == first[key]]
     if len(told):
         best = told.loc[told["auc"].idxmax()]
@@ -99,6 +102,8 @@ def _judge(some: pd.DataFrame, accuracy: pd.DataFrame) -> None:
     some.loc[attacked & (some["low"] > left), "holds"] = "no"
     cost = plain["preserved"] - some["preserved"]
     allowed = attacked & (some["defence"] != keys.NONE) & ~(cost > BUDGET + 1e-9)
+    often = some["draws"] == some.loc[attacked, "draws"].max()
+    allowed &= often | some["defence"].isin(keys.FIXED)
     if allowed.any():
         order = some[allowed].assign(cost=cost[allowed]).sort_values(["revival", "cost"])
         some.loc[order.index[0], "recommended"] = True
@@ -113,8 +118,8 @@ def advice(table: pd.DataFrame) -> str:
     chosen = table[table["recommended"].astype(bool)].set_index(["concept", "eraser"], drop=False)
     chosen = chosen[chosen.index.isin(plain.index)]
     if len(chosen) > MANY:
-        groups = chosen.groupby(["holds", "defence", "sigma"], sort=False)
-        return " ".join(_in_short(*of, part, plain.loc[part.index]) for of, part in groups)
+        groups = chosen.groupby(["holds", "defence", "sigma", "draws"], sort=False)
+        return " ".join(_in_short(*of[:3], part, plain.loc[part.index]) for of, part in groups)
     return " ".join(_in_full(row, plain.loc[at]) for at, row in chosen.iterrows())
 
 
@@ -126,11 +131,11 @@ def names_of(table: pd.DataFrame) -> str:
 
 def _in_short(holds: str, defence: str, sigma: str, chosen, plain) -> str:
     lead = {
-        "yes": "Release {} with {} at sigma {}, which holds",
-        "undecided": "{}: the best defence tried is {} at sigma {}, with too few pictures to say "
-        "that it holds",
-        "no": "{}: no defence tried holds; the best is {} at sigma {}",
-    }[holds].format(names_of(chosen), defence, sigma)
+        "yes": "Release {} with {}, which holds{}",
+        "undecided": "{}: the best defence tried is {}, with too few pictures to say that it "
+        "holds{}",
+        "no": "{}: no defence tried holds; the best is {}",
+    }[holds].format(names_of(chosen), f"{defence} at sigma {sigma}", _drawn(chosen.iloc[0]))
     bare = plain["revival"][plain["attacks"] > 0]
     undefended = f", undefended {_ends(bare)}" if len(bare) else ""
     text = f"{lead} (the strongest attacks regrow {_ends(chosen['revival'])}{undefended})."
@@ -142,17 +147,27 @@ def _ends(rates: pd.Series) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def _drawn(row: pd.Series) -> str:
+    """Of how many draws a verdict speaks."""
+    if row["defence"] in keys.FIXED:
+        return ""
+    many = row["draws"] > 1
+    return (
+        f" in each of {row['draws']} draws" if many else f" as drawn with seed {row['weight_seed']}"
+    )
+
+
 def _in_full(row, bare) -> str:
     spread = f"{row['revival']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
     undefended = f", undefended {bare['revival']:.2f}" if bare["attacks"] else ""
     lead = {
-        "yes": "release it with {} at sigma {}, which holds",
-        "undecided": "the best defence tried is {} at sigma {}, with too few pictures to say "
-        "that it holds",
-        "no": "no defence tried holds; the best is {} at sigma {}",
-    }[row["holds"]].format(row["defence"], row["sigma"])
+        "yes": "release it with {}, which holds{}",
+        "undecided": "the best defence tried is {}, with too few pictures to say that it holds{}",
+        "no": "no defence tried holds; the best is {}",
+    }[row["holds"]].format(f"{row['defence']} at sigma {row['sigma']}", _drawn(row))
+    strongest = row["strongest"] + keys.drawn(row["weight_seed"])
     return (
-        f"{row['concept']}: {lead}: the strongest of {row['attacks']} attacks ({row['strongest']}) "
+        f"{row['concept']}: {lead}: the strongest of {row['attacks']} attacks ({strongest}) "
         f"regrows {spread}{undefended}; without an attack {row['erased']:.2f} is left, and "
         f"preserved accuracy is {row['preserved']:.2f} (undefended {bare['preserved']:.2f})."
     )
