@@ -54,6 +54,13 @@ def test_two_jobs_have_a_device_each_and_the_third_waits_for_one(start):
     assert third.stdout.readline().strip() == got[second]
 
 
+def test_a_gpu_is_asked_for_in_either_way_of_a_cluster():
+    for resources in ({"gpu": 1}, {"gpu": 0, "gres": "gpu:1"}, {"gres": "gpu:a100:1"}):
+        assert devices.asked_for(resources)
+    for resources in ({}, {"gpu": 0}, {"gpu": 0, "gres": "shard:1"}):
+        assert not devices.asked_for(resources)
+
+
 def test_a_job_that_asks_for_none_sees_none(start):
     job = start(wanted=False, **TWO)
     assert [job.stdout.readline().strip() for _ in range(2)] == ["", ""]

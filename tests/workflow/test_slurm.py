@@ -33,6 +33,8 @@ class OnCluster(Road):
         at = known.index("--cores")
         here = ["--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "2"]
         here += ["--default-resources", "slurm_partition=debug", "--slurm-no-account"]
+        # one rule asks as sites want it that have no --gpus
+        here += ["--set-resources", "calibrate:gpu=0", "calibrate:gres=gpu:1"]
         return [*known[:at], *here, *known[at + 2 :]]
 
     def start(self) -> subprocess.Popen:
@@ -100,6 +102,10 @@ def test_the_cluster_makes_the_tables_of_one_machine(cluster, tmp_path, study, l
     for stage in ("scores", "signs", "tables"):
         assert road.bytes_of(stage) == local.bytes_of(stage)
     jobs = cluster.ask("scontrol", "show", "job").split("JobId=")[1:]
-    for rule, wants in {"calibrate": True, "generate": True, "signs": False}.items():
+    asked = {"calibrate": "TresPerNode=gres:gpu:1", "generate": "TresPerJob=gres:gpu:1"}
+    for rule, how in (asked | {"signs": None}).items():
         own = [job for job in jobs if f"Comment=rule_{rule}_" in job]
-        assert own and all(("TresPerJob=gres:gpu:1" in job) == wants for job in own)
+        assert own and all(("gres:gpu" in job) == bool(how) for job in own)
+        assert all(how in job for job in own if how)
+        logs = [file.read_text() for file in road.out.glob(f"logs/{rule}/**/*.log")]
+        assert logs and all((" INFO GPU " in log) == bool(how) for log in logs)

@@ -23,6 +23,11 @@ def numbers() -> list[str]:
     return [str(i) for i in range(len(list(DRIVER.iterdir())))] if DRIVER.is_dir() else []
 
 
+def asked_for(resources) -> bool:
+    """Whether a rule's resources name a GPU: as `gpu`, or as `gres` for clusters without that."""
+    return bool(resources.get("gpu")) or "gpu" in str(resources.get("gres", ""))
+
+
 def claim(wanted: bool) -> str:
     """Let CUDA see one free device, or none if none is wanted; say which ("" for none or unknown).
 

@@ -92,7 +92,8 @@ def start(snakemake) -> Job:
         logging.error("%s", value, exc_info=(kind, value, trace))
 
     sys.excepthook = uncaught
-    devices.claim(bool(snakemake.resources.get("gpu")))
+    if given := devices.claim(devices.asked_for(snakemake.resources)):
+        logging.info("GPU %s", given)
     told = snakemake.params
     planned = told.get("model") or dict(told.get("sampling") or {}).get("model")
     return Job(*load_study(dict(snakemake.config), ROOT, files=False), planned)
