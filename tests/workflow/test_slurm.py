@@ -31,10 +31,10 @@ class OnCluster(Road):
         known = super().command(*args)
         known[known.index(str(ROOT / "profiles" / "default"))] = str(ROOT / "profiles" / "slurm")
         at = known.index("--cores")
-        here = ["--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "2"]
-        here += ["--default-resources", "slurm_partition=debug", "--slurm-no-account"]
         # one rule asks as sites want it that have no --gpus
-        here += ["--set-resources", "calibrate:gpu=0", "calibrate:gres=gpu:1"]
+        here = ["--set-resources", "calibrate:gpu=0", "calibrate:gres=gpu:1"]
+        here += ["--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "2"]
+        here += ["--default-resources", "slurm_partition=debug", "--slurm-no-account"]
         return [*known[:at], *here, *known[at + 2 :]]
 
     def start(self) -> subprocess.Popen:
