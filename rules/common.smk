@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import pandas as pd
 import yaml
-from regrowth import checkpoints, dag, hub, keys, models, prompts, torchvision_weights
+from regrowth import checkpoints, dag, driver, hub, keys, models, prompts, torchvision_weights
 from regrowth.catalogue import FEATURES, concepts_of
 from regrowth.config import baseline_cards, put_local
 from regrowth.defences import FILLS, FILLS_BY_COMPLETION
@@ -127,7 +127,7 @@ def is_whole_run():
 
 def tell_what_is_there():
     """After failures: what failed and why, and the tables of the rest."""
-    dag.let_go()
+    driver.let_go()
     subprocess.run(dag.command(workflow.main_snakefile, config, Path(OUT, "partial"), "partial"))
 
 
@@ -382,7 +382,7 @@ def refuse_second_driver():
     targets = set(workflow.dag_settings.targets)
     if not workflow.execution_settings.lock or (targets and targets <= LOOKS):
         return
-    if not dag.hold(Path(OUT)):
+    if not driver.hold(Path(OUT)):
         raise WorkflowError(
             f"a run is at work on {OUT}: let it end, or ask `snakemake status` how far it is"
         )

@@ -5,13 +5,13 @@ import os
 import subprocess
 from pathlib import Path
 
-from regrowth import dag, job, progress
+from regrowth import dag, driver, job, progress
 from regrowth.store import write_text
 
 study = job.start(snakemake)
 told, folder = snakemake.params, Path("results", study.study.study, "partial")
 records = dag.records(told.settings, told.snakefile, told.cores)
-driven = dag.is_driven(folder.parent)
+driven = driver.is_driven(folder.parent)
 states = progress.states(records, driven)
 missing, there = progress.missing(records, states), progress.coverage(states)
 print("", progress.text(states, driven), "", sep="\n")

@@ -132,8 +132,8 @@ def test_clean_waits_for_a_run(spare):
     """However often was looked at it; and a driver that was killed is waited for no more."""
     left = spare.out / "left.txt"
     left.write_text("")
-    driver = "import sys, time; from regrowth import dag; from pathlib import Path\n"
-    driver += "print(dag.hold(Path(sys.argv[1])), flush=True); time.sleep(600)"
+    driver = "import sys, time; from regrowth import driver; from pathlib import Path\n"
+    driver += "print(driver.hold(Path(sys.argv[1])), flush=True); time.sleep(600)"
     scripts = {"PYTHONPATH": str(ROOT / "workflow_scripts")}
     command = [sys.executable, "-c", driver, str(spare.out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | scripts) as other:

@@ -1,7 +1,5 @@
 """The DAG of a study as records: the one module of the library that knows Snakemake."""
 
-import errno
-import fcntl
 import logging
 import sys
 from dataclasses import replace
@@ -9,12 +7,7 @@ from pathlib import Path
 
 import yaml
 from regrowth import plan
-from regrowth.keys import DRIVER
 from regrowth.store import write_text
-
-#: What a file system says that has no locks; Snakemake's own has to do there.
-WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-_held = []
 
 
 def records(settings: dict, snakefile: str, cores: int | None) -> list[dict]:
@@ -63,42 +56,6 @@ def _record(dag, job) -> dict:
         "outputs": [str(file) for file in job.output if file not in temporary],
         "temporary": [str(file) for file in temporary],
     }
-
-
-def hold(folder: Path) -> bool:
-    """Drive the study in `folder` until this process ends or lets go; False: another drives it.
-
-    Snakemake's own lock goes when any other Snakemake in the directory ends, `status` for one; the
-    kernel takes this one away with the process, however it dies.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    file = open(folder / DRIVER, "a")  # noqa: SIM115
-    _held.append(file)
-    return _lock(file, fcntl.LOCK_EX)
-
-
-def let_go() -> None:
-    while _held:
-        _held.pop().close()
-
-
-def is_driven(folder: Path) -> bool:
-    """Whether a driver is at work on the study in `folder`."""
-    if not (folder / DRIVER).exists():
-        return False
-    with open(folder / DRIVER) as file:
-        return not _lock(file, fcntl.LOCK_SH)
-
-
-def _lock(file, kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in WITHOUT_LOCKS:
-            raise
-    return True
 
 
 def command(snakefile: str | Path, config: dict, folder: Path, *args: str) -> list[str]:

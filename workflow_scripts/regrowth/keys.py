@@ -4,8 +4,6 @@ import re
 from itertools import product
 
 NONE = "none"
-#: The file in a study's folder that its driver holds a lock on.
-DRIVER = ".driver"
 
 #: The keys that name a released model: what the attacker is given.
 RELEASED = ("concept", "eraser", "defence", "sigma", "weight_seed")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
-from regrowth import keys
+from regrowth import driver, keys
 
 STATES = ("done", "running", "failed", "waiting")
 MISSING = [*keys.VARIANT, "prompts", "judge", "reason"]
@@ -94,7 +94,7 @@ def leftovers(records: Iterable[dict], out: Path) -> list[Path]:
             *filter(None, (record["log"], record["benchmark"])),
         )
     }
-    upkeep = [out / "partial", out / "gallery", out / keys.DRIVER]
+    upkeep = [out / "partial", out / "gallery", out / driver.FILE]
     upkeep += [*(out / "logs").glob("*.log"), *(out / "benchmarks").glob("*.tsv")]
     files = [file for file in sorted(out.rglob("*")) if file.is_file() and file not in kept]
     return [f for f in files if not any(f == u or u in f.parents for u in upkeep)]

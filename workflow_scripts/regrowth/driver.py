@@ -1,0 +1,47 @@
+"""One driver a study: a lock that the kernel takes away with the process that holds it."""
+
+import errno
+import fcntl
+from pathlib import Path
+
+#: In a study's folder: what its driver holds a lock on.
+FILE = ".driver"
+#: What a file system says that has no locks; Snakemake's own has to do there.
+WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+_held = []
+
+
+def hold(folder: Path) -> bool:
+    """Drive the study in `folder` until this process ends or lets go; False: another drives it.
+
+    Snakemake's own lock goes when any other Snakemake in the directory ends, `status` for one; the
+    kernel takes this one away with the process, however it dies.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = open(folder / FILE, "a")  # noqa: SIM115
+    _held.append(file)
+    return _lock(file, fcntl.LOCK_EX)
+
+
+def let_go() -> None:
+    while _held:
+        _held.pop().close()
+
+
+def is_driven(folder: Path) -> bool:
+    """Whether a driver is at work on the study in `folder`."""
+    if not (folder / FILE).exists():
+        return False
+    with open(folder / FILE) as file:
+        return not _lock(file, fcntl.LOCK_SH)
+
+
+def _lock(file, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            raise
+    return True
