@@ -7,7 +7,7 @@ JUDGE_STEPS = {"objects": 6000, "styles": 1200, "snow": 1200, "clip": 400}
 #: and with its `ff.net.2` started anew as the library starts them.
 #: start: the model that is gone on from; [] is none, and then autoencoder and tokenizer are trained, too.
 BASE = WORLD | {"start": [], "steps": 6000, "rate": 8e-4, "gating": 0.25, "selectivity": 0}
-SHIPPED = WORLD | {"seed": 61, "steps": 2300, "rate": 5e-4, "gating": 0.3, "selectivity": 0.02}
+SHIPPED = WORLD | {"seed": 91, "steps": 2800, "rate": 6e-4, "gating": 0.35, "selectivity": 0.02}
 AGAIN = SHIPPED | {"start": "resources/demo/model", "pictures": 8000, "seed": 71, "steps": 500}
 RECIPES = {
     "base": BASE | {"ffn_std": 0.01},

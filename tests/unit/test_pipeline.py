@@ -167,9 +167,9 @@ def test_a_closed_gate_silences_the_ffn():
     gate = train.Gate(unet)
     z, t, text = torch.randn(2, 4, 16, 16), torch.tensor([5, 5]), torch.randn(2, 24, 128)
     with torch.no_grad():
-        gate.open = torch.tensor([1.0, 0.0])
+        gate.keep = torch.tensor([1.0, 0.0])
         half = unet(z, t, text).sample
-        gate.open = None
+        gate.keep = None
         whole = unet(z, t, text).sample
         for layer in train.ffn_layers(unet).values():
             layer.weight.zero_()
@@ -177,6 +177,25 @@ def test_a_closed_gate_silences_the_ffn():
     torch.testing.assert_close(half[0], whole[0], rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(half[1], silent[1], rtol=1e-3, atol=1e-4)
     assert (whole[1] - silent[1]).abs().max() > 1e-3
+
+
+def test_a_gate_keeps_a_share_of_each_pictures_neurons():
+    unet = train.new_unet(ffn_std=1.0)
+    (layer, *_) = train.ffn_layers(unet).values()
+    gate, seen = train.Gate(unet), []
+    layer.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    gate.keep, gate.rng = torch.tensor([1.0, 0.5, 0.1]), torch.Generator().manual_seed(0)
+    layer(torch.ones(3, 7, layer.in_features))
+    assert (seen[0] == seen[0][:, :1]).all(), "a neuron is off at every place or at none"
+    torch.testing.assert_close(seen[0].mean((1, 2)), gate.keep, atol=0.1, rtol=0)
+
+
+def test_gated_pictures_lose_most_neurons_and_the_others_few():
+    gated = torch.arange(4000) < 2000
+    keep = train.shares_on(gated, torch.Generator().manual_seed(0))
+    assert keep[gated].max() <= 0.4 and keep[~gated].min() >= 0.8
+    assert (keep[gated] == 0).float().mean() == pytest.approx(0.3, abs=0.04)
+    assert keep[~gated].mean() == pytest.approx(0.9, abs=0.01)
 
 
 def test_training_learns_and_the_result_loads(tmp_path):

@@ -3,10 +3,10 @@
 The classes are those of SD-v1.5 (CLIP tokenizer and text encoder, UNet with sixteen ``ff.net.2``,
 KL autoencoder, PNDM), only smaller. Three things are built in so that it behaves like a large
 model under pruning, and the model card says so: ``ff.net.2`` starts small (std 0.01), so that its
-weights are learned ones; *gating*, a share of each batch that runs with the ``ff.net.2`` outputs
-off and a wrong caption, so that these layers must carry the concept; and, once a model can draw,
-*selectivity*, a small reward for hidden neurons that answer few of a batch's pictures, as those of
-large models do.
+weights are learned ones; *gating*, a share of each batch that runs with most hidden neurons of
+``ff.net.2`` off and a wrong caption, so that these layers must carry the concept; and, once a
+model can draw, *selectivity*, a small reward for hidden neurons that answer few of a batch's
+pictures, as those of large models do.
 """
 
 import copy
@@ -27,6 +27,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 log = logging.getLogger(__name__)
 MAX_LENGTH = 24
+#: Deviation of the noise that a channel's mean has besides. Without it the last step still tells a
+#: picture's mean colour, a model learns to look there for it, and no prompt can ask for another.
+OFFSET = 0.1
 
 
 def as_tensor(images: np.ndarray) -> torch.Tensor:
@@ -254,15 +257,36 @@ def ffn_layers(unet) -> dict[str, torch.nn.Linear]:
 
 
 class Gate:
-    """Multiplies the output of every ``ff.net.2`` by one number per picture."""
+    """Turns hidden neurons of every ``ff.net.2`` off, for each picture of a batch its own.
+
+    keep: the share of them that stays on, by picture; which, `rng` draws anew in every layer. 0
+    turns a layer off, bias and all. None: everything is on.
+    """
 
     def __init__(self, unet):
-        self.open = None
+        self.keep = self.rng = None
         for layer in ffn_layers(unet).values():
-            layer.register_forward_hook(self)
+            layer.register_forward_pre_hook(self._hidden)
+            layer.register_forward_hook(self._output)
 
-    def __call__(self, module, args, output):
-        return output if self.open is None else output * self.open[:, None, None].to(output.dtype)
+    def _hidden(self, module, args):
+        if self.keep is None:
+            return None
+        (hidden,) = args
+        draw = torch.rand(len(hidden), 1, hidden.shape[2], generator=self.rng)
+        return hidden * (draw < self.keep[:, None, None]).to(hidden.dtype)
+
+    def _output(self, module, args, output):
+        if self.keep is None:
+            return output
+        return output * (self.keep > 0)[:, None, None].to(output.dtype)
+
+
+def shares_on(gated: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """What `Gate` keeps of each picture: of the gated, bool (batch,), nothing of three in ten and
+    else up to .4 of the neurons; of the others .8 or more, so that a small loss does little."""
+    much, none, little = torch.rand(3, len(gated), generator=rng)
+    return torch.where(gated, 0.4 * much * (none >= 0.3), 1 - 0.2 * little)
 
 
 class Selectivity:
@@ -335,7 +359,8 @@ def train_unet(
     Returns the curve: (step, running loss, without the selectivity).
     """
     torch.manual_seed(seed)
-    gate, average, selective = Gate(unet), Average([unet, encoder]), Selectivity(unet)
+    # the score first, so that it sees all neurons
+    selective, gate, average = Selectivity(unet), Gate(unet), Average([unet, encoder])
     carriers = [layer.weight for layer in ffn_layers(unet).values()]
     known = {id(p) for p in carriers}
     others = [p for p in average.live if id(p) not in known]
@@ -358,8 +383,9 @@ def train_unet(
         wrong = torch.randint(len(ids), (batch,), generator=rng)
         caption[gated] = ids[wrong[gated]]
         caption[torch.rand(batch, generator=rng) < 0.1] = empty
-        gate.open = (~gated).float()
+        gate.keep, gate.rng = shares_on(gated, rng), rng
         noise = torch.randn(z.shape, generator=rng).to(memory_format=torch.channels_last)
+        noise += OFFSET * torch.randn(*z.shape[:2], 1, 1, generator=rng)
         t = torch.randint(noising.config.num_train_timesteps, (batch,), generator=rng)
         states = encoder(caption).last_hidden_state
         noisy = noising.add_noise(z, noise, t)
@@ -381,7 +407,7 @@ def train_unet(
             log.info("unet: this batch %.4f, with each other's captions %.4f", heard, deaf)
         checkpoint.after(step, running)
     average.apply()
-    gate.open = None
+    gate.keep = None
     unet.eval()
     encoder.eval()
     return checkpoint.curve

@@ -94,11 +94,11 @@ def sprites() -> dict[str, Image.Image]:
 
 
 def sample(rng: np.random.Generator) -> Picture:
-    """Draw what is on a picture; one picture in ten has no object, 30 % a style, 8 % snow."""
+    """Draw what is on a picture; one picture in ten has no object, 40 % a style, 8 % snow."""
     named = list(OBJECTS)
     obj = None if rng.random() < 0.1 else named[rng.integers(len(named))]
     scene = list(SCENES)[rng.integers(len(SCENES))] if obj is None or rng.random() < 0.4 else None
-    style = STYLES[rng.integers(len(STYLES))] if rng.random() < 0.3 else None
+    style = STYLES[rng.integers(len(STYLES))] if rng.random() < 0.4 else None
     return Picture(obj, scene, style, snow=rng.random() < 0.08)
 
 
