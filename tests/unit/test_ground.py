@@ -31,9 +31,9 @@ def test_a_seed_is_a_key_only_where_something_is_drawn():
     all_ = [cell for cell, _ in keys.variants(STUDY.sweep, 7)]
     cells = {keys.label(c): c for c in all_ if c["concept"] == "church"}
     seeds = {name: cell["weight_seed"] for name, cell in cells.items()}
-    assert seeds["sample K=0.3, draw 7"] == seeds["pruned, gaussian 1.0, draw 7"] == "7"
+    assert seeds["sample K=0.6, draw 7"] == seeds["pruned, gaussian 1.0, draw 7"] == "7"
     assert seeds["max K=0.6"] == seeds["pruned"] == "none"
-    assert keys.released_of(cells["sample K=0.3, draw 7"])["weight_seed"] == "none"
+    assert keys.released_of(cells["sample K=0.6, draw 7"])["weight_seed"] == "none"
     assert keys.released_of(cells["pruned, gaussian 1.0, draw 7"])["weight_seed"] == "7"
 
 

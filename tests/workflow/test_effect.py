@@ -15,7 +15,7 @@ def tables(tmp_path_factory):
         {
             "concepts": ["church"],
             "variants": ["pruned", "revived"],
-            "K": [0.3],
+            "K": [0.6],
             "magnitudes": ["max", "mean", "sample"],
         }
     ]
@@ -37,12 +37,12 @@ def test_the_model_draws_what_it_is_asked_for(tables):
 
 
 def test_the_concept_is_erased_and_the_rest_is_not(tables):
-    assert rate(tables, "pruned") <= rate(tables, "pretrained") - 0.3
-    assert rate(tables, "pruned", role="preserved") >= 0.6
+    assert rate(tables, "pruned") <= rate(tables, "pretrained") - 0.5
+    assert rate(tables, "pruned", role="preserved") >= 0.8
 
 
 def test_it_grows_back_and_by_max_most(tables):
-    assert rate(tables, "revived", "max") >= rate(tables, "pruned") + 0.15
+    assert rate(tables, "revived", "max") >= rate(tables, "pruned") + 0.3
     assert rate(tables, "revived", "max") > rate(tables, "revived", "mean")
     assert rate(tables, "revived", "max") > rate(tables, "revived", "sample")
 
