@@ -100,7 +100,7 @@ def readable_defences(table: pd.DataFrame) -> pd.DataFrame:
     )
     shown = ["strongest attack", "regrows", "holds"]
     lines.loc[table["attacks"] == 0, shown] = "not attacked", "", ""
-    return lines
+    return lines if (table["draws"] > 1).any() else lines.drop(columns="draws")
 
 
 def detectors_side_by_side(table: pd.DataFrame) -> pd.DataFrame:
