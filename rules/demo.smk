@@ -6,11 +6,14 @@ JUDGE_STEPS = {"objects": 6000, "styles": 1200, "snow": 1200, "clip": 400}
 #: built in does is seen when the bundled model goes on a little: as before ("again"), without gating,
 #: and with its `ff.net.2` started anew as the library starts them.
 #: start: the model that is gone on from; [] is none, and then autoencoder and tokenizer are trained, too.
+#: styled: the share of pictures with a style; rate: the learning rate.
 BASE = WORLD | {"start": [], "steps": 6000, "rate": 8e-4, "gating": 0.25, "selectivity": 0}
+BASE |= {"styled": 0.4, "ffn_std": 0.01}
 SHIPPED = WORLD | {"seed": 91, "steps": 2800, "rate": 6e-4, "gating": 0.35, "selectivity": 0.02}
+SHIPPED |= {"styled": 0.55}
 AGAIN = SHIPPED | {"start": "resources/demo/model", "pictures": 8000, "seed": 71, "steps": 500}
 RECIPES = {
-    "base": BASE | {"ffn_std": 0.01},
+    "base": BASE,
     "shipped": SHIPPED | {"start": "results/demo-model/base/model"},
     "again": AGAIN,
     "no-gating": AGAIN | {"gating": 0},

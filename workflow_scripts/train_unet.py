@@ -11,7 +11,7 @@ from transformers import CLIPTokenizer
 job.start(snakemake)
 job.use_threads(snakemake.threads)
 settings, seed = snakemake.params.settings, snakemake.params.settings["seed"]
-images, captions, _ = world.pictures(settings["pictures"], seed)
+images, captions, _ = world.pictures(settings["pictures"], seed, settings["styled"])
 parts = Path(snakemake.input.start or Path(snakemake.input.parts[0]).parent)
 vae = AutoencoderKL.from_pretrained(parts / "vae", torch_dtype=torch.float32).eval()
 tokenizer = CLIPTokenizer.from_pretrained(parts / "tokenizer")

@@ -190,6 +190,13 @@ def test_a_gate_keeps_a_share_of_each_pictures_neurons():
     torch.testing.assert_close(seen[0].mean((1, 2)), gate.keep, atol=0.1, rtol=0)
 
 
+def test_noise_shifts_each_channels_mean_and_nothing_else():
+    noise = train.noise_for(torch.empty(2000, 4, 16, 16), torch.Generator().manual_seed(0))
+    means = noise.mean((2, 3), keepdim=True)
+    assert means.std() == pytest.approx((train.OFFSET**2 + 1 / 256) ** 0.5, rel=0.03)
+    assert (noise - means).std() == pytest.approx((1 - 1 / 256) ** 0.5, rel=0.01)
+
+
 def test_gated_pictures_lose_most_neurons_and_the_others_few():
     gated = torch.arange(4000) < 2000
     keep = train.shares_on(gated, torch.Generator().manual_seed(0))

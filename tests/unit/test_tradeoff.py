@@ -132,8 +132,20 @@ def test_of_several_draws_the_worst_counts():
     assert (row["low"], row["high"]) == pytest.approx(
         proportion_confint(55, 100, 0.05 / 4, "wilson")
     )
+    assert "draws" not in report.readable_defences(once)
+    assert report.readable_defences(twice)["draws"].tolist().count(2) == 1
     assert row["holds"] == "no" and once.set_index("sigma").loc["1.0", "holds"].iloc[0] != "no"
     assert "the strongest of 4 attacks (max K=0.6 at smallest-0.02, draw 1)" in advice(twice)
+
+
+def test_a_draw_that_nobody_attacked_is_not_counted():
+    accuracy, detectability = study()
+    unattacked = rates(NOISE | {"sigma": "1.0", "weight_seed": "1", "variant": "pruned"}, 9, 86)
+    table = tradeoff(
+        pd.concat([accuracy, pd.DataFrame(unattacked)], ignore_index=True), detectability
+    )
+    assert table.set_index("sigma").loc["1.0", "draws"].tolist() == [1, 1]
+    assert "as drawn with seed 0" in advice(table)
 
 
 def test_what_was_drawn_less_often_is_not_recommended():

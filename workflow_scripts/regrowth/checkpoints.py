@@ -62,10 +62,11 @@ def _state(file: Path, names: list[str]) -> dict[str, np.ndarray]:
         else:
             held = torch.load(file, map_location="cpu", weights_only=True)
             held = held.get("state_dict", held)
-        held = {name: held[name] for name in names if name in held}
-        if wide := [name for name, w in held.items() if w.dtype == torch.bfloat16]:
-            raise ValueError(f"{wide[0]} is in bfloat16; wanted: float16 or float32")
-        return {name: weights.numpy() for name, weights in held.items()}
+        kinds = {name: held[name].dtype for name in names if name in held}
     except Exception as error:
         what = "holds more than weights by name, or is damaged"
         raise ValueError(f"{file} {what}: {error}") from None
+    for name, kind in kinds.items():
+        if kind not in (torch.float16, torch.float32, torch.float64):
+            raise ValueError(f"{file}: {name} is {kind}; wanted: torch.float16 or torch.float32")
+    return {name: held[name].numpy() for name in kinds}

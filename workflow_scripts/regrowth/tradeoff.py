@@ -20,7 +20,7 @@ COLUMNS = [
 def tradeoff(accuracy: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFrame:
     """One row per concept, eraser and defence (first: none), from the tables of these names.
 
-    draws: weight seeds of a defence that draws its fills. erased, preserved: rates of the released
+    draws: weight seeds that were attacked. erased, preserved: rates of the released
     model as it is, the mean over draws. strongest: the attack that regrows most, of `attacks` on
     all draws, weight_seed: on which; revival: its rate, with a Wilson interval at 1 − .05 /
     attacks, since the strongest was chosen. detector: the one of the largest area under the ROC,
@@ -53,12 +53,13 @@ def tradeoff(accuracy: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFram
 def _of(part: pd.DataFrame, detectability: pd.DataFrame) -> dict:
     first = part.iloc[0]
     rates = part.set_index(["variant", "role"])["rate"]
+    attacks = part[(part["variant"] == "revived") & (part["role"] == "erased")]
     row = {
-        "draws": part["weight_seed"].nunique(),
+        # a draw that nobody attacked says nothing of the others
+        "draws": (attacks if len(attacks) else part)["weight_seed"].nunique(),
         "erased": _mean(rates, ("pruned", "erased")),
         "preserved": _mean(rates, ("pruned", "preserved")),
     }
-    attacks = part[(part["variant"] == "revived") & (part["role"] == "erased")]
     row["attacks"] = len(attacks)
     if len(attacks):
         best = attacks.loc[attacks["rate"].idxmax()]

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 MAX_LENGTH = 24
 #: Deviation of the noise that a channel's mean has besides. Without it the last step still tells a
 #: picture's mean colour, a model learns to look there for it, and no prompt can ask for another.
-OFFSET = 0.1
+OFFSET = 0.15
 
 
 def as_tensor(images: np.ndarray) -> torch.Tensor:
@@ -337,6 +337,12 @@ class Average:
             p.copy_(mean)
 
 
+def noise_for(z: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """White noise of the shape of z (n, c, h, w), every channel's mean shifted by OFFSET's."""
+    white = torch.randn(z.shape, generator=rng)
+    return white + OFFSET * torch.randn(*z.shape[:2], 1, 1, generator=rng)
+
+
 def train_unet(
     latents: torch.Tensor,
     ids: torch.Tensor,
@@ -354,8 +360,9 @@ def train_unet(
     """Train UNet and text encoder in place on scaled `latents` (n, 4, 16, 16) and token `ids`.
 
     Noise prediction, 10 % of captions dropped, the Average put in place at the end. gating: the
-    share of gated pictures; selectivity: the weight of that score, for a model that draws already:
-    one that had it from its first step on drew the same blur for all objects. file: the checkpoint.
+    share of gated pictures (0: every neuron stays on in every picture). selectivity: the weight of
+    that score, for a model that draws already: one that had it from its first step on drew the same
+    blur for all objects. file: the checkpoint.
     Returns the curve: (step, running loss, without the selectivity).
     """
     torch.manual_seed(seed)
@@ -383,9 +390,8 @@ def train_unet(
         wrong = torch.randint(len(ids), (batch,), generator=rng)
         caption[gated] = ids[wrong[gated]]
         caption[torch.rand(batch, generator=rng) < 0.1] = empty
-        gate.keep, gate.rng = shares_on(gated, rng), rng
-        noise = torch.randn(z.shape, generator=rng).to(memory_format=torch.channels_last)
-        noise += OFFSET * torch.randn(*z.shape[:2], 1, 1, generator=rng)
+        gate.keep, gate.rng = shares_on(gated, rng) if gating else None, rng
+        noise = noise_for(z, rng).to(memory_format=torch.channels_last)
         t = torch.randint(noising.config.num_train_timesteps, (batch,), generator=rng)
         states = encoder(caption).last_hidden_state
         noisy = noising.add_noise(z, noise, t)

@@ -93,12 +93,12 @@ def sprites() -> dict[str, Image.Image]:
     }
 
 
-def sample(rng: np.random.Generator) -> Picture:
-    """Draw what is on a picture; one picture in ten has no object, 40 % a style, 8 % snow."""
+def sample(rng: np.random.Generator, styled: float = 0.4) -> Picture:
+    """Draw what is on a picture; one in ten has no object, 8 % snow, the share `styled` a style."""
     named = list(OBJECTS)
     obj = None if rng.random() < 0.1 else named[rng.integers(len(named))]
     scene = list(SCENES)[rng.integers(len(SCENES))] if obj is None or rng.random() < 0.4 else None
-    style = STYLES[rng.integers(len(STYLES))] if rng.random() < 0.4 else None
+    style = STYLES[rng.integers(len(STYLES))] if rng.random() < styled else None
     return Picture(obj, scene, style, snow=rng.random() < 0.08)
 
 
@@ -128,12 +128,12 @@ def render(picture: Picture, rng: np.random.Generator) -> Image.Image:
     return canvas
 
 
-def pictures(n: int, seed: int) -> tuple[np.ndarray, list[str], list[Picture]]:
+def pictures(n: int, seed: int, styled: float = 0.4) -> tuple[np.ndarray, list[str], list[Picture]]:
     """`n` pictures (uint8, n x 64 x 64 x 3), their captions and what is on them."""
     images, captions, contents = np.empty((n, SIZE, SIZE, 3), np.uint8), [], []
     for i in range(n):
         rng = np.random.default_rng([seed, i])
-        picture = sample(rng)
+        picture = sample(rng, styled)
         captions.append(caption(picture, rng))
         images[i] = render(picture, rng)
         contents.append(picture)
