@@ -161,6 +161,12 @@ def test_the_world_depends_on_its_seed_alone():
     assert captions[:3] == again
 
 
+def test_as_many_pictures_have_a_style_as_told():
+    for share in (0, 0.55, 1):
+        contents = [world.sample(np.random.default_rng(i), share) for i in range(2000)]
+        assert np.mean([c.style is not None for c in contents]) == pytest.approx(share, abs=0.03)
+
+
 def test_a_closed_gate_silences_the_ffn():
     torch.manual_seed(0)
     unet = train.new_unet(ffn_std=1.0).eval()
@@ -261,6 +267,22 @@ def test_a_stopped_training_goes_on_where_it_was(tmp_path, monkeypatch):
     again = run(tmp_path / "unet.pt")
     assert (again - whole).norm() < 1e-3 * whole.norm()
     torch.testing.assert_close(again, whole, rtol=0, atol=1e-4)
+
+
+def test_without_gating_every_neuron_stays_on(monkeypatch):
+    captions = ["a church", "a cat", "a candle", "an apple"]
+    tokenizer = train.make_tokenizer(captions)
+    ids, kept = train.token_ids(tokenizer, captions), []
+    hidden = train.Gate._hidden
+    monkeypatch.setattr(
+        train.Gate, "_hidden", lambda gate, *a: (kept.append(gate.keep), hidden(gate, *a))[1]
+    )
+    for gating in (0, 0.5):
+        encoder, unet = train.fresh_models(tokenizer, 0.01, seed=0)
+        latents = torch.zeros(4, 4, 16, 16)
+        train.train_unet(latents, ids, ids[0], encoder, unet, 1, 3, batch=4, gating=gating)
+        assert {keep is None for keep in kept} == {gating == 0}
+        kept.clear()
 
 
 def test_selectivity_is_one_for_all_alike_and_small_for_one_alone():

@@ -93,7 +93,7 @@ def sprites() -> dict[str, Image.Image]:
     }
 
 
-def sample(rng: np.random.Generator, styled: float = 0.4) -> Picture:
+def sample(rng: np.random.Generator, styled: float) -> Picture:
     """Draw what is on a picture; one in ten has no object, 8 % snow, the share `styled` a style."""
     named = list(OBJECTS)
     obj = None if rng.random() < 0.1 else named[rng.integers(len(named))]
@@ -129,7 +129,10 @@ def render(picture: Picture, rng: np.random.Generator) -> Image.Image:
 
 
 def pictures(n: int, seed: int, styled: float = 0.4) -> tuple[np.ndarray, list[str], list[Picture]]:
-    """`n` pictures (uint8, n x 64 x 64 x 3), their captions and what is on them."""
+    """`n` pictures (uint8, n x 64 x 64 x 3), their captions and what is on them.
+
+    styled: the share of pictures in a style.
+    """
     images, captions, contents = np.empty((n, SIZE, SIZE, 3), np.uint8), [], []
     for i in range(n):
         rng = np.random.default_rng([seed, i])
