@@ -5,11 +5,15 @@ from pathlib import Path
 import pandas as pd
 from regrowth import figures, job
 from regrowth.store import read_hive
-from regrowth.tables import for_concept
+from regrowth.tables import for_concept, names_of
 
 study = job.start(snakemake)
 out, target = Path("results", study.study.study), Path(snakemake.output[0]).parent
-tables = {Path(file).stem: pd.read_parquet(file) for file in snakemake.input.tables}
+names = names_of(study.catalogue)
+tables = {
+    Path(file).stem: pd.read_parquet(file).replace({"concept": names})
+    for file in snakemake.input.tables
+}
 if snakemake.input.detectability:
     detectability = read_hive(snakemake.input.detectability, out / "detectability")
 thumbnails = read_hive(snakemake.input.thumbnails, out / "thumbnails")
@@ -20,17 +24,17 @@ def draw(concept: str, kind: str):
     if kind == "pictures":
         sets = snakemake.params.sets[concept]
         own = for_concept(thumbnails, study.catalogue, concept, sets)
-        return figures.pictures(own[own["role"] == "erased"], concept)
+        return figures.pictures(own[own["role"] == "erased"], names[concept])
     if kind in ("detectability", "roc"):
         more = [snakemake.params.half_width] if kind == "detectability" else []
         return getattr(figures, kind)(detectability, *more)
     table = tables[{"over-k": "accuracy", "alone": "accuracy"}.get(kind, kind)]
     if concept == "study":
         return getattr(figures, kind)(table)
-    own = table[table["concept"] == concept]
+    own = table[table["concept"] == names[concept]]
     if kind == "alone":
-        return figures.alone(own, concept, snakemake.params.layers)
-    return getattr(figures, kind.replace("-", "_"))(own, concept)
+        return figures.alone(own, names[concept], snakemake.params.layers)
+    return getattr(figures, kind.replace("-", "_"))(own, names[concept])
 
 
 for concept, kind in snakemake.params.figures:

@@ -6,10 +6,10 @@ import pandas as pd
 from regrowth import album, job
 from regrowth.prompts import is_unsafe
 from regrowth.store import keys_of, read_hive, write_text
-from regrowth.tables import for_concept
+from regrowth.tables import for_concept, names_of
 
 study = job.start(snakemake)
-out = Path("results", study.study.study)
+out, names = Path("results", study.study.study), names_of(study.catalogue)
 
 
 def small(files, folder: str) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def of_concepts():
             name: is_unsafe(study.catalogue, name) for name in pictures["prompt_set"].unique()
         }
         pictures["unsafe"] = pictures["prompt_set"].map(unsafe)
-        yield concept, for_concept(pictures, study.catalogue, concept, sets)
+        yield names[concept], for_concept(pictures, study.catalogue, concept, sets)
 
 
 for name, page in album.gallery(study.study.study, of_concepts()):

@@ -9,29 +9,34 @@ import yaml
 from regrowth import job, report
 from regrowth.prompts import is_unsafe
 from regrowth.store import read_hive, write_text
-from regrowth.tables import for_concept
+from regrowth.tables import for_concept, names_of
 
 study = job.start(snakemake)
 told = snakemake.params
 out = Path("results", study.study.study)
-tables = dict(zip(told.names, map(pd.read_parquet, snakemake.input.tables)))
+names = names_of(study.catalogue)
+tables = {
+    name: pd.read_parquet(file).replace({"concept": names})
+    for name, file in zip(told.names, snakemake.input.tables)
+}
 figures = {
-    tuple(figure): Path(file).read_text()
-    for figure, file in zip(told.figures, snakemake.input.figures)
-    if figure[1] not in report.IN_HTML
+    (names.get(concept, concept), kind): Path(file).read_text()
+    for (concept, kind), file in zip(told.figures, snakemake.input.figures)
+    if kind not in report.IN_HTML
 }
 pictures = read_hive(snakemake.input.thumbnails, out / "thumbnails")
 unsafe = {name: is_unsafe(study.catalogue, name) for name in pictures["prompt_set"].unique()}
 pictures["unsafe"] = pictures["prompt_set"].map(unsafe)
 pictures = pd.concat(
     for_concept(pictures, study.catalogue, concept, sets) for concept, sets in told.sets.items()
-)
+).replace({"concept": names})
+objects = [names[concept] for concept in told.objects]
 about = study.study.model_dump(mode="json")
 about["yaml"] = yaml.safe_dump(about, sort_keys=False)
 about["resolved"] = yaml.safe_load(Path(snakemake.input.model).read_text())
 provenance = pq.read_schema(snakemake.input.tables[0]).metadata[b"regrowth"]
 about["versions"] = json.loads(provenance)["versions"]
 about["times"] = report.times(out / "benchmarks")
-write_text(snakemake.output.html, report.page(about, tables, figures, pictures, told.objects))
-summary = report.terminal(tables, told.objects)
+write_text(snakemake.output.html, report.page(about, tables, figures, pictures, objects))
+summary = report.terminal(tables, objects)
 write_text(snakemake.output.summary, f"\n{summary}\n\nReport: {snakemake.output.html}\n")

@@ -53,7 +53,7 @@ def test_the_strongest_of_several_attacks_has_a_wider_interval():
 
 
 def test_the_sentence_has_the_numbers_of_one_concept_and_the_range_of_several():
-    church, gas = rows("church", 100, 98, 10, max=90), rows("gas-pump", 100, 96, 30, max=80)
+    church, gas = rows("church", 100, 98, 10, max=90), rows("gas pump", 100, 96, 30, max=80)
     low, high = (round(100 * bound) for bound in interval(90, 100))
     one = answer(headline(church))
     assert one.startswith("Erased by pruning, church grew back")

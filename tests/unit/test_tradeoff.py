@@ -101,7 +101,7 @@ def test_many_concepts_are_advised_on_together():
     table = tradeoff(*study())
     decoyed = table.assign(recommended=table["defence"] == "decoy")
     held = table.assign(recommended=table["sigma"] == "3.0")
-    named = {"church": table, "gas-pump": table, "french-horn": held, "racket": held}
+    named = {"church": table, "gas pump": table, "french horn": held, "racket": held}
     named |= {"candle": decoyed, "kite": table.assign(recommended=False)}
     told = advice(pd.concat([some.assign(concept=c) for c, some in named.items()]))
     assert told == (

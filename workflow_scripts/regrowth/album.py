@@ -16,6 +16,7 @@ PAGE = Path(__file__).with_name("page")
 TEMPLATES = jinja2.Environment(
     autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=jinja2.FileSystemLoader(PAGE)
 )
+TEMPLATES.filters["slug"] = keys.slug
 #: Pictures on one page, more or less: at 4 kB each, so that it loads at once.
 BUDGET = 1500
 SIDE = 128
@@ -77,7 +78,7 @@ def gallery(
             columns = columns_for(lines, most)
             seeds = max(len(some.drop_duplicates(_PICTURE)) for _, some in classes)
             starts = range(0, seeds, columns)
-            files = [f"{concept}-{role}-{name}-{i + 1}.html" for i in range(len(starts))]
+            files = [f"{keys.slug(concept)}-{role}-{name}-{i + 1}.html" for i in range(len(starts))]
             told = {"concept": concept, "role": role, "prompt_set": name, "files": files}
             index.append(told | {"pictures": len(part)})
             for i, start in enumerate(starts):

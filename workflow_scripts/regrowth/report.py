@@ -210,7 +210,7 @@ def first_screen(table: pd.DataFrame, grids: list[dict], defences: pd.DataFrame)
             pictures = lines.get((*at, attack), [])
             label = f"{name}, strongest of {held['attacks']} attacks"
             stages.append({"label": label, "rate": rate, "pictures": pictures})
-        name = row["concept"].replace("-", " ") + (f" ({row['prompt_set']})" if double else "")
+        name = row["concept"] + (f" ({row['prompt_set']})" if double else "")
         told = {"concept": row["concept"], "name": name, "stages": stages, "safe": safe.get(at)}
         rows.append(told | {"verdict": verdict(row), "regrown": row["regrown"] or "none"})
     return rows

@@ -43,6 +43,11 @@ def outcomes(scores: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:
     return judged.drop(columns=["label", "score", "judge"]).astype({"hit": bool})
 
 
+def names_of(catalogue: Catalogue) -> dict[str, str]:
+    """Slug → the concept's name as the catalogue spells it, for people to read."""
+    return {slug: name for slug, (_, name) in concepts_of(catalogue).items()}
+
+
 def for_concept(frame: pd.DataFrame, catalogue: Catalogue, concept: str, sets: list[str]):
     """The rows that judge one concept: its variants', and the pretrained model's and the baselines'
     of its sets. A set of a family's class goes under the family's name, and its role is said by

@@ -124,9 +124,9 @@ def advice(table: pd.DataFrame) -> str:
     return " ".join(_in_full(row, plain.loc[at]) for at, row in chosen.iterrows())
 
 
-def names_of(table: pd.DataFrame) -> str:
+def together(table: pd.DataFrame) -> str:
     """The table's concepts in words: "church, golf ball and racket"."""
-    names = list(dict.fromkeys(table["concept"].str.replace("-", " ")))
+    names = list(dict.fromkeys(table["concept"]))
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -136,7 +136,7 @@ def _in_short(holds: str, defence: str, sigma: str, chosen, plain) -> str:
         "undecided": "{}: the best defence tried is {}, with too few pictures to say that it "
         "holds{}",
         "no": "{}: no defence tried holds; the best is {}",
-    }[holds].format(names_of(chosen), f"{defence} at sigma {sigma}", _drawn(chosen.iloc[0]))
+    }[holds].format(together(chosen), f"{defence} at sigma {sigma}", _drawn(chosen.iloc[0]))
     bare = plain["revival"][plain["attacks"] > 0]
     undefended = f", undefended {_ends(bare)}" if len(bare) else ""
     text = f"{lead} (the strongest attacks regrow {_ends(chosen['revival'])}{undefended})."
