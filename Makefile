@@ -17,7 +17,7 @@ smoke: .venv/ready  ## the same DAG in about five minutes
 	$(BIN)/snakemake --configfile config/smoke.yaml
 
 test: .venv/ready lint  ## everything CI runs
-	$(BIN)/pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
 
 soak: .venv/ready  ## what takes longer than CI may
 	$(BIN)/pytest -q -m soak

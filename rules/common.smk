@@ -316,12 +316,12 @@ def revived_alone(concept):
     return any(v["concept"] == concept and keys.kind(v["variant"]) == "alone" for v in VARIANTS)
 
 
-def attacked_when_defended(concept):
-    """Whether a defended model of the concept is attacked, too."""
-    return any(
-        v["concept"] == concept and v["defence"] != keys.NONE and v["variant"] == "revived"
-        for v in VARIANTS
-    )
+def traded_off(concept):
+    """Whether defended models of the concept are attacked, or a defence has several sigmas."""
+    own = [v for v in VARIANTS if v["concept"] == concept and v["defence"] != keys.NONE]
+    strengths = {(v["defence"], v["sigma"]) for v in own}
+    several = len(strengths) > len({defence for defence, _ in strengths})
+    return several or any(v["variant"] == "revived" for v in own)
 
 
 SIGNS = [c for c in sign_cells() if there([f"{OUT}/signs/{c}/accuracy.parquet"])]

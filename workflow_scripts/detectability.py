@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from regrowth import job
 from regrowth.detectability import normality, posterior, roc
-from regrowth.detectors import SCORES
+from regrowth.detectors import SCORES, zeros
 from regrowth.masks import unpack
 from regrowth.store import read_arrays, write_frame
 
@@ -29,8 +29,8 @@ about = {layer: spread(w, masks[layer]) for layer, w in weights.items()}
 everything = np.concatenate([w.ravel() for w in weights.values()])
 erased = np.concatenate([mask.ravel() for mask in masks.values()])
 about["all"] = spread(everything, erased)
-for name, score in SCORES.items():
-    scores = {layer: score(w) for layer, w in weights.items()}
+for name, score in {"zeros": zeros, **SCORES}.items():
+    scores = {layer: score(w).astype(np.float32) for layer, w in weights.items()}
     found += [
         {"layer": layer, "detector": name, **about[layer], **roc(s, masks[layer])}
         for layer, s in scores.items()

@@ -111,8 +111,17 @@ def test_many_concepts_are_advised_on_together():
         "Release french horn and racket with gaussian at sigma 3.0, which holds as drawn "
         "with seed 0 (the strongest attacks regrow 0.03, undefended 0.95). Candle: "
         "no defence tried holds; the best is decoy at sigma 1.0 (the strongest attacks regrow "
-        "0.60, undefended 0.95)."
+        "0.60, undefended 0.95). No defence is recommended for kite, since none that was attacked "
+        "is known to cost at most 0.05 of preserved accuracy."
     )
+
+
+def test_what_costs_nobody_knows_how_much_is_not_recommended():
+    accuracy, detectability = study()
+    unknown = (accuracy["defence"] != "none") & (accuracy["role"] == "preserved")
+    table = tradeoff(accuracy[~unknown], detectability)
+    assert not table["recommended"].any() and "yes" in table["holds"].to_list()
+    assert advice(table).startswith("No defence is recommended for church, since")
 
 
 def test_of_several_draws_the_worst_counts():

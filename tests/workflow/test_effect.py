@@ -17,16 +17,27 @@ def tables(tmp_path_factory):
             "variants": ["pruned", "revived"],
             "K": [0.6],
             "magnitudes": ["max", "mean", "sample"],
-        }
+        },
+        {
+            "concepts": ["church"],
+            "variants": ["pruned", "revived"],
+            "defences": ["flip"],
+            "sigmas": [1.0],
+            "detectors": ["combined-0.06"],
+            "K": [0.6],
+            "magnitudes": ["max"],
+            "prompts": ["erased"],
+        },
     ]
     road = Road(tmp_path_factory.mktemp("effect"), study)
     road.run()
     return {f.stem: pd.read_parquet(f) for f in (road.out / "tables").glob("*.parquet")}
 
 
-def rate(tables, variant, magnitude="none", role="erased"):
+def rate(tables, variant, magnitude="none", role="erased", defence="none"):
     t = tables["accuracy"]
     chosen = (t["variant"] == variant) & (t["magnitude"] == magnitude) & (t["role"] == role)
+    chosen &= t["defence"] == defence
     (value,) = t.loc[chosen, "rate"]
     return value
 
@@ -45,6 +56,17 @@ def test_it_grows_back_and_by_max_most(tables):
     assert rate(tables, "revived", "max") >= rate(tables, "pruned") + 0.3
     assert rate(tables, "revived", "max") > rate(tables, "revived", "mean")
     assert rate(tables, "revived", "max") > rate(tables, "revived", "sample")
+
+
+def test_it_does_not_where_signs_were_flipped(tables):
+    """Though most of the flips are among what the attacker takes for erased."""
+    defended = rate(tables, "revived", "max", defence="flip")
+    assert defended <= rate(tables, "revived", "max") - 0.3
+    told = tables["detectability"]
+    told = told[told["layer"] == "all"].set_index("detector")["auc"]
+    assert told["combined"] > 0.75 and abs(told["zeros"] - 0.5) < 0.01
+    (row,) = tables["defences"].query("defence == 'flip'").to_dict("records")
+    assert row["revival"] == defended
 
 
 def test_the_surest_signs_are_right(tables):

@@ -49,9 +49,6 @@ def plain():
     return {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "MKL_"))}
 
 
-pytestmark = pytest.mark.soak
-
-
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     if why := slurm.lacking():

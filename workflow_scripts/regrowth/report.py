@@ -9,7 +9,7 @@ from regrowth import album, keys
 from regrowth.figures import place, together
 from regrowth.headline import answer, headline, rates, verdict
 from regrowth.paper import coverage
-from regrowth.tradeoff import advice
+from regrowth.tradeoff import BUDGET, advice
 
 NOTHING = pd.DataFrame(columns=["concept"])
 CAPTIONS = album.PAGE / "captions"
@@ -322,6 +322,7 @@ def page(
         sentence=answer(top),
         missing=len(tables["missing"]),
         advice=advice(defences),
+        budget=f"{BUDGET:.2f}".lstrip("0"),
         headline=first_screen(top, grids, defences),
         grids=grids,
         figures=drawn,

@@ -27,9 +27,9 @@ def tradeoff(accuracy: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFram
     its auc, and tpr at 1 % false positives; of no defence, whose zeros anyone finds, both 1. holds:
     "yes" if the top of the strongest attack's interval is at most BUDGET above that of the
     undefended pruned model, "no" if its bottom is above that, else "undecided", and more pictures
-    are wanted; "" without an attack. recommended: of the defences that cost at most BUDGET of
-    preserved accuracy, and that were drawn as often as any or are not drawn at all, the one whose
-    strongest attack regrows least, then the one that costs least.
+    are wanted; "" without an attack. recommended: of the defences that are known to cost at most
+    BUDGET of preserved accuracy, and that were drawn as often as any or are not drawn at all, the
+    one whose strongest attack regrows least, then the one that costs least.
     """
     own = accuracy[accuracy["variant"].isin(["pruned", "revived"])].copy()
     # what a released model is called does not depend on how an attack draws magnitudes
@@ -102,7 +102,7 @@ def _judge(some: pd.DataFrame, accuracy: pd.DataFrame) -> None:
     some.loc[attacked & (some["high"] <= left + BUDGET), "holds"] = "yes"
     some.loc[attacked & (some["low"] > left), "holds"] = "no"
     cost = plain["preserved"] - some["preserved"]
-    allowed = attacked & (some["defence"] != keys.NONE) & ~(cost > BUDGET + 1e-9)
+    allowed = attacked & (some["defence"] != keys.NONE) & (cost <= BUDGET + 1e-9)
     often = some["draws"] == some.loc[attacked, "draws"].max()
     allowed &= often | some["defence"].isin(keys.FIXED)
     if allowed.any():
@@ -118,10 +118,15 @@ def advice(table: pd.DataFrame) -> str:
     plain = table[table["defence"] == keys.NONE].set_index(["concept", "eraser"])
     chosen = table[table["recommended"].astype(bool)].set_index(["concept", "eraser"], drop=False)
     chosen = chosen[chosen.index.isin(plain.index)]
+    attacked = table[(table["defence"] != keys.NONE) & (table["attacks"] > 0)]
+    rest = attacked[~attacked["concept"].isin(chosen["concept"])]
+    none = [_none_is_cheap(rest)] if len(rest) else []
     if len(chosen) > MANY:
         groups = chosen.groupby(["holds", "defence", "sigma", "draws"], sort=False)
-        return " ".join(_in_short(*of[:3], part, plain.loc[part.index]) for of, part in groups)
-    return " ".join(_in_full(row, plain.loc[at]) for at, row in chosen.iterrows())
+        told = [_in_short(*of[:3], part, plain.loc[part.index]) for of, part in groups]
+    else:
+        told = [_in_full(row, plain.loc[at]) for at, row in chosen.iterrows()]
+    return " ".join(told + none)
 
 
 def together(table: pd.DataFrame) -> str:
@@ -141,6 +146,13 @@ def _in_short(holds: str, defence: str, sigma: str, chosen, plain) -> str:
     undefended = f", undefended {_ends(bare)}" if len(bare) else ""
     text = f"{lead} (the strongest attacks regrow {_ends(chosen['revival'])}{undefended})."
     return text[0].upper() + text[1:]
+
+
+def _none_is_cheap(rest: pd.DataFrame) -> str:
+    return (
+        f"No defence is recommended for {together(rest)}, since none that was attacked is known to "
+        f"cost at most {BUDGET:.2f} of preserved accuracy."
+    )
 
 
 def _ends(rates: pd.Series) -> str:
