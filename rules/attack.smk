@@ -13,8 +13,8 @@ rule detect:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(20),
     params:
         code=code("detect"),
     script:
@@ -36,10 +36,10 @@ rule complete:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=60,
+        runtime=growing(60),
         gpu=1,
     params:
-        code=code("complete"),
+        code=solver_code("complete"),
     script:
         "../workflow_scripts/complete.py"
 
@@ -59,8 +59,8 @@ rule revive:
     conda:
         ENV
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=code("revive"),
         alone=layer_alone,

@@ -5,12 +5,13 @@ import os
 import re
 import subprocess
 from functools import lru_cache
+from typing import get_args
 
 import pandas as pd
 import yaml
 from regrowth import checkpoints, dag, driver, hub, keys, models, prompts, torchvision_weights
 from regrowth.catalogue import FEATURES, concepts_of
-from regrowth.config import baseline_cards, put_local
+from regrowth.config import Solver, baseline_cards, put_local
 from regrowth.defences import FILLS, FILLS_BY_COMPLETION
 from regrowth.provenance import DIGESTS, code_digest, digest, file_digest, folder_digest
 from snakemake.utils import Paramspace
@@ -157,9 +158,15 @@ def growing(amount):
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
 
 
-def code(script):
+def code(script, without=frozenset()):
     """Digest of a rule's script and of the library modules it reaches."""
-    return code_digest(ROOT / "workflow_scripts" / f"{script}.py")
+    return code_digest(ROOT / "workflow_scripts" / f"{script}.py", without)
+
+
+def solver_code(script):
+    """The same without the modules that are named after other solvers than the job's."""
+    names = {solver.replace("-", "_") for solver in get_args(Solver)}
+    return lambda wildcards: code(script, frozenset(names - {wildcards.solver.replace("-", "_")}))
 
 
 def layers_of(wildcards):

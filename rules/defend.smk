@@ -13,8 +13,8 @@ rule defend:
     conda:
         ENV
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=code("defend"),
     script:
@@ -38,8 +38,8 @@ rule defend_by_completion:
         ENV
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
         gpu=1,
     params:
         code=code("defend_by_completion"),

@@ -10,7 +10,7 @@ rule calibrate:
     threads: 1
     resources:
         mem_mb=growing(PIPELINE_MB),
-        runtime=60,
+        runtime=growing(60),
         gpu=1,
     params:
         code=code("calibrate"),
@@ -38,8 +38,8 @@ rule mask:
     conda:
         ENV
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=code("mask"),
         model=MODEL_DIGEST,
@@ -63,7 +63,7 @@ rule mask_of_checkpoint:
         ENV
     resources:
         mem_mb=growing(2000),
-        runtime=10,
+        runtime=growing(10),
     params:
         code=code("mask_of_checkpoint"),
         model=MODEL_DIGEST,
@@ -85,8 +85,8 @@ rule prune:
     conda:
         ENV
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=code("prune"),
         model=MODEL_DIGEST,

@@ -15,8 +15,8 @@ rule signs:
     conda:
         ENV
     resources:
-        mem_mb=1500,
-        runtime=20,
+        mem_mb=growing(1500),
+        runtime=growing(20),
     params:
         code=code("signs"),
         model=MODEL_DIGEST,
@@ -39,8 +39,8 @@ rule oracle:
     conda:
         ENV
     resources:
-        mem_mb=1500,
-        runtime=20,
+        mem_mb=growing(1500),
+        runtime=growing(20),
     params:
         code=code("oracle"),
         model=MODEL_DIGEST,
@@ -62,8 +62,8 @@ rule detectability:
     conda:
         ENV
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         code=code("detectability"),
         half_width=STUDY.detectability.half_width,

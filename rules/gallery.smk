@@ -16,8 +16,8 @@ rule gallery:
     conda:
         ENV
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         code=code("gallery"),
         page=PAGE_DIGEST,

@@ -15,7 +15,7 @@ rule generate:
     threads: 1
     resources:
         mem_mb=growing(PIPELINE_MB),
-        runtime=240,
+        runtime=growing(240),
         gpu=1,
     params:
         code=code("generate"),

@@ -9,8 +9,8 @@ rule resolve:
     conda:
         ENV
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
         code=code("resolve"),
         model=MODEL_DIGEST,

@@ -31,8 +31,8 @@ rule tables:
     conda:
         ENV
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=code("tables"),
         names=TABLES,
@@ -80,8 +80,8 @@ rule figures:
     conda:
         ENV
     resources:
-        mem_mb=1500,
-        runtime=20,
+        mem_mb=growing(1500),
+        runtime=growing(20),
     params:
         code=code("figures"),
         figures=[(concept, figure) for concept, figure, _ in FIGURES],
@@ -108,8 +108,8 @@ rule report:
     conda:
         ENV
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=code("report"),
         names=TABLES,

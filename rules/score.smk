@@ -11,8 +11,8 @@ rule score:
         ENV
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
         gpu=judged_on_gpu,
     params:
         code=code("score"),
@@ -32,8 +32,8 @@ rule reference:
         ENV
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
         gpu=judged_on_gpu,
     params:
         code=code("reference"),

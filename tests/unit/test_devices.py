@@ -67,9 +67,17 @@ def test_a_job_that_asks_for_none_sees_none(start):
     assert start(**TWO).stdout.readline().strip() == "0"
 
 
-def test_devices_can_be_shared_and_slurm_is_obeyed(start):
-    for more in ({"REGROWTH_SHARE_GPU": "1"}, {"SLURM_JOB_ID": "7"}):
-        assert [start(**TWO, **more).stdout.readline().strip() for _ in range(3)] == ["0,1"] * 3
+def test_devices_can_be_shared(start):
+    share = TWO | {"REGROWTH_SHARE_GPU": "1"}
+    assert [start(**share).stdout.readline().strip() for _ in range(3)] == ["0,1"] * 3
+
+
+def test_what_slurm_gave_is_divided_within_its_job_alone(start):
+    """A study may run whole in one job of SLURM; another job's devices may bear the same names."""
+    for name in ("7", "8"):
+        given = TWO | {"SLURM_JOB_ID": name}
+        got = [start(**given).stdout.readline().strip() for _ in range(2)]
+        assert sorted(got) == ["0", "1"]
 
 
 def test_a_machine_whose_devices_are_not_listed_is_left_to_cuda(monkeypatch, tmp_path):

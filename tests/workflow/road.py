@@ -1,5 +1,6 @@
 """Runs the real Snakefile in a temporary folder."""
 
+import base64
 import os
 import re
 import signal
@@ -37,16 +38,31 @@ class Road:
         run = [sys.executable, "-m", "snakemake", *where, *profile, "--cores", "2", *args, *study]
         return list(map(str, run))
 
-    def run(self, *args: str, good: bool = True) -> str:
+    def run(self, *args: str, good: bool = True, env: dict[str, str] | None = None) -> str:
         done = subprocess.run(
-            self.command(*args), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            self.command(*args),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=env,
         )
         assert (done.returncode == 0) == good, done.stdout[-6000:]
         return done.stdout
 
-    def planned(self) -> Counter:
+    def pretend(self) -> None:
+        """Every file of the study but for `model.yaml` empty, and as if a run had made them."""
+        self.run(str((self.out / "model.yaml").relative_to(self.folder)))
+        told = self.run("--dry-run", "--quiet", "progress", "host")
+        for line in re.findall(r"^ +output: (.*)$", told, re.M):
+            for name in line.removesuffix(" (temporary)").split(", "):
+                file = self.folder / name.split(" ")[0]
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.touch()
+        self.run("--touch", "--forceall")
+
+    def planned(self, *args: str) -> Counter:
         """Jobs by rule that a run would do now."""
-        told = self.run("--dry-run")
+        told = self.run("--dry-run", *args)
         stats = told[told.rindex("Job stats:") :] if "Job stats:" in told else ""
         counts = Counter({m[0]: int(m[1]) for m in re.findall(r"^(\w+) +(\d+)$", stats, re.M)})
         del counts["total"], counts["all"]
@@ -58,17 +74,30 @@ class Road:
         kept = [f for f in files if f.suffix in (".parquet", ".safetensors")]
         return {str(f.relative_to(self.out)): f.read_bytes() for f in kept}
 
-    def kill(self, *args: str, when) -> str:
-        """Start a run, SIGKILL it with all its jobs once `when(seconds)` holds, and unlock; says
-        what it had told. Should it end first, that is all the same."""
-        log, start = self.folder / "killed.log", time.monotonic()
-        with open(log, "w") as stream:
-            run = self.command(*args)
+    def in_hand(self) -> set[str]:
+        """The stages of the files that some job has begun and not ended."""
+        marks = self.folder / ".snakemake" / "incomplete"
+        found = set()
+        for mark in (m for m in marks.rglob("*") if m.is_file() and not m.name.startswith("mig")):
+            name = "".join(part.removeprefix("@") for part in mark.relative_to(marks).parts)
+            file = base64.urlsafe_b64decode(name).decode()
+            found.add(file.removeprefix(f"results/{self.config['study']}/").split("/")[0])
+        return found
+
+    def kill(self, late: float, stage: str = "") -> set[str]:
+        """Start a run, and SIGKILL it with all its jobs `late` seconds after it has begun a job (of
+        the stage), or what follows if that ends sooner; unlock. The stages that were in hand."""
+        begun = None
+        with open(self.folder / "killed.log", "w") as stream:
+            run = self.command()
             driver = subprocess.Popen(run, stdout=stream, stderr=stream, start_new_session=True)
-            while driver.poll() is None and not when(time.monotonic() - start):
-                time.sleep(0.1)
+            while driver.poll() is None and (begun is None or time.monotonic() - begun < late):
+                if begun is None and (stage in self.in_hand() if stage else self.in_hand()):
+                    begun = time.monotonic()
+                time.sleep(0.05)
             with suppress(ProcessLookupError):
                 os.killpg(driver.pid, signal.SIGKILL)
             driver.wait()
+        hit = self.in_hand()
         self.run("--unlock")
-        return log.read_text()
+        return hit

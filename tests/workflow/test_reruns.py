@@ -1,5 +1,6 @@
 """What a change of the study, the code, the catalogue or a model makes a study do again."""
 
+import os
 import re
 import shutil
 
@@ -19,6 +20,16 @@ def test_a_second_run_does_nothing(smoke):
     assert not smoke.planned()
     smoke.study.touch()
     assert not smoke.planned()
+
+
+def test_a_file_made_anew_as_it_was_makes_nothing_anew(smoke):
+    (file, *_) = smoke.out.glob("released/concept=church/**/part=00.safetensors")
+    os.utime(file)
+    assert not smoke.planned()
+    for name in ("default", "slurm"):
+        profile = yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
+        assert profile["max-checksum-file-size"] == "2GB"  # a layer of SD-v1.5 is larger than 1 MB
+    assert "complete" in smoke.planned("--max-checksum-file-size", "1kB")
 
 
 def test_one_k_more_computes_only_that_k(changed):
@@ -78,6 +89,30 @@ def test_a_changed_solver_computes_what_follows_from_it(project):
     attacks = {"complete": 5, "revive": 3, "signs": 4}
     drawn = {"generate": 2, "generate_unsafe": 1, "score": 2 * JUDGES + BOTH}
     assert planned == attacks | drawn | END
+    for other in ("softimpute", "gauss_spin"):
+        file = f"workflow_scripts/regrowth/solvers/{other}.py"
+        again = edit(project, file, "\n\n\ndef ", "\n\nNEW = 1\n\n\ndef ")
+        assert again == planned, "the study uses none of it"
+
+
+def test_a_prompt_that_is_appended_draws_each_variants_last_shard(tmp_path):
+    table, rows = tmp_path / "snow.csv", ["prompt,class,seed"]
+    rows += [f"a photo of a candle in the snow,snow,{i}" for i in range(8)]
+    table.write_text("\n".join(rows[:-1]))
+    study = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+    study |= {"images": {"erased": 100, "shard": 3}, "keep_unblurred": True}
+    (tmp_path / "catalogue.yaml").write_text(
+        (ROOT / CATALOGUE).read_text().replace("resources/demo/snow.csv", str(table))
+    )
+    study |= {"catalogue": str(tmp_path / "catalogue.yaml"), "judges": ["snow"]}
+    variant = {"concepts": ["snow"], "variants": ["pruned", "revived"], "K": [0.6]}
+    study["sweep"] = [variant | {"magnitudes": ["max"], "prompts": ["erased"]}]
+    road = Road(tmp_path, study)
+    road.pretend()
+    assert not road.planned()
+    assert len(list(road.out.glob("images/**/*.parquet"))) == 9, "three shards of three variants"
+    table.write_text("\n".join(rows))
+    assert road.planned() == {"generate": 3, "score": 3} | END
 
 
 CATALOGUE = "resources/demo/catalogue.yaml"

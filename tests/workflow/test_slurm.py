@@ -1,6 +1,7 @@
 """A study through a real SLURM: as on one machine; what is cancelled or killed comes back."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -78,6 +79,10 @@ def wait_for(found, seconds=240):
     raise AssertionError(f"waited {seconds} s for {found}")
 
 
+def described(cluster) -> list[str]:
+    return cluster.ask("scontrol", "show", "job").split("JobId=")[1:]
+
+
 def test_the_cluster_makes_the_tables_of_one_machine(cluster, tmp_path, study, local):
     road = OnCluster(tmp_path, study)
     driver = road.start()
@@ -89,16 +94,22 @@ def test_the_cluster_makes_the_tables_of_one_machine(cluster, tmp_path, study, l
     (victim, *_) = wait_for(working)
     cluster.ask("scancel", victim)
     wait_for(lambda: [j for j in cluster.jobs() if j[0] == victim and j[1] == "CANCELLED"])
-    wait_for(lambda: list(road.out.glob("masks/**/*.safetensors")))  # so it came back
+    wait_for(lambda: list(road.out.glob("masks/**/*.safetensors")))  # so it came back, and
+    tries = [j for j in described(cluster) if "Comment=rule_calibrate_" in j]
+    limits = [re.search(r"TimeLimit=(\S+)", j)[1] for j in tries]
+    assert limits == ["01:00:00", "02:00:00"], "with more of what it may have lacked"
     os.killpg(driver.pid, signal.SIGKILL)
     driver.wait()
     wait_for(lambda: all(state not in ("RUNNING", "PENDING") for _, state, _ in cluster.jobs()))
+    done = [file for stage in ("calibration", "masks") for file in (road.out / stage).rglob("*.*")]
+    kept = {file: file.stat().st_mtime_ns for file in done}
     road.run("--unlock")
-    road.run()
+    road.run(env=plain())
     assert not road.planned()
+    assert len(kept) == 2 and kept == {file: file.stat().st_mtime_ns for file in kept}
     for stage in ("scores", "signs", "tables"):
         assert road.bytes_of(stage) == local.bytes_of(stage)
-    jobs = cluster.ask("scontrol", "show", "job").split("JobId=")[1:]
+    jobs = described(cluster)
     asked = {"calibrate": "TresPerNode=gres:gpu:1", "generate": "TresPerJob=gres:gpu:1"}
     for rule, how in (asked | {"signs": None}).items():
         own = [job for job in jobs if f"Comment=rule_{rule}_" in job]

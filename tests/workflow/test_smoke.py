@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pandas as pd
 import pyarrow.dataset as ds
 import pytest
 import yaml
-from regrowth import keys
+from regrowth import devices, keys
 from road import ROOT
 from safetensors.numpy import load_file, save_file
 
@@ -36,6 +38,27 @@ def test_images_are_kept_and_unsafe_ones_are_not(smoke):
     assert {"prompt", "seed", *keys.VARIANT, "prompts"} <= set(shard.columns)
     small = [f for f in (smoke.out / "thumbnails").rglob("*.parquet") if "snow" in str(f)]
     assert small and all(pd.read_parquet(f, partitioning=None)["blurred"].all() for f in small)
+
+
+ON_GPU = {"calibrate", "complete", "generate", "reference", "score"}
+
+
+def test_jobs_that_ask_for_a_gpu_have_one_each(smoke):
+    """Of two that are pretended: both are used, and neither by two jobs at a time."""
+    if devices.numbers():
+        pytest.skip("there is a GPU here: two cannot be pretended")
+    spans = {"0": [], "1": []}
+    for file in smoke.out.glob("logs/*/**/*.log"):
+        rule = file.relative_to(smoke.out / "logs").parts[0]
+        lines = file.read_text().splitlines()
+        held = [line.split(" INFO GPU ") for line in lines if " INFO GPU " in line]
+        assert len(held) == (rule in ON_GPU and "judge=nudenet" not in str(file))
+        for since, name in held:
+            begun = datetime.strptime(since, "%Y-%m-%d %H:%M:%S,%f").timestamp()
+            spans[name].append((begun, file.stat().st_mtime))
+    for used in spans.values():
+        used.sort()
+        assert used and all(one[1] <= two[0] + 0.01 for one, two in pairwise(used))
 
 
 def test_tables_figures_and_page_are_there(smoke):

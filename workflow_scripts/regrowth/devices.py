@@ -5,6 +5,7 @@ import logging
 import os
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -33,12 +34,12 @@ def claim(wanted: bool) -> str:
 
     To be called before CUDA is loaded. A device is held by a file lock until the process ends,
     however it ends; while all are held this waits. Several jobs share one where the variable
-    REGROWTH_SHARE_GPU is set. Under SLURM a job has what SLURM gave it.
+    REGROWTH_SHARE_GPU is set. Under SLURM the devices are those that it gave the job.
     """
     there = numbers()
     if wanted and not there and "CUDA_VISIBLE_DEVICES" not in os.environ:
         return ""  # a driver that lists nothing here may still have one: CUDA finds out
-    if wanted and there and ("SLURM_JOB_ID" in os.environ or "REGROWTH_SHARE_GPU" in os.environ):
+    if wanted and there and "REGROWTH_SHARE_GPU" in os.environ:
         return ",".join(there)
     if not wanted or not there:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -56,9 +57,15 @@ def claim(wanted: bool) -> str:
 
 
 def _lock(name: str) -> bool:
-    folder = Path(tempfile.gettempdir()) / f"regrowth-gpus-{os.getuid()}"
+    """Hold a device against every user of the machine. SLURM may number each job's own from 0."""
+    folder = Path(tempfile.gettempdir()) / "regrowth-gpus"
     folder.mkdir(exist_ok=True)
-    file = open(folder / name, "w")
+    file = folder / f"{os.environ.get('SLURM_JOB_ID', 'machine')}-{name}"
+    with suppress(PermissionError):
+        folder.chmod(0o777)
+        file.touch(0o666)
+        file.chmod(0o666)
+    file = open(file)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -60,13 +60,16 @@ def _imports(file: Path) -> set[Path]:
 
 
 @lru_cache
-def code_digest(script: Path) -> str:
-    """Digest of a script and the library modules it reaches; comments and PLUMBING do not count."""
+def code_digest(script: Path, without: frozenset[str] = frozenset()) -> str:
+    """Digest of a script and the library modules it reaches; comments and PLUMBING do not count.
+
+    without: names of further modules that do not.
+    """
     seen, todo = set(), {script}
     while todo:
         file = todo.pop()
         seen.add(file)
-        todo |= _imports(file) - seen
+        todo |= {f for f in _imports(file) if f.stem not in without} - seen
     return digest(sorted((file.name, _bare(file)) for file in seen))
 
 

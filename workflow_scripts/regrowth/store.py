@@ -58,6 +58,8 @@ def replacing(target: str | Path) -> Iterator[Path]:
     try:
         yield part
         part.chmod(0o666 & ~UMASK)  # safetensors writes for its owner alone
+        with open(part, "rb") as written:
+            os.fsync(written.fileno())  # or, if the power fails, a name may outlive its data
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
