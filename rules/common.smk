@@ -382,6 +382,11 @@ def refuse_other_checkpoints():
                 f"{path}, so what was erased is unknown: neither signs nor a defence can be "
                 f"measured. `layers` says which layers are under attack (here {FAMILY})"
             )
+        if bare := [n for n, m in found.items() if models.is_constant(weights[n][~m])]:
+            raise WorkflowError(
+                f"erasers.checkpoint: {concept}: of {', '.join(bare)} {path} has kept nothing, or "
+                f"one value alone: there is nothing to complete it from, nor to take a fill from"
+            )
 
 
 def refuse_second_driver():

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from regrowth import figures, keys, report
+from regrowth.detectability import posterior
 from regrowth.tables import interval
 
 PRUNED = keys.PRETRAINED | {"concept": "church", "eraser": "conceptprune", "variant": "pruned"}
@@ -66,6 +67,43 @@ def test_a_layer_alone_is_drawn_at_its_place_beside_all_layers(tmp_path):
     assert points.get_xdata().tolist() == [0, 2] and points.get_ydata().tolist() == [0.1, 0.6]
     assert whole["max K=0.3, all layers"] == 0.8 and whole["pruned"] == 0.2
     assert [t.get_text() for t in axis.get_xticklabels()] == ["up 0.0", "up 1.0", "up 2.0"]
+
+
+def test_the_trade_off_draws_its_table():
+    columns = {"revival": [0.9, 0.5, 0.2], "low": [0.8, 0.4, 0.1], "high": [1.0, 0.6, 0.3]}
+    columns |= {"erased": [0.1, 0.2, 0.3], "preserved": [0.9, 0.8, 0.7], "auc": [1.0, 0.8, 0.6]}
+    table = pd.DataFrame(columns | {"defence": "gaussian", "sigma": ["2.0", "0.5", "10.0"]})
+    bare = table[:1].assign(defence="none", sigma="none", revival=0.95)
+    (axis,) = figures.defences(pd.concat([bare, table]), "church").axes
+    order = [1, 0, 2]  # sigmas are numbers
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["0.5", "2.0", "10.0"]
+    drawn = {line.get_label(): line.get_ydata() for line in axis.lines}
+    for label, name in (
+        ("erased, no attack", "erased"),
+        ("preserved", "preserved"),
+        ("AUC of the best detector", "auc"),
+    ):
+        assert list(drawn[label]) == table[name].iloc[order].to_list()
+    (attack,) = axis.containers
+    assert attack.get_label() == "strongest attack"
+    assert list(attack.lines[0].get_ydata()) == table["revival"].iloc[order].to_list()
+    ends = [segment[:, 1].round(6).tolist() for segment in attack.lines[2][0].get_segments()]
+    assert ends == table[["low", "high"]].iloc[order].to_numpy().tolist()
+    assert any(np.ptp(line.get_ydata()) == 0 and line.get_ydata()[0] == 0.95 for line in axis.lines)
+
+
+def test_equation_7s_surface_and_the_layers_on_it():
+    about = dict.fromkeys(keys.RELEASED, "x") | {"defence": "gaussian"}
+    rows = [{"layer": f"l{i}", "density": d, "sigma_m": m, "sigma_u": 2.0}
+            for i, (d, m) in enumerate([(0.05, 2.0), (0.1, 1.0)])]  # fmt: skip
+    table = pd.DataFrame([about | row for row in [*rows, rows[0] | {"layer": "all"}]])
+    axis = figures.detectability(table, 0.5).axes[0]
+    (surface,) = [c for c in axis.collections if hasattr(c, "get_coordinates")]
+    assert surface.get_array().reshape(120, 120)[60, 20] == pytest.approx(
+        posterior(np.geomspace(0.005, 0.5, 120)[60], np.geomspace(0.05, 5, 120)[20], 1.0, 0.5)
+    )
+    (points,) = [c for c in axis.collections if len(c.get_offsets()) == 2]
+    assert points.get_offsets().tolist() == [[1.0, 0.05], [0.5, 0.1]]
 
 
 def test_an_svg_in_a_page_has_ids_of_its_own_and_the_pages_ink(tmp_path):

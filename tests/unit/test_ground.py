@@ -292,6 +292,11 @@ def test_a_file_digest_follows_its_content(tmp_path):
     assert provenance.file_digest(file, cache) != first
 
 
+def test_the_default_study_defends_with_one_sigma():
+    blocks = [block for block in STUDY.sweep if block.defences != ["none"]]
+    assert [(block.defences, block.sigmas) for block in blocks] == [(["gaussian"], [1.0])]
+
+
 def test_the_demo_model_has_sd_15s_sixteen_layers():
     layers = models.attacked_layers(models.locate(CARD, ROOT), CARD.layers)
     assert len(layers) == 16

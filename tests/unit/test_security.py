@@ -84,6 +84,19 @@ def test_code_in_a_model_directory_is_not_run(model, tmp_path, change):
     assert not made.exists()
 
 
+def test_a_model_and_a_judge_load_without_a_network(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("a connection was asked for")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    judges._loaded.cache_clear()
+    generation.load_pipeline(MODEL, "float32", "cpu")
+    judge = Judge(kind="classifier", model="resources/demo/judges/objects")
+    rows = [{"prompt": "x", "class": "church"}]
+    assert judges.score(judge, ROOT, [Image.new("RGB", (64, 64))], rows, "cpu")
+
+
 def test_code_and_pickles_in_a_judge_are_not_run(tmp_path):
     made = tmp_path / "made"
     folder = shutil.copytree(ROOT / "resources/demo/judges/objects", tmp_path / "judge")

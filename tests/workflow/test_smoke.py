@@ -14,6 +14,9 @@ import pyarrow.dataset as ds
 import pytest
 import yaml
 from regrowth import devices, keys
+from regrowth.detectability import roc
+from regrowth.detectors import SCORES, zeros
+from regrowth.masks import unpack
 from road import ROOT
 from safetensors.numpy import load_file, save_file
 
@@ -38,6 +41,31 @@ def test_images_are_kept_and_unsafe_ones_are_not(smoke):
     assert {"prompt", "seed", *keys.VARIANT, "prompts"} <= set(shard.columns)
     small = [f for f in (smoke.out / "thumbnails").rglob("*.parquet") if "snow" in str(f)]
     assert small and all(pd.read_parquet(f, partitioning=None)["blurred"].all() for f in small)
+
+
+def test_detectability_is_measured_against_the_mask(smoke):
+    tables = {
+        name: pd.read_parquet(smoke.out / "tables" / f"{name}.parquet")
+        for name in ("detectability", "normality", "defences")
+    }
+    (mask,) = smoke.out.glob("masks/concept=church/**/part=*.safetensors")
+    (filled,) = smoke.out.glob("released/concept=church/**/defence=gaussian/**/part=*.safetensors")
+    bits, weights = load_file(mask), load_file(filled)
+    told = tables["detectability"]
+    assert set(told["detector"]) == {"zeros", *SCORES}
+    for detector, rows in told.groupby("detector"):
+        rows = rows.set_index("layer")
+        assert set(rows.index) == {*weights, "all"}
+        for layer, w in weights.items():
+            row, erased = rows.loc[layer], unpack(bits[layer], w.shape)
+            assert row["density"] == pytest.approx(erased.mean())
+            assert row["sigma_u"] == pytest.approx(w[~erased].astype(float).std())
+            assert row["sigma_m"] / row["sigma_u"] == pytest.approx(1, abs=0.1)
+            score = {"zeros": zeros, **SCORES}[detector](w).astype(np.float32)
+            assert row["auc"] == pytest.approx(roc(score, erased)["auc"])
+    assert set(tables["normality"]["layer"]) == set(weights)
+    (held,) = tables["defences"].query("sigma == '1.0'").to_dict("records")
+    assert held["strongest"] == "max K=0.6 at smallest-0.1" and held["attacks"] == 1
 
 
 ON_GPU = {"calibrate", "complete", "generate", "reference", "score"}
@@ -137,6 +165,10 @@ def test_a_checkpoint_that_was_pruned_elsewhere_is_attacked_alike(spare):
     save_file(unet, given)
     told = spare.run(str(other.relative_to(spare.folder)), good=False)
     assert "so what was erased is unknown" in told and "Traceback" not in told
+    (bare, *_) = load_file(released)
+    save_file(unet | {bare: np.zeros_like(unet[bare])}, given)
+    told = spare.run(str(other.relative_to(spare.folder)), good=False)
+    assert f"of {bare} {given} has kept nothing" in told and "Traceback" not in told
 
 
 def test_a_checkpoint_that_is_not_named_is_asked_for(changed):

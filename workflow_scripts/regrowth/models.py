@@ -99,13 +99,13 @@ def parameters(folder: Path) -> int:
 
 def constant(layers: list[Layer]) -> list[str]:
     """The layers whose weights, zeros aside, are all the same: they have no spread to fill with."""
-    found = []
-    for layer in layers:
-        weights = read_weights([layer])[layer.name]
-        weights = weights[weights != 0]
-        if not len(weights) or weights.min() == weights.max():
-            found.append(layer.name)
-    return found
+    return [layer.name for layer in layers if is_constant(read_weights([layer])[layer.name])]
+
+
+def is_constant(weights: np.ndarray) -> bool:
+    """Whether what is not zero is all the same, or nothing is left."""
+    left = weights[weights != 0]
+    return not len(left) or bool(left.min() == left.max())
 
 
 def read_weights(layers: list[Layer]) -> dict[str, np.ndarray]:
