@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import datetime
@@ -17,7 +18,7 @@ from regrowth import devices, keys
 from regrowth.detectability import roc
 from regrowth.detectors import SCORES, zeros
 from regrowth.masks import unpack
-from road import ROOT
+from road import ROOT, Road
 from safetensors.numpy import load_file, save_file
 
 
@@ -169,6 +170,19 @@ def test_a_checkpoint_that_was_pruned_elsewhere_is_attacked_alike(spare):
     save_file(unet | {bare: np.zeros_like(unet[bare])}, given)
     told = spare.run(str(other.relative_to(spare.folder)), good=False)
     assert f"of {bare} {given} has kept nothing" in told and "Traceback" not in told
+
+
+def test_a_layer_without_a_spread_cannot_be_defended(smoke, tmp_path):
+    card = yaml.safe_load((ROOT / smoke.config["model"]).read_text())
+    model = shutil.copytree(ROOT / card["path"], tmp_path / "model")
+    file = model / "unet" / "diffusion_pytorch_model.safetensors"
+    unet = load_file(file)
+    layer = "mid_block.attentions.0.transformer_blocks.0.ff.net.2.weight"
+    save_file(unet | {layer: np.ones_like(unet[layer])}, file, {"format": "pt"})
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(card | {"path": str(model)}))
+    road = Road(tmp_path, smoke.config | {"model": str(tmp_path / "card.yaml")})
+    told = road.run("--dry-run", good=False)
+    assert f"of {layer} all weights are the same" in told and "Traceback" not in told
 
 
 def test_a_checkpoint_that_is_not_named_is_asked_for(changed):
