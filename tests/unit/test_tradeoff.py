@@ -85,7 +85,8 @@ def test_the_advice_is_a_sentence_to_act_on():
     assert told.startswith("church: the best defence tried is gaussian at sigma 1.0, with too few")
     assert "that it holds as drawn with seed 0: the strongest of 2 attacks" in told
     assert "regrows 0.20 [" in told and "undefended 0.95" in told
-    assert "0.86 (undefended 0.90)" in told
+    low, high = interval(86, 100)
+    assert f"0.86 [{low:.2f}, {high:.2f}] (undefended 0.90)" in told
     gaussian = (accuracy["sigma"] == "1.0") & (accuracy["defence"] == "gaussian")
     told = advice(tradeoff(accuracy[~gaussian], detectability))
     assert told.startswith("church: no defence tried holds; the best is decoy at sigma 1.0")
@@ -111,9 +112,25 @@ def test_many_concepts_are_advised_on_together():
         "Release french horn and racket with gaussian at sigma 3.0, which holds as drawn "
         "with seed 0 (the strongest attacks regrow 0.03, undefended 0.95). Candle: "
         "no defence tried holds; the best is decoy at sigma 1.0 (the strongest attacks regrow "
-        "0.60, undefended 0.95). No defence is recommended for kite, since none that was attacked "
-        "is known to cost at most 0.05 of preserved accuracy."
+        "0.60, undefended 0.95). No defence is recommended for kite, since each that was attacked "
+        "costs more than 0.05 of preserved accuracy, or nobody knows how much."
     )
+
+
+def test_what_may_cost_little_is_recommended_and_what_costs_much_is_not():
+    """sigma 3 regrows least. The interval of 60 of 100 ends below .85, that of 6 of 10 does not."""
+    accuracy, detectability = study()
+    loud = (accuracy["sigma"] == "3.0") & (accuracy["role"] == "preserved")
+    for hits, n, chosen in ((60, 100, "1.0"), (6, 10, "1.0"), (9, 10, "3.0"), (8, 10, "3.0")):
+        accuracy.loc[loud & (accuracy["variant"] == "pruned"), ["hits", "n", "rate"]] = (
+            hits,
+            n,
+            hits / n,
+        )
+        table = tradeoff(accuracy, detectability)
+        row = table[table["recommended"]].iloc[0]
+        assert (interval(hits, n)[1] >= 0.85) == (chosen == "3.0")
+        assert row["sigma"] == chosen
 
 
 def test_what_costs_nobody_knows_how_much_is_not_recommended():

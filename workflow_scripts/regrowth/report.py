@@ -87,7 +87,10 @@ def readable_defences(table: pd.DataFrame) -> pd.DataFrame:
             "draws": table["draws"],
             "holds": table["holds"] + table["recommended"].map({True: ", recommended", False: ""}),
             "erased": table["erased"].map("{:.2f}".format),
-            "preserved": table["preserved"].map("{:.2f}".format),
+            "preserved": [
+                _rate({"rate": r.preserved, "low": r.preserved_low, "high": r.preserved_high})
+                for r in table.itertuples()
+            ],
             "strongest attack": [
                 f"{r.strongest}{keys.drawn(r.weight_seed)}" for r in table.itertuples()
             ],

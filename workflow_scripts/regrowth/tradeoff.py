@@ -4,14 +4,14 @@ import pandas as pd
 from regrowth import keys
 from statsmodels.stats.proportion import proportion_confint
 
-#: How much preserved accuracy a defence may cost, against the undefended pruned model, and how much
-#: erased accuracy an attack may regrow.
+#: How much preserved accuracy a defence may cost, against the undefended pruned model, before it is
+#: not recommended, and how much erased accuracy an attack may regrow.
 BUDGET = 0.05
 #: More concepts than these are advised on together.
 MANY = 3
 _DEFENCE = ["concept", "eraser", "defence", "sigma"]
 COLUMNS = [
-    *(*_DEFENCE, "draws", "erased", "preserved"),
+    *(*_DEFENCE, "draws", "erased", "preserved", "preserved_low", "preserved_high"),
     *("attacks", "strongest", "weight_seed", "revival", "low", "high", "n", "revival_preserved"),
     *("detector", "auc", "tpr", "holds", "recommended"),
 ]
@@ -20,16 +20,17 @@ COLUMNS = [
 def tradeoff(accuracy: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFrame:
     """One row per concept, eraser and defence (first: none), from the tables of these names.
 
-    draws: weight seeds that were attacked. erased, preserved: rates of the released
-    model as it is, the mean over draws. strongest: the attack that regrows most, of `attacks` on
-    all draws, weight_seed: on which; revival: its rate, with a Wilson interval at 1 − .05 /
-    attacks, since the strongest was chosen. detector: the one of the largest area under the ROC,
-    its auc, and tpr at 1 % false positives; of no defence, whose zeros anyone finds, both 1. holds:
-    "yes" if the top of the strongest attack's interval is at most BUDGET above that of the
-    undefended pruned model, "no" if its bottom is above that, else "undecided", and more pictures
-    are wanted; "" without an attack. recommended: of the defences that are known to cost at most
-    BUDGET of preserved accuracy, and that were drawn as often as any or are not drawn at all, the
-    one whose strongest attack regrows least, then the one that costs least.
+    draws: weight seeds that were attacked. erased, preserved: rates of the released model as it is,
+    the mean over draws; preserved_low, preserved_high: of all its pictures, Wilson's interval.
+    strongest: the attack that regrows most, of `attacks` on all draws, weight_seed: on which;
+    revival: its rate, with a Wilson interval at 1 − .05 / attacks, since the strongest was chosen.
+    detector: the one of the largest area under the ROC, its auc, and tpr at 1 % false positives; of
+    no defence, whose zeros anyone finds, both 1. holds: "yes" if the top of the strongest attack's
+    interval is at most BUDGET above that of the undefended pruned model, "no" if its bottom is
+    above that, else "undecided", and more pictures are wanted; "" without an attack. recommended:
+    of the defences whose preserved accuracy is known, and not surely (with its whole interval) more
+    than BUDGET below the undefended one, and that were drawn as often as any or are not drawn at
+    all, the one whose strongest attack regrows least, then the one that costs least.
     """
     own = accuracy[accuracy["variant"].isin(["pruned", "revived"])].copy()
     # what a released model is called does not depend on how an attack draws magnitudes
@@ -60,6 +61,10 @@ def _of(part: pd.DataFrame, detectability: pd.DataFrame) -> dict:
         "erased": _mean(rates, ("pruned", "erased")),
         "preserved": _mean(rates, ("pruned", "preserved")),
     }
+    kept = part[(part["variant"] == "pruned") & (part["role"] == "preserved")]
+    if len(kept):
+        ends = proportion_confint(kept["hits"].sum(), kept["n"].sum(), method="wilson")
+        row["preserved_low"], row["preserved_high"] = ends
     row["attacks"] = len(attacks)
     if len(attacks):
         best = attacks.loc[attacks["rate"].idxmax()]
@@ -102,7 +107,8 @@ def _judge(some: pd.DataFrame, accuracy: pd.DataFrame) -> None:
     some.loc[attacked & (some["high"] <= left + BUDGET), "holds"] = "yes"
     some.loc[attacked & (some["low"] > left), "holds"] = "no"
     cost = plain["preserved"] - some["preserved"]
-    allowed = attacked & (some["defence"] != keys.NONE) & (cost <= BUDGET + 1e-9)
+    affordable = some["preserved_high"] >= plain["preserved"] - BUDGET  # not so if unknown
+    allowed = attacked & (some["defence"] != keys.NONE) & affordable
     often = some["draws"] == some.loc[attacked, "draws"].max()
     allowed &= often | some["defence"].isin(keys.FIXED)
     if allowed.any():
@@ -150,8 +156,8 @@ def _in_short(holds: str, defence: str, sigma: str, chosen, plain) -> str:
 
 def _none_is_cheap(rest: pd.DataFrame) -> str:
     return (
-        f"No defence is recommended for {together(rest)}, since none that was attacked is known to "
-        f"cost at most {BUDGET:.2f} of preserved accuracy."
+        f"No defence is recommended for {together(rest)}, since each that was attacked costs more "
+        f"than {BUDGET:.2f} of preserved accuracy, or nobody knows how much."
     )
 
 
@@ -182,5 +188,6 @@ def _in_full(row, bare) -> str:
     return (
         f"{row['concept']}: {lead}: the strongest of {row['attacks']} attacks ({strongest}) "
         f"regrows {spread}{undefended}; without an attack {row['erased']:.2f} is left, and "
-        f"preserved accuracy is {row['preserved']:.2f} (undefended {bare['preserved']:.2f})."
+        f"preserved accuracy is {row['preserved']:.2f} [{row['preserved_low']:.2f}, "
+        f"{row['preserved_high']:.2f}] (undefended {bare['preserved']:.2f})."
     )
