@@ -89,6 +89,8 @@ def readable_defences(table: pd.DataFrame) -> pd.DataFrame:
             "erased": table["erased"].map("{:.2f}".format),
             "preserved": [
                 _rate({"rate": r.preserved, "low": r.preserved_low, "high": r.preserved_high})
+                if pd.notna(r.preserved)
+                else ""
                 for r in table.itertuples()
             ],
             "strongest attack": [
