@@ -16,11 +16,18 @@ def tables(tmp_path_factory):
             "concepts": ["church"],
             "variants": ["pruned", "revived"],
             "K": [0.6],
-            "magnitudes": ["max", "mean", "sample"],
+            "magnitudes": ["max"],
         },
         {
             "concepts": ["church"],
-            "variants": ["pruned", "revived"],
+            "variants": ["revived"],
+            "K": [0.6],
+            "magnitudes": ["mean", "sample"],
+            "prompts": ["erased"],
+        },
+        {
+            "concepts": ["church"],
+            "variants": ["revived"],
             "defences": ["flip"],
             "sigmas": [1.0],
             "detectors": ["combined-0.06"],
@@ -65,8 +72,6 @@ def test_it_does_not_where_signs_were_flipped(tables):
     told = tables["detectability"]
     told = told[told["layer"] == "all"].set_index("detector")["auc"]
     assert told["combined"] > 0.75 and abs(told["zeros"] - 0.5) < 0.01
-    (row,) = tables["defences"].query("defence == 'flip'").to_dict("records")
-    assert row["revival"] == defended
 
 
 def test_the_surest_signs_are_right(tables):

@@ -49,7 +49,7 @@ def test_three_kills_at_random_cost_nothing_but_time(smoke, spare):
         lose(spare, stage, "*/*/defence=gaussian")
     kept = {file: file.stat().st_mtime_ns for file in spare.out.glob("scores/**/*.parquet")}
     rng = random.Random(1)
-    hits = [spare.kill(late=rng.uniform(0, 8)) for _ in range(3)]
+    hits = [spare.kill(late=rng.uniform(0, 4)) for _ in range(3)]
     assert any(hits), "no job was killed"
     spare.run()
     assert spare.bytes_of(*STAGES, *JUDGED) == whole

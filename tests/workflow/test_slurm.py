@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -70,6 +71,7 @@ def cluster(tmp_path_factory, pytestconfig):
 def local(spare):
     """The smoke study of this machine, made smaller: nothing but its tables is made again."""
     spare.write(spare.config | STUDY)
+    shutil.rmtree(spare.out / "tables")
     spare.run()
     return spare
 
