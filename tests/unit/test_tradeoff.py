@@ -133,6 +133,16 @@ def test_what_may_cost_little_is_recommended_and_what_costs_much_is_not():
         assert row["sigma"] == chosen
 
 
+def test_a_defended_model_that_is_attacked_without_being_drawn_has_its_row():
+    accuracy, detectability = study()
+    drawn = (accuracy["defence"] == "gaussian") & (accuracy["variant"] == "pruned")
+    table = tradeoff(accuracy[~drawn], detectability).set_index(["defence", "sigma"])
+    row = table.loc["gaussian", "3.0"]
+    assert (row["revival"], row["holds"], row["recommended"]) == (0.03, "yes", False)
+    shown = report.readable_defences(table.reset_index()).set_index("defence")
+    assert shown.loc["gaussian 3.0", ["erased", "preserved", "holds"]].to_list() == ["", "", "yes"]
+
+
 def test_what_costs_nobody_knows_how_much_is_not_recommended():
     accuracy, detectability = study()
     unknown = (accuracy["defence"] != "none") & (accuracy["role"] == "preserved")

@@ -69,6 +69,8 @@ def test_it_does_not_where_signs_were_flipped(tables):
     """Though most of the flips are among what the attacker takes for erased."""
     defended = rate(tables, "revived", "max", defence="flip")
     assert defended <= rate(tables, "revived", "max") - 0.3
+    (row,) = tables["defences"].query("defence == 'flip'").to_dict("records")
+    assert row["revival"] == defended and not row["recommended"]  # its cost was not measured
     told = tables["detectability"]
     told = told[told["layer"] == "all"].set_index("detector")["auc"]
     assert told["combined"] > 0.75 and abs(told["zeros"] - 0.5) < 0.01

@@ -86,7 +86,7 @@ def readable_defences(table: pd.DataFrame) -> pd.DataFrame:
             "defence": (table["defence"] + " " + table["sigma"]).str.replace(" none", ""),
             "draws": table["draws"],
             "holds": table["holds"] + table["recommended"].map({True: ", recommended", False: ""}),
-            "erased": table["erased"].map("{:.2f}".format),
+            "erased": table["erased"].map("{:.2f}".format, na_action="ignore").fillna(""),
             "preserved": [
                 _rate({"rate": r.preserved, "low": r.preserved_low, "high": r.preserved_high})
                 if pd.notna(r.preserved)

@@ -38,7 +38,7 @@ def tradeoff(accuracy: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFram
     rows = [
         {**dict(zip(_DEFENCE, cell)), **_of(part, detectability)}
         for cell, part in own.groupby(_DEFENCE, sort=False)
-        if (part["variant"] == "pruned").any()
+        if cell[2] != keys.NONE or (part["variant"] == "pruned").any()
     ]
     found = []
     for _, some in pd.DataFrame(rows, columns=COLUMNS).groupby(["concept", "eraser"], sort=False):
