@@ -72,6 +72,16 @@ def test_devices_can_be_shared(start):
     assert [start(**share).stdout.readline().strip() for _ in range(3)] == ["0,1"] * 3
 
 
+def test_a_folder_of_another_user_holds_the_locks_too(monkeypatch, tmp_path):
+    def refuse(*args):
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(devices.Path, "chmod", refuse)
+    monkeypatch.setattr(devices, "_held", [])
+    assert devices._lock("0") and not devices._lock("0") and devices._lock("1")
+
+
 def test_what_slurm_gave_is_divided_within_its_job_alone(start):
     """A study may run whole in one job of SLURM; another job's devices may bear the same names."""
     for name in ("7", "8"):

@@ -131,6 +131,14 @@ def test_what_may_cost_little_is_recommended_and_what_costs_much_is_not():
         row = table[table["recommended"]].iloc[0]
         assert (interval(hits, n)[1] >= 0.85) == (chosen == "3.0")
         assert row["sigma"] == chosen
+    twice = accuracy[accuracy["sigma"] == "3.0"].assign(weight_seed="1")
+    both = pd.concat([accuracy, twice], ignore_index=True)
+    table = tradeoff(both, detectability)
+    assert table[table["recommended"]]["sigma"].to_list() == ["3.0"], "it alone was drawn twice"
+    loud = (both["sigma"] == "3.0") & (both["role"] == "preserved")
+    both.loc[loud, ["hits", "n", "rate"]] = 60, 100, 0.6
+    table = tradeoff(both, detectability)
+    assert table[table["recommended"]]["sigma"].to_list() == ["1.0"], "draws of what is too dear"
 
 
 def test_a_defended_model_that_is_attacked_without_being_drawn_has_its_row():

@@ -84,15 +84,14 @@ def test_comments_and_docstrings_compute_nothing(project):
 
 def test_a_changed_solver_computes_what_follows_from_it(project):
     """Completions and what is made of them; no mask, no pruned picture, no pretrained one."""
+    for other in ("softimpute", "gauss_spin"):  # the study asks for neither
+        file = f"workflow_scripts/regrowth/solvers/{other}.py"
+        assert not edit(project, file, "\n\n\ndef ", "\n\nNEW = 1\n\n\ndef ")
     file = "workflow_scripts/regrowth/completion.py"
     planned = edit(project, file, "\n\n\ndef ", "\n\nNEW = 1\n\n\ndef ")
     attacks = {"complete": 5, "revive": 3, "signs": 4}
     drawn = {"generate": 2, "generate_unsafe": 1, "score": 2 * JUDGES + BOTH}
     assert planned == attacks | drawn | END
-    for other in ("softimpute", "gauss_spin"):
-        file = f"workflow_scripts/regrowth/solvers/{other}.py"
-        again = edit(project, file, "\n\n\ndef ", "\n\nNEW = 1\n\n\ndef ")
-        assert again == planned, "the study uses none of it"
 
 
 def test_a_prompt_that_is_appended_draws_each_variants_last_shard(tmp_path):

@@ -60,12 +60,10 @@ def _lock(name: str) -> bool:
     """Hold a device against every user of the machine. SLURM may number each job's own from 0."""
     folder = Path(tempfile.gettempdir()) / "regrowth-gpus"
     folder.mkdir(exist_ok=True)
-    file = folder / f"{os.environ.get('SLURM_JOB_ID', 'machine')}-{name}"
-    with suppress(PermissionError):
+    with suppress(PermissionError):  # it is another user's, who has done it
         folder.chmod(0o777)
-        file.touch(0o666)
-        file.chmod(0o666)
-    file = open(file)
+    path = folder / f"{os.environ.get('SLURM_JOB_ID', 'machine')}-{name}"
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_CREAT, 0o644))
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 from regrowth import keys
-from regrowth.tradeoff import BUDGET, together
+from regrowth.tradeoff import BUDGET, in_words
 from statsmodels.stats.proportion import proportion_confint
 
 _STAGES = ("pretrained", "pruned", "revived")
@@ -89,7 +89,7 @@ def answer(table: pd.DataFrame) -> str:
     grown = table[table["regrown"] == "yes"]
     if len(grown):
         told.append(
-            f"Erased by pruning, {together(grown)} grew back from the pruned weights alone, "
+            f"Erased by pruning, {in_words(grown)} grew back from the pruned weights alone, "
             f"without data or training: recognised in {_range(grown, 'pretrained')} of pictures "
             f"before, {_range(grown, 'pruned')} after erasure and {_range(grown, 'revived')} after "
             f"the attack (n = {_counts(grown)})."
@@ -100,7 +100,7 @@ def answer(table: pd.DataFrame) -> str:
         spread = f"{_range(part, 'pruned')} after erasure"
         if (part["attacks"] > 0).all():
             spread += f", {_range(part, 'revived')} after the attack"
-        name = together(part)
+        name = in_words(part)
         told.append(f"{name[0].upper()}{name[1:]}: {text} ({spread}; n = {_counts(part)}).")
     return " ".join(told)
 

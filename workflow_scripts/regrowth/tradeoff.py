@@ -29,8 +29,8 @@ def tradeoff(accuracy: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFram
     interval is at most BUDGET above that of the undefended pruned model, "no" if its bottom is
     above that, else "undecided", and more pictures are wanted; "" without an attack. recommended:
     of the defences whose preserved accuracy is known, and not surely (with its whole interval) more
-    than BUDGET below the undefended one, and that were drawn as often as any or are not drawn at
-    all, the one whose strongest attack regrows least, then the one that costs least.
+    than BUDGET below the undefended one, that were drawn as often as any of these or not at all,
+    the one whose strongest attack regrows least, then the one that costs least.
     """
     own = accuracy[accuracy["variant"].isin(["pruned", "revived"])].copy()
     # what a released model is called does not depend on how an attack draws magnitudes
@@ -109,7 +109,7 @@ def _judge(some: pd.DataFrame, accuracy: pd.DataFrame) -> None:
     cost = plain["preserved"] - some["preserved"]
     affordable = some["preserved_high"] >= plain["preserved"] - BUDGET  # not so if unknown
     allowed = attacked & (some["defence"] != keys.NONE) & affordable
-    often = some["draws"] == some.loc[attacked, "draws"].max()
+    often = some["draws"] == some.loc[allowed, "draws"].max()
     allowed &= often | some["defence"].isin(keys.FIXED)
     if allowed.any():
         order = some[allowed].assign(cost=cost[allowed]).sort_values(["revival", "cost"])
@@ -125,7 +125,7 @@ def advice(table: pd.DataFrame) -> str:
     chosen = table[table["recommended"].astype(bool)].set_index(["concept", "eraser"], drop=False)
     chosen = chosen[chosen.index.isin(plain.index)]
     attacked = table[(table["defence"] != keys.NONE) & (table["attacks"] > 0)]
-    rest = attacked[~attacked["concept"].isin(chosen["concept"])]
+    rest = attacked[~attacked.set_index(["concept", "eraser"]).index.isin(chosen.index)]
     none = [_none_is_cheap(rest)] if len(rest) else []
     if len(chosen) > MANY:
         groups = chosen.groupby(["holds", "defence", "sigma", "draws"], sort=False)
@@ -135,7 +135,7 @@ def advice(table: pd.DataFrame) -> str:
     return " ".join(told + none)
 
 
-def together(table: pd.DataFrame) -> str:
+def in_words(table: pd.DataFrame) -> str:
     """The table's concepts in words: "church, golf ball and racket"."""
     names = list(dict.fromkeys(table["concept"]))
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
@@ -147,7 +147,7 @@ def _in_short(holds: str, defence: str, sigma: str, chosen, plain) -> str:
         "undecided": "{}: the best defence tried is {}, with too few pictures to say that it "
         "holds{}",
         "no": "{}: no defence tried holds; the best is {}",
-    }[holds].format(together(chosen), f"{defence} at sigma {sigma}", _drawn(chosen.iloc[0]))
+    }[holds].format(in_words(chosen), f"{defence} at sigma {sigma}", _drawn(chosen.iloc[0]))
     bare = plain["revival"][plain["attacks"] > 0]
     undefended = f", undefended {_ends(bare)}" if len(bare) else ""
     text = f"{lead} (the strongest attacks regrow {_ends(chosen['revival'])}{undefended})."
@@ -156,7 +156,7 @@ def _in_short(holds: str, defence: str, sigma: str, chosen, plain) -> str:
 
 def _none_is_cheap(rest: pd.DataFrame) -> str:
     return (
-        f"No defence is recommended for {together(rest)}, since each that was attacked costs more "
+        f"No defence is recommended for {in_words(rest)}, since each that was attacked costs more "
         f"than {BUDGET:.2f} of preserved accuracy, or nobody knows how much."
     )
 
