@@ -212,25 +212,27 @@ def test_gated_pictures_lose_most_neurons_and_the_others_few():
 
 
 def test_training_learns_and_the_result_loads(tmp_path):
-    """A minute's version of `train_demo`: every stage, a few steps each."""
+    """A short version of `train_demo`: every stage, a few steps each."""
     images, captions, contents = world.pictures(128, 0)
     vae = train.new_vae()
     before = np.square(train.decode(vae, train.encode(vae, images)).astype(float) - images).mean()
-    train.train_vae(vae, images, 24, seed=0)
+    train.train_vae(vae, images, 12, seed=0)
     after = train.decode(vae, train.encode(vae, images))
     assert np.square(after.astype(float) - images).mean() < before
     tokenizer = train.make_tokenizer(captions)
     encoder, unet = train.fresh_models(tokenizer, 0.01, seed=0)
     ids, empty = train.token_ids(tokenizer, captions), train.token_ids(tokenizer, [""])[0]
     latents = train.encode(vae, images) * vae.config.scaling_factor
-    curve = train.train_unet(latents, ids, empty, encoder, unet, 50, seed=0, selectivity=0.02)
+    curve = train.train_unet(
+        latents, ids, empty, encoder, unet, 50, seed=0, batch=8, selectivity=0.02
+    )
     assert curve[-1][0] == 50
     assert curve[-1][1] < 0.95  # predicting no noise at all scores 1
     train.save_pipeline(tmp_path / "model", vae, encoder, tokenizer, unet)
     for ended, begun in zip((encoder, unet), train.begun(tmp_path / "model")):
         for name, value in begun.state_dict().items():
             torch.testing.assert_close(value, ended.state_dict()[name].half().float())
-    steps = {"objects": 12, "styles": 12, "snow": 12, "clip": 4}
+    steps = {"objects": 4, "styles": 4, "snow": 4, "clip": 2}
     train_judges.train_all(
         tmp_path / "judges", images, after, captions, contents, tokenizer, steps, seed=0
     )
