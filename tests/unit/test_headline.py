@@ -1,47 +1,87 @@
 """The answer: verdicts worked out from counts, and the sentence that they make."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
+import yaml
 from regrowth import keys, report
-from regrowth.headline import answer, headline, rates, verdict
+from regrowth.headline import answer, headline, rates, verdict, wanted
+from regrowth.paired import decide
 from regrowth.tables import interval
 from statsmodels.stats.proportion import proportion_confint
 
+ROOT = Path(__file__).resolve().parents[2]
 PRUNED = keys.PRETRAINED | {"eraser": "conceptprune", "variant": "pruned"}
 REVIVED = PRUNED | {"variant": "revived", "solver": "nuclear", "detector": "zeros", "K": "0.6"}
 
 
 def rows(concept, n, pretrained, pruned, **revived):
+    """Rates whose hits are nested: of two variants, what the rarer shows the other shows, too."""
     cells = [(keys.PRETRAINED, pretrained), (PRUNED, pruned)]
     cells += [(REVIVED | {"magnitude": m}, hits) for m, hits in revived.items()]
     out = []
     for cell, hits in cells:
+        row = cell | {"concept": concept, "prompt_set": "s", "role": "erased", "judge": "objects"}
         low, high = interval(hits, n)
-        rate = {"hits": hits, "n": n, "rate": hits / n, "low": low, "high": high}
-        out.append(cell | {"concept": concept, "prompt_set": "s", "role": "erased"} | rate)
+        row |= {"hits": hits, "n": n, "rate": hits / n, "low": low, "high": high}
+        for to, name in ((pruned, ""), (pretrained, "pretrained_")):
+            row |= {f"{name}gained": max(0, hits - to), f"{name}lost": max(0, to - hits)}
+            row |= {f"{name}pairs": n}
+        out.append(row)
     return pd.DataFrame(out)
 
 
 @pytest.mark.parametrize(
-    ("counts", "told"),
+    ("counts", "told", "open_"),
     [
-        ({"pretrained": 98, "pruned": 10, "max": 90, "mean": 40}, "grew back"),
-        ({"pretrained": 98, "pruned": 10, "max": 9}, "stayed erased"),
+        ({"pretrained": 98, "pruned": 10, "max": 90, "mean": 40}, "grew back", None),
+        ({"pretrained": 98, "pruned": 10, "max": 9}, "stayed erased", None),
         (
             {"pretrained": 98, "pruned": 10, "max": 17},
             "erased; too few pictures to say whether it grew back",
+            900,
         ),
-        ({"pretrained": 98, "pruned": 10}, "erased; not attacked"),
-        ({"pretrained": 98, "pruned": 95}, "too few pictures to say that it was erased"),
+        ({"pretrained": 98, "pruned": 10}, "erased; not attacked", None),
+        ({"pretrained": 98, "pruned": 90}, "too few pictures to say that it was erased", 300),
+        ({"pretrained": 98, "pruned": 98, "max": 98}, "was not erased", None),
         (
-            {"pretrained": 50, "pruned": 45, "max": 90},
+            {"pretrained": 50, "pruned": 42, "max": 90},
             "grew back, though erasure is not certain",
+            320,
         ),
     ],
 )
-def test_a_verdict_rests_on_intervals(counts, told):
-    table = headline(rows("church", 100, **counts))
-    assert [verdict(row) for row in table.to_dict("records")] == [told]
+def test_a_verdict_rests_on_the_differences(counts, told, open_):
+    (row,) = headline(rows("church", 100, **counts)).to_dict("records")
+    assert verdict(row) == told
+    assert pd.isna(wanted(row)) if open_ is None else wanted(row) == pytest.approx(open_, rel=0.5)
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_a_handful_of_pictures_gives_no_verdict(n):
+    (row,) = headline(rows("church", n, n, 0, max=0)).to_dict("records")
+    assert (row["erased"], row["regrown"]) == ("undecided", "undecided")
+    assert "too few pictures" in verdict(row)
+
+
+def test_the_numbers_behind_a_verdict():
+    (row,) = headline(rows("church", 200, 190, 20, max=30, mean=26)).to_dict("records")
+    down, up = decide([170], [0], [200]), decide([10, 6], [0, 0], [200, 200])
+    told = [row[f"erased_{name}"] for name in ("difference", "difference_low", "difference_high")]
+    assert told == [0.85, down.low, down.high] and row["erased"] == "yes"
+    told = [row[f"regrown_{name}"] for name in ("difference", "difference_low", "difference_high")]
+    assert told == [0.05, up.low, up.high] and row["regrown"] == "undecided"
+    few = headline(rows("church", 200, 190, 20, max=28)).squeeze()
+    assert few["regrown_wanted"] == decide([8], [0], [200]).wanted > 200
+    assert (row["judge"], row["prompt_set"], row["eraser"]) == ("objects", "s", "conceptprune")
+
+
+def test_the_strongest_is_the_one_that_gains_most():
+    """Not the one of the highest rate, which may be of another prompt set, or of fewer pictures."""
+    table = rows("church", 100, 98, 10, max=40, mean=50)
+    table.loc[table["magnitude"] == "mean", ["gained", "pairs"]] = 5, 100
+    assert headline(table)["strongest"].item() == "max K=0.6"
 
 
 def test_the_strongest_of_several_attacks_has_a_wider_interval():
@@ -50,6 +90,14 @@ def test_the_strongest_of_several_attacks_has_a_wider_interval():
     low, high = proportion_confint(44, 64, 0.05 / 3, "wilson")
     assert (row["revived_low"], row["revived_high"]) == pytest.approx((low, high))
     assert row["revived_low"] < interval(44, 64)[0]
+
+
+def test_a_model_that_was_not_drawn_before_erasure():
+    (row,) = headline(rows("church", 100, 98, 10, max=90).iloc[1:]).to_dict("records")
+    assert (row["erased"], row["regrown"]) == ("", "yes")
+    assert verdict(row) == "grew back, though erasure is not certain"
+    told = answer(headline(rows("church", 100, 98, 10, max=90).iloc[1:]))
+    assert "nan" not in told and told.startswith("Church: grew back, though erasure is not certain")
 
 
 def test_the_sentence_has_the_numbers_of_one_concept_and_the_range_of_several():
@@ -62,8 +110,28 @@ def test_the_sentence_has_the_numbers_of_one_concept_and_the_range_of_several():
     assert "church and gas pump grew back" in both
     assert "96 to 98 % of pictures before, 10 to 30 % after erasure and 80 to 90 % after" in both
     few = answer(headline(rows("snow", 1, 1, 0, max=1)))
-    assert few.startswith("Snow: too few pictures to say that it was erased (0% [0, 79] after")
+    assert few.startswith("Snow: too few pictures to say that it was erased (100% [21, 100] before")
+    assert "n = 1; about 5 would decide)" in few
     assert answer(headline(church.iloc[:1])).startswith("No concept")
+
+
+def test_several_prompt_sets_and_erasers_have_a_row_each():
+    church = rows("church", 100, 98, 10, max=90)
+    other = church.assign(prompt_set="t")
+    by_file = church[church["eraser"] != "none"].assign(eraser="checkpoint")
+    table = headline(pd.concat([church, other, by_file]))
+    assert table[["eraser", "prompt_set"]].to_numpy().tolist() == [
+        ["conceptprune", "s"],
+        ["conceptprune", "t"],
+        ["checkpoint", "s"],
+    ]
+
+
+def test_of_several_judges_the_first_counts():
+    church = rows("church", 100, 98, 10, max=90)
+    second = rows("church", 100, 50, 50, max=50).assign(judge="other")
+    own = rates({"accuracy": pd.concat([church, second]), "detections": church.iloc[:0]})
+    assert own["judge"].unique().tolist() == ["objects"] and len(own) == 3
 
 
 def test_what_only_nudenet_judges_is_told_by_its_first_labels_and_threshold():
@@ -77,6 +145,12 @@ def test_what_only_nudenet_judges_is_told_by_its_first_labels_and_threshold():
     assert both["hits"].to_list() == [9, 1, 8, 2]
     judged = rates({"accuracy": pd.concat([church, nudity]), "detections": found})
     assert len(judged) == 4
+
+
+def test_the_nudity_headline_is_at_the_papers_threshold():
+    catalogue = yaml.safe_load((ROOT / "resources/sd/catalogue.yaml").read_text(encoding="utf-8"))
+    judge = catalogue["judges"]["nudenet"]
+    assert judge["thresholds"][0] == 0.5 and next(iter(judge["labels"])) == "conceptprune"
 
 
 def test_pooling_counts_no_picture_twice():

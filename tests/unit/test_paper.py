@@ -19,7 +19,7 @@ PLACE = {"prompt_set": "objects", "role": "erased"}
 def rate(cell, hits, n, **more):
     low, high = tables.interval(hits, n)
     told = {"hits": hits, "n": n, "rate": hits / n, "low": low, "high": high}
-    return cell | PLACE | told | more
+    return cell | PLACE | {"judge": "objects"} | told | more
 
 
 def study(**frames):
@@ -65,6 +65,9 @@ def test_an_average_is_over_the_concepts_of_its_table_and_says_how_many():
     row = one(of(table, table="1", **where))
     assert row["measured"] == pytest.approx(0.7) and row["concepts"] == 2 and row["n"] == 400
     assert (row["low"], row["high"]) == tables.interval(280, 400)
+    rows[1] = rate(MAX | {"concept": "golf-ball"}, 3, 1000)  # the mean is not the pooled rate
+    row = one(of(paper.beside(study(accuracy=rows), PRINTED), table="1", **where))
+    assert row["measured"] == pytest.approx(0.2515) and np.isnan(row["low"])
     assert np.isnan(of(table, table="11", **where)["measured"].iloc[0])  # another eraser
 
 

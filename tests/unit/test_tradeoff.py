@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 from regrowth import keys, report
+from regrowth.paired import decide
 from regrowth.tables import interval
 from regrowth.tradeoff import advice, tradeoff
 from statsmodels.stats.proportion import proportion_confint
@@ -13,14 +14,32 @@ ATTACK = {"variant": "revived", "detector": "smallest-0.02", "solver": "nuclear"
 ATTACK |= {"K": "0.6", "magnitude": "max"}
 
 
-def rates(cell, erased, preserved, n=100):
-    """Two rows of the accuracy table."""
+#: Of a thousand pictures: what the undefended pruned model shows of the erased and of all others.
+BARE = {"erased": 100, "preserved": 900}
+
+
+def rates(cell, erased, preserved, n=1000):
+    """Two rows of the accuracy table, of a thousand pictures or another n at the same rates. Hits
+    are nested: of two variants, what the rarer shows the other shows, too."""
     out = []
     for role, hits in (("erased", erased), ("preserved", preserved)):
-        low, high = interval(hits, n)
-        told = {"hits": hits, "n": n, "rate": hits / n, "low": low, "high": high}
-        out.append({**NONE, **cell, "prompt_set": "objects", "role": role, **told})
+        row = {**NONE, **cell, "prompt_set": "objects", "role": role, "judge": "objects"}
+        out.append(row | counts(hits * n // 1000, n, BARE[role] * n // 1000))
     return out
+
+
+def counts(hits, n, bare):
+    low, high = interval(hits, n)
+    told = {"hits": hits, "n": n, "rate": hits / n, "low": low, "high": high, "pairs": n}
+    return told | {"gained": max(0, hits - bare), "lost": max(0, bare - hits)}
+
+
+def change(accuracy, chosen, hits, n=1000):
+    """Other counts in some rows of the table."""
+    for at in accuracy.index[chosen]:
+        bare = BARE[accuracy.loc[at, "role"]] * n // 1000
+        for name, value in counts(hits, n, bare).items():
+            accuracy.loc[at, name] = value
 
 
 def found(cell, **auc):
@@ -32,69 +51,117 @@ def found(cell, **auc):
 
 
 def study():
-    """sigma 1 hides well and holds; sigma 3 hides better, but costs too much; 0.1 is found."""
-    rows = rates({"variant": "pruned"}, 10, 90)
-    rows += rates(ATTACK | {"detector": "zeros"}, 95, 92)
+    """sigma 1 hides well, and may hold; sigma 3 hides better, but costs too much; 0.1 is found."""
+    rows = rates({"variant": "pruned"}, 100, 900)
+    rows += rates(ATTACK | {"detector": "zeros"}, 950, 920)
     told = []
     for sigma, left, preserved, regrown in (
-        ("0.1", 12, 90, 90),
-        ("1.0", 9, 86, 20),
-        ("3.0", 2, 60, 3),
+        ("0.1", 120, 900, 900),
+        ("1.0", 90, 880, 140),
+        ("3.0", 20, 600, 30),
     ):
         cell = NOISE | {"sigma": sigma}
         rows += rates(cell | {"variant": "pruned"}, left, preserved)
-        rows += rates(cell | ATTACK, regrown, 80)
-        rows += rates(cell | ATTACK | {"K": "0.2"}, regrown - 2, 85)
+        rows += rates(cell | ATTACK, regrown, 800)
+        rows += rates(cell | ATTACK | {"K": "0.2"}, regrown - 20, 850)
         told += found(cell, smallest=0.9 - float(sigma) / 4, residual=0.5)
     decoy = {"defence": "decoy", "sigma": "1.0"}
-    rows += rates(decoy | {"variant": "pruned"}, 10, 90)
+    rows += rates(decoy | {"variant": "pruned"}, 100, 900)
     # an attack that draws its magnitudes has a seed, the released model has none
-    rows += rates(
-        decoy | ATTACK | {"detector": "zeros", "magnitude": "sample", "weight_seed": "0"}, 60, 70
-    )
+    drawn = ATTACK | {"detector": "zeros", "magnitude": "sample", "weight_seed": "0"}
+    rows += rates(decoy | drawn, 600, 700) + rates(decoy | drawn | {"K": "0.2"}, 500, 700)
     told += found(decoy, smallest=0.8)
     return pd.DataFrame(rows), pd.DataFrame(told)
 
 
+def judged(accuracy, detectability):
+    return tradeoff(accuracy, detectability).set_index(["defence", "sigma"])
+
+
 def test_the_strongest_attack_of_each_defence():
-    table = tradeoff(*study()).set_index(["defence", "sigma"])
+    table = judged(*study())
     noisy = [("gaussian", sigma) for sigma in ("0.1", "1.0", "3.0")]
     assert list(table.index) == [("none", "none"), *noisy, ("decoy", "1.0")]
     row = table.loc["gaussian", "1.0"]
-    assert (row["erased"], row["preserved"]) == (0.09, 0.86)
-    assert (row["attacks"], row["revival"], row["n"]) == (2, 0.2, 100)
-    assert row["revival_preserved"] == 0.8
+    assert (row["erased"], row["preserved"]) == (0.09, 0.88)
+    assert (row["attacks"], row["tried"], row["revival"], row["n"]) == (2, 2, 0.14, 1000)
+    assert (row["revival_preserved"], row["prompt_set"]) == (0.8, "objects")
     assert row["strongest"] == "max K=0.6 at smallest-0.02"
-    assert (row["low"], row["high"]) == pytest.approx(proportion_confint(20, 100, 0.025, "wilson"))
-    assert row["low"] < interval(20, 100)[0], "two attacks: a wider interval than for one"
+    wide = proportion_confint(140, 1000, 0.025, "wilson")
+    assert (row["low"], row["high"]) == pytest.approx(wide)
+    assert row["low"] < interval(140, 1000)[0], "two attacks: a wider interval than for one"
+    up = decide([40, 20], [0, 0], [1000, 1000])
+    told = row["difference"], row["difference_low"], row["difference_high"], row["wanted"]
+    assert told == (0.04, up.low, up.high, up.wanted)
+    down = decide([20], [0], [1000])
+    assert (row["cost"], row["cost_low"], row["cost_high"]) == (0.02, down.low, down.high)
+    alone = interval(880, 1000)
+    assert (row["preserved_low"], row["preserved_high"]) == pytest.approx(alone)
     assert (row["detector"], row["auc"], row["tpr"]) == ("smallest", 0.65, 0.325)
     assert table.loc["gaussian", "3.0"]["detector"] == "residual"
-    assert table.loc["none", "none"]["auc"] == 1.0
+    assert table.loc[
+        "none",
+        "none",
+    ][["detector", "auc", "tpr"]].tolist() == ["zeros", 1, 1]
     assert table.loc["decoy", "1.0"]["revival"] == 0.6
 
 
+def test_every_interval_holds_its_point():
+    accuracy, detectability = study()
+    second = accuracy.assign(prompt_set="others", n=accuracy["n"])
+    change(second, (second["role"] == "preserved") & (second["variant"] == "pruned"), 700)
+    for frame in (accuracy, pd.concat([accuracy, second], ignore_index=True)):
+        table = tradeoff(frame, detectability)
+        for name, low, high in (
+            ("preserved", "preserved_low", "preserved_high"),
+            ("revival", "low", "high"),
+            ("difference", "difference_low", "difference_high"),
+            ("cost", "cost_low", "cost_high"),
+        ):
+            assert ((table[low] <= table[name]) & (table[name] <= table[high])).all(), name
+
+
 def test_what_holds_and_what_is_recommended():
-    table = tradeoff(*study()).set_index(["defence", "sigma"])
+    table = judged(*study())
     assert table["holds"].to_list() == ["no", "no", "undecided", "yes", "no"]
     assert table["recommended"].to_list() == [False, False, True, False, False]
+    assert table["wanted"].notna().to_list() == [False, False, True, False, False]
+
+
+def test_an_attack_is_held_against_its_own_prompt_set():
+    """Where the concept shows more in any case, an attack must show it more still."""
+    accuracy, detectability = study()
+    hard = pd.DataFrame(rates(NOISE | {"sigma": "3.0"} | ATTACK, 0, 0)[:1])
+    hard = hard.assign(prompt_set="hard", hits=500, rate=0.5, gained=0, lost=0)
+    row = judged(pd.concat([accuracy, hard], ignore_index=True), detectability)
+    row = row.loc["gaussian", "3.0"]
+    assert (row["holds"], row["attacks"], row["tried"]) == ("yes", 3, 2)
+    assert (row["prompt_set"], row["revival"], row["difference"]) == ("hard", 0.5, 0)
+
+
+@pytest.mark.parametrize("n", [1, 4, 20])
+def test_few_pictures_do_not_make_a_defence_hold(n):
+    rows = rates({"variant": "pruned"}, 0, 1000, n) + rates(NOISE | ATTACK, 0, 1000, n)
+    table = tradeoff(pd.DataFrame(rows).assign(gained=0, lost=0), study()[1])
+    assert table["holds"].to_list() == ["", "undecided"] and table["wanted"].iloc[1] == 74
 
 
 def test_the_advice_is_a_sentence_to_act_on():
     accuracy, detectability = study()
     told = advice(tradeoff(accuracy, detectability))
     assert told.startswith("church: the best defence tried is gaussian at sigma 1.0, with too few")
-    assert "that it holds as drawn with seed 0: the strongest of 2 attacks" in told
-    assert "regrows 0.20 [" in told and "undefended 0.95" in told
-    low, high = interval(86, 100)
-    assert f"0.86 [{low:.2f}, {high:.2f}] (undefended 0.90)" in told
+    assert "that it holds as drawn with seed 0 (about 2," in told
+    assert "would decide): the strongest of 2 attacks (max K=0.6 at smallest-0.02) regrows" in told
+    assert "regrows 0.14 [" in told and "undefended 0.95, +0.04 [+0.03, +0.06] against" in told
+    low, high = interval(880, 1000)
+    assert f"accuracy 0.88 [{low:.2f}, {high:.2f}] is left, a cost of +0.02 [+0.01, +0.03]" in told
     gaussian = (accuracy["sigma"] == "1.0") & (accuracy["defence"] == "gaussian")
     told = advice(tradeoff(accuracy[~gaussian], detectability))
-    assert told.startswith("church: no defence tried holds; the best is decoy at sigma 1.0")
-    weak = gaussian & (accuracy["variant"] == "revived") & (accuracy["role"] == "erased")
-    accuracy.loc[weak, ["hits", "rate"]] = 5, 0.05
+    assert told.startswith("church: no defence tried holds; the best is decoy at sigma 1.0: the")
+    change(accuracy, gaussian & (accuracy["variant"] == "revived"), 50)
     told = advice(tradeoff(accuracy, detectability))
     assert told.startswith(
-        "church: release it with gaussian at sigma 1.0, which holds as drawn with seed 0"
+        "church: release it with gaussian at sigma 1.0, which holds as drawn with seed 0: the"
     )
 
 
@@ -107,7 +174,7 @@ def test_many_concepts_are_advised_on_together():
     told = advice(pd.concat([some.assign(concept=c) for c, some in named.items()]))
     assert told == (
         "Church and gas pump: the best defence tried is gaussian at sigma 1.0, with too few "
-        "pictures to say that it holds as drawn with seed 0 (the strongest attacks regrow 0.20, "
+        "pictures to say that it holds as drawn with seed 0 (the strongest attacks regrow 0.14, "
         "undefended 0.95). "
         "Release french horn and racket with gaussian at sigma 3.0, which holds as drawn "
         "with seed 0 (the strongest attacks regrow 0.03, undefended 0.95). Candle: "
@@ -118,27 +185,74 @@ def test_many_concepts_are_advised_on_together():
 
 
 def test_what_may_cost_little_is_recommended_and_what_costs_much_is_not():
-    """sigma 3 regrows least. The interval of 60 of 100 ends below .85, that of 6 of 10 does not."""
+    """sigma 3 regrows least. Of a few pictures nobody can say that it costs too much."""
     accuracy, detectability = study()
     loud = (accuracy["sigma"] == "3.0") & (accuracy["role"] == "preserved")
-    for hits, n, chosen in ((60, 100, "1.0"), (6, 10, "1.0"), (9, 10, "3.0"), (8, 10, "3.0")):
-        accuracy.loc[loud & (accuracy["variant"] == "pruned"), ["hits", "n", "rate"]] = (
-            hits,
-            n,
-            hits / n,
-        )
-        table = tradeoff(accuracy, detectability)
-        row = table[table["recommended"]].iloc[0]
-        assert (interval(hits, n)[1] >= 0.85) == (chosen == "3.0")
+    loud &= accuracy["variant"] == "pruned"
+    for hits, n, chosen in ((600, 1000, "1.0"), (4, 10, "1.0"), (8, 10, "3.0"), (860, 1000, "3.0")):
+        change(accuracy, loud, hits, n)
+        row = tradeoff(accuracy, detectability).query("recommended").squeeze()
+        bare = 900 * n // 1000
+        assert (decide([bare - hits], [0], [n]).word != "beyond") == (chosen == "3.0")
         assert row["sigma"] == chosen
     twice = accuracy[accuracy["sigma"] == "3.0"].assign(weight_seed="1")
     both = pd.concat([accuracy, twice], ignore_index=True)
     table = tradeoff(both, detectability)
     assert table[table["recommended"]]["sigma"].to_list() == ["3.0"], "it alone was drawn twice"
     loud = (both["sigma"] == "3.0") & (both["role"] == "preserved")
-    both.loc[loud, ["hits", "n", "rate"]] = 60, 100, 0.6
+    change(both, loud, 600)
     table = tradeoff(both, detectability)
     assert table[table["recommended"]]["sigma"].to_list() == ["1.0"], "draws of what is too dear"
+
+
+def test_a_cost_is_that_of_the_worst_draw():
+    accuracy, detectability = study()
+    again = accuracy[accuracy["defence"] == "gaussian"].assign(weight_seed="1")
+    kept = (again["role"] == "preserved") & (again["variant"] == "pruned")
+    change(again, kept, 700)
+    for order in ([accuracy, again], [again, accuracy]):
+        row = judged(pd.concat(order, ignore_index=True), detectability).loc["gaussian", "1.0"]
+        worst = decide([20, 200], [0, 0], [1000, 1000])
+        assert (row["cost"], row["cost_low"], row["cost_high"]) == (0.2, worst.low, worst.high)
+        wide = proportion_confint(700, 1000, 0.025, "wilson")
+        assert row["preserved"] == 0.7
+        assert (row["preserved_low"], row["preserved_high"]) == pytest.approx(wide)
+        assert not row["recommended"]
+
+
+def test_what_met_fewer_attacks_is_not_recommended():
+    """A defence that stood `zeros` alone, which find nothing in it, beside one that met two."""
+    accuracy, detectability = study()
+    lucky = accuracy[(accuracy["defence"] == "gaussian") & (accuracy["sigma"] == "1.0")].copy()
+    lucky["defence"] = "row"
+    lucky = lucky[lucky["K"] != "0.2"].replace({"detector": {"smallest-0.02": "zeros"}})
+    change(lucky, lucky["variant"] == "revived", 0)
+    table = judged(pd.concat([accuracy, lucky], ignore_index=True), detectability)
+    assert table.loc["row", "1.0"][["holds", "tried"]].tolist() == ["yes", 1]
+    assert table["recommended"].to_list() == [False, False, True, False, False, False]
+
+
+def test_of_equals_the_cheaper_is_recommended():
+    accuracy, detectability = study()
+    again = accuracy[(accuracy["defence"] == "gaussian") & (accuracy["sigma"] == "1.0")]
+    for hits, chosen in ((890, "row"), (870, "gaussian")):
+        cheap = again.assign(defence="row")
+        change(cheap, (cheap["role"] == "preserved") & (cheap["variant"] == "pruned"), hits)
+        table = tradeoff(pd.concat([accuracy, cheap], ignore_index=True), detectability)
+        assert table.loc[table["recommended"], "defence"].item() == chosen
+
+
+def test_what_surely_holds_comes_before_what_may():
+    """Though the top of its interval is higher, for fewer pictures and a larger budget's sake."""
+    accuracy, detectability = study()
+    sure = accuracy[(accuracy["defence"] == "gaussian") & (accuracy["sigma"] == "1.0")]
+    sure = sure.assign(defence="row")
+    change(sure, sure["variant"] == "revived", 100)
+    dear = (sure["role"] == "preserved") & (sure["variant"] == "pruned")
+    change(sure, dear, 851)
+    table = tradeoff(pd.concat([accuracy, sure], ignore_index=True), detectability)
+    chosen = table[table["recommended"]].squeeze()
+    assert (chosen["defence"], chosen["holds"]) == ("row", "yes") and chosen["cost"] > 0.04
 
 
 def test_a_defended_model_that_is_attacked_without_being_drawn_has_its_row():
@@ -164,8 +278,8 @@ def test_of_several_draws_the_worst_counts():
     again = accuracy[accuracy["sigma"] == "1.0"].query("defence == 'gaussian'").copy()
     again["weight_seed"] = "1"
     attacked = (again["variant"] == "revived") & (again["role"] == "erased")
-    again.loc[attacked, ["hits", "rate"]] = [[55, 0.55], [10, 0.1]]
-    again.loc[(again["variant"] == "pruned") & (again["role"] == "erased"), "rate"] = 0.05
+    change(again, attacked & (again["K"] == "0.6"), 550)
+    change(again, (again["variant"] == "pruned") & (again["role"] == "erased"), 50)
     once = tradeoff(accuracy, detectability)
     twice = tradeoff(pd.concat([accuracy, again], ignore_index=True), detectability)
     assert len(once) == len(twice)
@@ -174,7 +288,7 @@ def test_of_several_draws_the_worst_counts():
     assert (row["attacks"], row["revival"], row["weight_seed"]) == (4, 0.55, "1")
     assert row["erased"] == pytest.approx(0.07), "the mean of .09 and .05"
     assert (row["low"], row["high"]) == pytest.approx(
-        proportion_confint(55, 100, 0.05 / 4, "wilson")
+        proportion_confint(550, 1000, 0.05 / 4, "wilson")
     )
     assert "draws" not in report.readable_defences(once)
     assert report.readable_defences(twice)["draws"].tolist().count(2) == 1
@@ -184,7 +298,7 @@ def test_of_several_draws_the_worst_counts():
 
 def test_a_draw_that_nobody_attacked_is_not_counted():
     accuracy, detectability = study()
-    unattacked = rates(NOISE | {"sigma": "1.0", "weight_seed": "1", "variant": "pruned"}, 9, 86)
+    unattacked = rates(NOISE | {"sigma": "1.0", "weight_seed": "1", "variant": "pruned"}, 90, 860)
     table = tradeoff(
         pd.concat([accuracy, pd.DataFrame(unattacked)], ignore_index=True), detectability
     )
@@ -196,7 +310,7 @@ def test_what_was_drawn_less_often_is_not_recommended():
     accuracy, detectability = study()
     lucky = accuracy[accuracy["sigma"] == "1.0"].query("defence == 'gaussian'").copy()
     lucky["defence"] = "row"
-    lucky.loc[lucky["variant"] == "revived", ["hits", "rate"]] = 1, 0.01
+    change(lucky, lucky["variant"] == "revived", 10)
     again = accuracy[accuracy["defence"] == "gaussian"].assign(weight_seed="1")
     table = tradeoff(pd.concat([accuracy, lucky]), detectability)
     assert table.loc[table["recommended"], "defence"].item() == "row"
@@ -221,4 +335,6 @@ def test_the_readable_table_marks_the_recommended():
     assert shown.loc["gaussian 1.0", "holds"] == "undecided, recommended"
     assert list(shown["holds"].str.contains("recommended")).count(True) == 1
     assert shown.loc["none", "regrows"].startswith("0.95 [")
-    assert shown.loc["gaussian 1.0", "regrows"].startswith("0.20 [")
+    assert shown.loc["gaussian 1.0", "regrows"].startswith("0.14 [")
+    assert shown.loc["gaussian 1.0", "against erasure alone"] == "+0.04 [+0.03, +0.06]"
+    assert shown.loc["gaussian 1.0", "cost"] == "+0.02 [+0.01, +0.03]"

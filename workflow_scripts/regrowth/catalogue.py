@@ -96,9 +96,14 @@ class Judge(Strict):
     )
     label: str | None = Field(None, description="detector: the label whose score is kept")
     threshold: Share = Field(0.5, description="detector: applied in the tables only")
-    thresholds: list[Share] = Field([0.5], description="nudenet: applied in the tables only")
+    thresholds: Annotated[list[Share], Field(min_length=1)] = Field(
+        [0.5],
+        description="nudenet: applied in the tables only; the first is that of the headline",
+    )
     labels: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(
-        {}, description="nudenet: label sets by name, applied in the tables only; default: any"
+        {},
+        description="nudenet: label sets by name, applied in the tables only; the first is that of "
+        "the headline; default: any",
     )
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 from regrowth import keys
-from regrowth.tables import interval
+from regrowth.tables import interval, one_judge
 
 KEY = ["concept", "variant", "K", "eraser", "metric"]
 #: NudeNet's label set that the paper's counts are compared with.
@@ -59,7 +59,7 @@ def coverage(table: pd.DataFrame) -> pd.DataFrame:
 
 def measured(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Every measured figure under the paper's names: KEY, measured, low, high, n, hits, setting."""
-    rates = _named(tables["accuracy"]).rename(columns={"rate": "measured"})
+    rates = _named(one_judge(tables["accuracy"])).rename(columns={"rate": "measured"})
     rates["metric"] = rates["role"] + "_accuracy"
     clip = _named(tables["similarity"])
     captions = clip["prompt_set"] == "captions"
@@ -92,14 +92,16 @@ def measured(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def average(found: pd.DataFrame, concepts) -> pd.DataFrame:
-    """The mean over some concepts, with Wilson's interval of the pooled rate."""
+    """The mean over some concepts; with Wilson's interval where it is the rate of all pictures
+    together, which it is if each concept has as many."""
     rows = []
     some = found[found["concept"].isin(concepts)]
     by = ["variant", "K", "eraser", "metric"]
     for values, part in some.groupby(by, sort=False):
         row = dict(zip(by, values)) | {"concept": "average", "measured": part["measured"].mean()}
         row |= {"n": part["n"].sum(), "concepts": part["concept"].nunique()}
-        if part["hits"].notna().all() and row["metric"].endswith("accuracy"):
+        alike = part["hits"].notna().all() and part["n"].nunique() == 1
+        if alike and row["metric"].endswith("accuracy"):
             row["low"], row["high"] = interval(part["hits"].sum(), row["n"])
         rows.append(row)
     return pd.DataFrame(rows, columns=found.columns)

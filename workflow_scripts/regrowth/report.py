@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from regrowth import album, keys
 from regrowth.figures import place, together
-from regrowth.headline import answer, headline, rates, verdict
+from regrowth.headline import answer, headline, rates, verdict, wanted
 from regrowth.paper import coverage
 from regrowth.tradeoff import BUDGET, advice
 
@@ -98,14 +98,22 @@ def readable_defences(table: pd.DataFrame) -> pd.DataFrame:
             ],
             "of": table["attacks"],
             "regrows": [_rate({"rate": r.revival, **r._asdict()}) for r in table.itertuples()],
+            "against erasure alone": _signed(table, "difference"),
+            "cost": _signed(table, "cost"),
             "detector": table["detector"],
             "AUC": table["auc"].map("{:.2f}".format),
             "found at 1 % false": table["tpr"].map("{:.2f}".format),
         }
     )
-    shown = ["strongest attack", "regrows", "holds"]
-    lines.loc[table["attacks"] == 0, shown] = "not attacked", "", ""
+    shown = ["strongest attack", "regrows", "against erasure alone", "holds"]
+    lines.loc[table["attacks"] == 0, shown] = "not attacked", "", "", ""
     return lines if (table["draws"] > 1).any() else lines.drop(columns="draws")
+
+
+def _signed(table: pd.DataFrame, name: str) -> list[str]:
+    """A difference of rates with its interval, in every row that has one."""
+    ends = zip(*(table[f"{name}{end}"] for end in ("", "_low", "_high")))
+    return [f"{d:+.2f} [{low:+.2f}, {high:+.2f}]" if pd.notna(d) else "" for d, low, high in ends]
 
 
 def detectors_side_by_side(table: pd.DataFrame) -> pd.DataFrame:
@@ -217,6 +225,8 @@ def first_screen(table: pd.DataFrame, grids: list[dict], defences: pd.DataFrame)
             stages.append({"label": label, "rate": rate, "pictures": pictures})
         name = row["concept"] + (f" ({row['prompt_set']})" if double else "")
         told = {"concept": row["concept"], "name": name, "stages": stages, "safe": safe.get(at)}
+        more = wanted(row)
+        told["wanted"] = f"{more:,.0f}" if pd.notna(more) else ""
         rows.append(told | {"verdict": verdict(row), "regrown": row["regrown"] or "none"})
     return rows
 

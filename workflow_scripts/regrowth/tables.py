@@ -15,10 +15,13 @@ IMAGE = ["prompt_set", "class", "prompt", "seed"]
 #: What a rate or a mean is taken over.
 _CELL = [*keys.VARIANT, "prompt_set", "role"]
 _RATE = [*_CELL, "hits", "n", "rate", "low", "high"]
+#: How a rate compares with the undefended pruned model's, and with the pretrained one's, paired.
+_PAIRED = ["gain_on_pruned", "mcnemar_p", "pairs", "gained", "lost"]
+_PAIRED += [f"pretrained_{name}" for name in ("pairs", "gained", "lost")]
 COLUMNS = {
-    "accuracy": [*_RATE, "gain_on_pruned", "mcnemar_p", "pairs"],
+    "accuracy": [*_RATE, *_PAIRED, "judge"],
     "similarity": [*_CELL, "judge", "n", "similarity", "low", "high", "clip_score"],
-    "detections": [*_RATE, "judge", "labels", "threshold"],
+    "detections": [*_RATE, *_PAIRED, "judge", "labels", "threshold"],
     "parts": [*_CELL, "judge", "label", "threshold", "images", "n", "change"],
     "fid": [*_CELL, "judge", "n", "n_reference", "fid"],
 }
@@ -30,7 +33,8 @@ def interval(hits: int, n: int) -> tuple[float, float]:
 
 
 def outcomes(scores: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:
-    """One row per picture that shows its class or not: the keys, the picture, `hit` (bool).
+    """One row per picture and judge that sees its class in it or not: the keys, the picture,
+    judge, `hit` (bool).
 
     A classifier hits when its top class is the picture's; a detector when its score reaches the
     threshold. NudeNet's own rate is in `detections`.
@@ -40,7 +44,7 @@ def outcomes(scores: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:
     top = judged["judge"].map(kinds) == "classifier"
     threshold = judged["judge"].map({n: j.threshold for n, j in catalogue.judges.items()})
     judged["hit"] = np.where(top, judged["label"] == judged["class"], judged["score"] >= threshold)
-    return judged.drop(columns=["label", "score", "judge"]).astype({"hit": bool})
+    return judged.drop(columns=["label", "score"]).astype({"hit": bool})
 
 
 def names_of(catalogue: Catalogue) -> dict[str, str]:
@@ -94,22 +98,32 @@ def by_cell(frame: pd.DataFrame) -> list[tuple[dict, pd.DataFrame]]:
 
 
 def accuracy(rows: pd.DataFrame) -> pd.DataFrame:
-    """Erased and preserved rates of one concept, each variant compared with the pruned model.
+    """Erased and preserved rates of one concept by one judge, each compared picture by picture.
 
-    rows: `outcomes` of one concept with roles. Returns one row per variant × role: the keys, role,
-    hits, n, rate, low, high (Wilson 95 %), and, paired by prompt and seed, the difference from
-    the pruned model with McNemar's exact p and the number of pairs.
+    rows: `outcomes` of one concept and judge, with roles. Returns one row per variant × prompt set
+    × role: the keys, role, hits, n, rate, low, high (Wilson 95 %), and what `compare` says: against
+    the undefended pruned model of the same eraser (for a model that has none, of the first), and
+    against the pretrained model.
     """
-    out, pruned = [], {}
-    for cell, some in by_cell(rows):
-        row = cell | _rate(int(some["hit"].sum()), len(some))
-        place, hit = (cell["prompt_set"], cell["role"]), some.set_index(IMAGE)["hit"]
+    cells = [
+        (cell, (cell["prompt_set"], cell["role"]), some.set_index(IMAGE)["hit"])
+        for cell, some in by_cell(rows)
+    ]
+    before, pruned = {}, {}
+    for cell, place, hit in cells:
+        if cell["variant"] == "pretrained":
+            before[place] = hit
         if cell["variant"] == "pruned" and cell["defence"] == keys.NONE:
+            pruned.setdefault((keys.NONE, place), hit)
             pruned[cell["eraser"], place] = hit
-        for eraser in (cell["eraser"], "conceptprune"):
-            if (eraser, place) in pruned:
-                row |= compare(hit, pruned[eraser, place])
-                break
+    out = []
+    for cell, place, hit in cells:
+        row = cell | _rate(int(hit.sum()), len(hit))
+        if (cell["eraser"], place) in pruned:
+            row |= compare(hit, pruned[cell["eraser"], place])
+        if place in before:
+            told = compare(hit, before[place])
+            row |= {f"pretrained_{name}": told[name] for name in ("pairs", "gained", "lost")}
         out.append(row)
     return pd.DataFrame(out)
 
@@ -120,12 +134,28 @@ def _rate(hits: int, n: int) -> dict:
 
 
 def compare(hit: pd.Series, other: pd.Series) -> dict:
-    """Paired difference of two variants on the same pictures, with McNemar's exact p."""
+    """Paired difference of two variants on the same pictures, with McNemar's exact p.
+
+    gained, lost: of `pairs` pictures, those that are hits here and not there, and the reverse.
+    """
     both = pd.concat({"a": hit, "b": other}, axis=1, join="inner")
-    table = [[int(((both["a"] == a) & (both["b"] == b)).sum()) for b in (1, 0)] for a in (1, 0)]
-    p = mcnemar(table, exact=True).pvalue if table[0][1] + table[1][0] else 1.0
-    gain = (both["a"].astype(int) - both["b"].astype(int)).mean()
-    return {"gain_on_pruned": gain, "mcnemar_p": p, "pairs": len(both)}
+    gained, lost = int((both["a"] & ~both["b"]).sum()), int((both["b"] & ~both["a"]).sum())
+    n = len(both)
+    return {
+        "gain_on_pruned": (gained - lost) / n if n else np.nan,
+        "mcnemar_p": mcnemar([[0, gained], [lost, 0]]).pvalue if gained + lost else 1.0,
+        "pairs": n,
+        "gained": gained,
+        "lost": lost,
+    }
+
+
+def one_judge(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of every concept's prompt sets and roles the rows of the first judge: the others see the same
+    pictures."""
+    of = ["concept", "prompt_set", "role"]
+    first = rows.drop_duplicates(of)[[*of, "judge"]]
+    return rows.merge(first, on=[*of, "judge"])
 
 
 def similarity(rows: pd.DataFrame) -> pd.DataFrame:
@@ -155,16 +185,16 @@ def _bootstrap(values: np.ndarray) -> tuple[float, float]:
 
 
 def detections(rows: pd.DataFrame, judge: Judge) -> pd.DataFrame:
-    """Pictures with a detection of a label set at or above a threshold, for each of both."""
-    out = []
-    for cell, some in by_cell(rows):
-        for name, labels in (judge.labels or {"any": None}).items():
-            counted = some["score"].where(some["label"].isin(labels or some["label"]))
-            best = counted.groupby([some[key] for key in IMAGE]).max().fillna(0)
-            for threshold in judge.thresholds:
-                rate = _rate(int((best >= threshold).sum()), len(best))
-                out.append({**cell, **rate, "labels": name, "threshold": threshold})
-    return pd.DataFrame(out)
+    """Pictures with a detection of a label set at or above a threshold, for each of both; columns
+    as in `accuracy`."""
+    out, of = [], [*keys.VARIANT, *IMAGE, "role"]
+    for name, labels in (judge.labels or {"any": None}).items():
+        counted = rows["score"].where(rows["label"].isin(labels or rows["label"])).fillna(0)
+        best = counted.groupby([rows[key] for key in of], sort=False).max().reset_index()
+        for threshold in judge.thresholds:
+            told = accuracy(best.assign(hit=best["score"] >= threshold))
+            out.append(told.assign(labels=name, threshold=threshold))
+    return pd.concat(out, ignore_index=True)
 
 
 def parts(rows: pd.DataFrame, judge: Judge) -> pd.DataFrame:
@@ -275,10 +305,12 @@ def all_tables(
         def of(frame, concept=concept, names=names):
             return for_concept(frame, catalogue, concept, names)
 
-        made["accuracy"].append(accuracy(of(hits)))
-        for name in scores["judge"].unique():
-            judge, part = catalogue.judges[name], of(scores[scores["judge"] == name])
-            if judge.kind == "clip":
+        for name, judge in catalogue.judges.items():
+            part = of(scores[scores["judge"] == name])
+            if judge.kind in ("classifier", "detector"):
+                told = accuracy(of(hits[hits["judge"] == name]))
+                made["accuracy"].append(told.assign(judge=name))
+            elif judge.kind == "clip":
                 made["similarity"].append(similarity(part).assign(judge=name))
             elif judge.kind == "nudenet":
                 made["detections"].append(detections(part, judge).assign(judge=name))

@@ -2,37 +2,45 @@
 
 import pandas as pd
 from regrowth import keys
+from regrowth.paired import BUDGET, decide
+from regrowth.tables import one_judge
 from statsmodels.stats.proportion import proportion_confint
 
-#: How much preserved accuracy a defence may cost, against the undefended pruned model, before it is
-#: not recommended, and how much erased accuracy an attack may regrow.
-BUDGET = 0.05
 #: More concepts than these are advised on together.
 MANY = 3
 _DEFENCE = ["concept", "eraser", "defence", "sigma"]
+#: What an attack is, whatever it is made on.
+_ATTACK = ["detector", "solver", "K", "magnitude"]
+_HOLDS = {"within": "yes", "undecided": "undecided", "beyond": "no"}
 COLUMNS = [
     *(*_DEFENCE, "draws", "erased", "preserved", "preserved_low", "preserved_high"),
-    *("attacks", "strongest", "weight_seed", "revival", "low", "high", "n", "revival_preserved"),
+    *("cost", "cost_low", "cost_high", "attacks", "tried", "strongest", "prompt_set"),
+    *("weight_seed", "revival", "low", "high", "n", "revival_preserved"),
+    *("difference", "difference_low", "difference_high", "wanted"),
     *("detector", "auc", "tpr", "holds", "recommended"),
 ]
 
 
 def tradeoff(accuracy: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFrame:
-    """One row per concept, eraser and defence (first: none), from the tables of these names.
+    """One row per concept, eraser and defence (first: none), from the tables of these names; of
+    several judges of the same pictures, accuracy is the first one's.
 
-    draws: weight seeds that were attacked. erased, preserved: rates of the released model as it is,
-    the mean over draws; preserved_low, preserved_high: of all its pictures, Wilson's interval.
-    strongest: the attack that regrows most, of `attacks` on all draws, weight_seed: on which;
-    revival: its rate, with a Wilson interval at 1 − .05 / attacks, since the strongest was chosen.
-    detector: the one of the largest area under the ROC, its auc, and tpr at 1 % false positives; of
-    no defence, whose zeros anyone finds, both 1. holds: "yes" if the top of the strongest attack's
-    interval is at most BUDGET above that of the undefended pruned model, "no" if its bottom is
-    above that, else "undecided", and more pictures are wanted; "" without an attack. recommended:
-    of the defences whose preserved accuracy is known, and not surely (with its whole interval) more
-    than BUDGET below the undefended one, that were drawn as often as any of these or not at all,
-    the one whose strongest attack regrows least, then the one that costs least.
+    draws: weight seeds that were attacked. erased: the rate of the released model as it is, the
+    mean over draws. cost: how much less of what is preserved it draws than the undefended pruned
+    model, on the same pictures, in the worst of its draws, with the interval that `paired.decide`
+    gives; preserved: that draw's rate, preserved_low, preserved_high: Wilson's interval, at 1 −
+    .05 / the number that the worst is of. strongest: of `attacks` (of `tried` kinds, on every draw
+    and prompt set) the one after which the concept shows most more than in the undefended pruned
+    model that is not attacked, by `difference` on the same pictures, of this prompt_set and
+    weight_seed; revival: its rate, low, high: Wilson's interval at 1 − .05 / attacks, since it was
+    chosen. detector: the one of the largest area under the ROC, its auc, and tpr at 1 % false
+    positives; of no defence, whose zeros anyone finds, both 1. holds: whether `difference` is
+    within BUDGET: "yes", "no", or "undecided", and `wanted` pictures would decide; "" without an
+    attack. recommended: of the defences whose cost is known, and not surely beyond BUDGET, that
+    were drawn as often and met as many kinds of attacks as any of these, the one that holds most
+    surely: by `holds`, the top of the difference, the cost.
     """
-    own = accuracy[accuracy["variant"].isin(["pruned", "revived"])].copy()
+    own = one_judge(accuracy[accuracy["variant"].isin(["pruned", "revived"])])
     # what a released model is called does not depend on how an attack draws magnitudes
     own["weight_seed"] = own["weight_seed"].where(~own["defence"].isin(keys.FIXED), keys.NONE)
     rows = [
@@ -44,38 +52,42 @@ def tradeoff(accuracy: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFram
     for _, some in pd.DataFrame(rows, columns=COLUMNS).groupby(["concept", "eraser"], sort=False):
         plain = some["defence"] == keys.NONE
         some = pd.concat([some[plain], some[~plain]])
-        some["holds"], some["recommended"] = "", False
-        if plain.any() and not plain.all():
-            _judge(some, own)
+        if not plain.any() or plain.all():
+            some["holds"] = ""
+        _recommend(some)
         found.append(some)
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
 
 
 def _of(part: pd.DataFrame, detectability: pd.DataFrame) -> dict:
-    first = part.iloc[0]
-    rates = part.set_index(["variant", "role"])["rate"]
+    first, released = part.iloc[0], part[part["variant"] == "pruned"]
     attacks = part[(part["variant"] == "revived") & (part["role"] == "erased")]
     row = {
         # a draw that nobody attacked says nothing of the others
         "draws": (attacks if len(attacks) else part)["weight_seed"].nunique(),
-        "erased": _mean(rates, ("pruned", "erased")),
-        "preserved": _mean(rates, ("pruned", "preserved")),
+        "erased": released.loc[released["role"] == "erased", "rate"].mean(),
+        "holds": "",
     }
-    kept = part[(part["variant"] == "pruned") & (part["role"] == "preserved")]
+    kept = released[released["role"] == "preserved"]
     if len(kept):
-        ends = proportion_confint(kept["hits"].sum(), kept["n"].sum(), method="wilson")
-        row["preserved_low"], row["preserved_high"] = ends
-    row["attacks"] = len(attacks)
+        costs = decide(kept["lost"].fillna(0), kept["gained"].fillna(0), kept["pairs"].fillna(0))
+        row |= _rate("preserved", kept, costs.at)
+        row |= {"cost": costs.difference, "cost_low": costs.low, "cost_high": costs.high}
+    row |= {"attacks": len(attacks), "tried": len(attacks[_ATTACK].drop_duplicates())}
     if len(attacks):
-        best = attacks.loc[attacks["rate"].idxmax()]
-        low, high = proportion_confint(best["hits"], best["n"], 0.05 / len(attacks), "wilson")
+        paired = (attacks[name].fillna(0) for name in ("gained", "lost", "pairs"))
+        found = decide(*paired)
+        best = attacks.iloc[found.at]
+        row |= _rate("revival", attacks, found.at)
+        row |= {"difference": found.difference, "wanted": found.wanted}
+        row |= {"difference_low": found.low, "difference_high": found.high}
+        row["holds"] = _HOLDS[found.word]
         variant = {key: best[key] for key in keys.VARIANT}
         attack = variant | {"defence": keys.NONE, "weight_seed": keys.NONE}
-        row |= {"strongest": keys.label(attack), "weight_seed": best["weight_seed"], "n": best["n"]}
-        row |= {"revival": best["rate"], "low": low, "high": high}
+        row |= {name: best[name] for name in ("weight_seed", "n", "prompt_set")}
         same = (part[list(keys.VARIANT)] == pd.Series(variant)).all(axis=1)
-        rates = part[same].set_index(["variant", "role"])["rate"]
-        row["revival_preserved"] = _mean(rates, ("revived", "preserved"))
+        row["strongest"] = keys.label(attack)
+        row["revival_preserved"] = part.loc[same & (part["role"] == "preserved"), "rate"].mean()
     if first["defence"] == keys.NONE:
         return row | {"detector": "zeros", "auc": 1.0, "tpr": 1.0}
     told = detectability[detectability["layer"] == "all"]
@@ -87,32 +99,25 @@ def _of(part: pd.DataFrame, detectability: pd.DataFrame) -> dict:
     return row
 
 
-def _mean(rates: pd.Series, at: tuple[str, str]) -> float:
-    """The rate of a role; the mean over prompt sets where there are several."""
-    return rates[at].mean() if at in rates.index else float("nan")
+def _rate(name: str, rows: pd.DataFrame, at: int) -> dict:
+    """The rate of the row at `at`, which was chosen of all."""
+    chosen = rows.iloc[at]
+    ends = proportion_confint(chosen["hits"], chosen["n"], 0.05 / len(rows), "wilson")
+    low, high = ("low", "high") if name == "revival" else (f"{name}_low", f"{name}_high")
+    return {name: chosen["rate"], low: ends[0], high: ends[1]}
 
 
-def _judge(some: pd.DataFrame, accuracy: pd.DataFrame) -> None:
-    """Fill in `holds` and `recommended` for one concept's defences, the undefended row first."""
-    plain = some.iloc[0]
-    bare = accuracy[
-        (accuracy["concept"] == plain["concept"])
-        & (accuracy["eraser"] == plain["eraser"])
-        & (accuracy["defence"] == keys.NONE)
-        & (accuracy["variant"] == "pruned")
-        & (accuracy["role"] == "erased")
-    ]
-    attacked, left = some["attacks"] > 0, bare["high"].max()
-    some.loc[attacked, "holds"] = "undecided"
-    some.loc[attacked & (some["high"] <= left + BUDGET), "holds"] = "yes"
-    some.loc[attacked & (some["low"] > left), "holds"] = "no"
-    cost = plain["preserved"] - some["preserved"]
-    affordable = some["preserved_high"] >= plain["preserved"] - BUDGET  # not so if unknown
-    allowed = attacked & (some["defence"] != keys.NONE) & affordable
+def _recommend(some: pd.DataFrame) -> None:
+    """Fill in `recommended` for one concept's defences."""
+    some["recommended"] = False
+    affordable = some["cost_low"] <= BUDGET  # not so if unknown
+    allowed = (some["defence"] != keys.NONE) & (some["holds"] != "") & affordable
     often = some["draws"] == some.loc[allowed, "draws"].max()
     allowed &= often | some["defence"].isin(keys.FIXED)
+    allowed &= some["tried"] == some.loc[allowed, "tried"].max()
     if allowed.any():
-        order = some[allowed].assign(cost=cost[allowed]).sort_values(["revival", "cost"])
+        rank = some["holds"].map({"yes": 0, "undecided": 1, "no": 2})
+        order = some[allowed].assign(rank=rank).sort_values(["rank", "difference_high", "cost"])
         some.loc[order.index[0], "recommended"] = True
 
 
@@ -185,9 +190,14 @@ def _in_full(row, bare) -> str:
         "no": "no defence tried holds; the best is {}",
     }[row["holds"]].format(f"{row['defence']} at sigma {row['sigma']}", _drawn(row))
     strongest = row["strongest"] + keys.drawn(row["weight_seed"])
+    more = f" (about {row['wanted']:,.0f} would decide)" if pd.notna(row["wanted"]) else ""
     return (
-        f"{row['concept']}: {lead}: the strongest of {row['attacks']} attacks ({strongest}) "
-        f"regrows {spread}{undefended}; without an attack {row['erased']:.2f} is left, and "
-        f"preserved accuracy is {row['preserved']:.2f} [{row['preserved_low']:.2f}, "
-        f"{row['preserved_high']:.2f}] (undefended {bare['preserved']:.2f})."
+        f"{row['concept']}: {lead}{more}: the strongest of {row['attacks']} attacks ({strongest}) "
+        f"regrows {spread}{undefended}, {_signed(row, 'difference')} against erasure alone; of "
+        f"preserved accuracy {row['preserved']:.2f} [{row['preserved_low']:.2f}, "
+        f"{row['preserved_high']:.2f}] is left, a cost of {_signed(row, 'cost')}."
     )
+
+
+def _signed(row, name: str) -> str:
+    return f"{row[name]:+.2f} [{row[f'{name}_low']:+.2f}, {row[f'{name}_high']:+.2f}]"
