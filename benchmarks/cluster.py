@@ -29,12 +29,16 @@ class InAWay(OnCluster):
     """Through a copy of the cluster's profile with some settings changed."""
 
     def using(self, changes: dict) -> "InAWay":
-        profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text()) | changes
+        profile = (
+            yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf-8"))
+            | changes
+        )
         profile |= {"slurm-init-seconds-before-status-checks": 2}
         self.profile = self.folder / "profile"
         self.profile.mkdir()
         (self.profile / "config.yaml").write_text(
-            yaml.safe_dump({key: value for key, value in profile.items() if value != []})
+            yaml.safe_dump({key: value for key, value in profile.items() if value != []}),
+            encoding="utf-8",
         )
         return self
 
@@ -51,7 +55,9 @@ def main() -> pd.DataFrame:
         for way, (per_job, changes) in WAYS.items():
             folder = Path(work, str(len(rows)))
             folder.mkdir()
-            study = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text()) | STUDY
+            study = (
+                yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text(encoding="utf-8")) | STUDY
+            )
             road = InAWay(folder, study | {"layers_per_job": per_job}).using(changes)
             cell = "concept=church/eraser=conceptprune"
             out = f"results/{study['study']}"

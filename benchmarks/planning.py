@@ -17,7 +17,7 @@ LARGE = {"study": "planning", "judges": ["objects"], "signs": {"solvers": ["nucl
 
 
 def main() -> None:
-    study = yaml.safe_load(Path("config/demo-full.yaml").read_text()) | LARGE
+    study = yaml.safe_load(Path("config/demo-full.yaml").read_text(encoding="utf-8")) | LARGE
     objects = study["sweep"][0]["concepts"]
     study["sweep"] = [
         {
@@ -29,7 +29,7 @@ def main() -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "study.yaml")
-        file.write_text(yaml.safe_dump(study))
+        file.write_text(yaml.safe_dump(study), encoding="utf-8")
         command = ["-m", "snakemake", "-n", "--directory", folder, "--configfile", str(file)]
         for _ in range(ROUNDS):
             start = time.monotonic()

@@ -48,5 +48,7 @@ if __name__ == "__main__":
     logging.disable_progress_bar()
     target = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
     sections = {"speed": speed, "signs": signs, "detection": detection, "generation": generation}
-    target.write_text(PAGE.format(**{name: made.markdown() for name, made in sections.items()}))
-    print(target.read_text())
+    target.write_text(
+        PAGE.format(**{name: made.markdown() for name, made in sections.items()}), encoding="utf-8"
+    )
+    print(target.read_text(encoding="utf-8"))

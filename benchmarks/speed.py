@@ -133,7 +133,7 @@ def memory(weights: np.ndarray, missing: np.ndarray, solver: str) -> float:
 def _peak(pipe, weights, missing, solver) -> None:
     warm = np.random.default_rng(0).normal(size=(64, 256)).astype(np.float32)
     complete(warm, np.abs(warm) > 2, solver)  # what starting costs
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak starts anew
     before = _resident("VmHWM")
     complete(weights, missing, solver)
     pipe.send(_resident("VmHWM") - before)
@@ -141,7 +141,7 @@ def _peak(pipe, weights, missing, solver) -> None:
 
 def _resident(what: str) -> int:
     """A figure of /proc/self/status in bytes."""
-    (line,) = [x for x in open("/proc/self/status") if x.startswith(what)]
+    (line,) = [x for x in open("/proc/self/status", encoding="utf-8") if x.startswith(what)]
     return 1024 * int(line.split()[1])
 
 
@@ -180,7 +180,7 @@ def table(frame: pd.DataFrame) -> str:
 
 def machine() -> str:
     name = platform.processor() or platform.machine()
-    for line in open("/proc/cpuinfo"):
+    for line in open("/proc/cpuinfo", encoding="utf-8"):
         if line.startswith("model name"):
             name = line.split(":", 1)[1].strip()
             break

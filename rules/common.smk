@@ -19,12 +19,13 @@ from snakemake.utils import Paramspace
 OUT = f"results/{STUDY.study}"
 ENV = "../envs/regrowth.yaml"
 
-# Every script inherits these. Its terminal is the driver's; and glibc keeps freed memory instead of
+# Every script inherits these. Its terminal is the driver's, and may lack a letter; and glibc keeps freed memory instead of
 # returning it at each step, which makes pictures on a CPU a sixth faster.
 for name, value in {
     "TRANSFORMERS_VERBOSITY": "error",
     "DIFFUSERS_VERBOSITY": "error",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "PYTHONIOENCODING": ":replace",
     "MALLOC_MMAP_THRESHOLD_": "4000000000",
     "MALLOC_TRIM_THRESHOLD_": "4000000000",
 }.items():
@@ -56,7 +57,10 @@ ASKED = keys.variants(STUDY.sweep, STUDY.weight_seed)
 VARIANTS = [variant for variant, _ in ASKED]
 CONCEPTS = list(dict.fromkeys(v["concept"] for v in VARIANTS))
 PAGE_DIGEST = digest(
-    [f.read_text() for f in sorted(Path(ROOT, "workflow_scripts/regrowth/page").rglob("*.*"))]
+    [
+        f.read_text(encoding="utf-8")
+        for f in sorted(Path(ROOT, "workflow_scripts/regrowth/page").rglob("*.*"))
+    ]
 )
 #: Every variant with a bundle of prompt sets that it draws; models as they are draw each set alone.
 CELLS = [
@@ -91,7 +95,7 @@ MADE = OUT
 PARTIAL = os.environ.get("REGROWTH_PARTIAL")
 if PARTIAL:
     MADE = str(Path(PARTIAL).parent)
-    THERE = set(json.loads(Path(PARTIAL).read_text())["made"])
+    THERE = set(json.loads(Path(PARTIAL).read_text(encoding="utf-8"))["made"])
     CELLS = [cell for cell in CELLS if THERE.issuperset(scores_of(cell))]
     if not CELLS:
         raise WorkflowError("no cell of the study is whole yet")
@@ -351,7 +355,9 @@ LAYOUT = {"layers": FAMILY, "layers_per_job": STUDY.layers_per_job, "shard": STU
 def refuse_other_layout():
     """Finished work is filed by these two numbers, so they stay what they were."""
     begun = Path(OUT, "model.yaml")
-    before = yaml.safe_load(begun.read_text())["layout"] if begun.is_file() else LAYOUT
+    before = (
+        yaml.safe_load(begun.read_text(encoding="utf-8"))["layout"] if begun.is_file() else LAYOUT
+    )
     if before != LAYOUT:
         raise WorkflowError(
             f"{OUT} was begun with {before}, the study now says {LAYOUT}. Its results are filed by "

@@ -20,7 +20,7 @@ tables = {
     for name, file in zip(told.names, snakemake.input.tables)
 }
 figures = {
-    (names.get(concept, concept), kind): Path(file).read_text()
+    (names.get(concept, concept), kind): Path(file).read_text(encoding="utf-8")
     for (concept, kind), file in zip(told.figures, snakemake.input.figures)
     if kind not in report.IN_HTML
 }
@@ -33,7 +33,7 @@ pictures = pd.concat(
 objects = [names[concept] for concept in told.objects]
 about = study.study.model_dump(mode="json")
 about["yaml"] = yaml.safe_dump(about, sort_keys=False)
-about["resolved"] = yaml.safe_load(Path(snakemake.input.model).read_text())
+about["resolved"] = yaml.safe_load(Path(snakemake.input.model).read_text(encoding="utf-8"))
 provenance = pq.read_schema(snakemake.input.tables[0]).metadata[b"regrowth"]
 about["versions"] = json.loads(provenance)["versions"]
 about["times"] = report.times(out / "benchmarks")

@@ -14,7 +14,7 @@ from regrowth.tradeoff import tradeoff
 study = job.start(snakemake)
 out, target = Path("results", study.study.study), Path(snakemake.output[0]).parent
 partial = snakemake.params.missing
-rows = json.loads(Path(partial).read_text())["missing"] if partial else []
+rows = json.loads(Path(partial).read_text(encoding="utf-8"))["missing"] if partial else []
 kinds = {name: judge.kind for name, judge in study.catalogue.judges.items()}
 references = {
     (told["judge"], told["prompts"]): read_arrays(file)

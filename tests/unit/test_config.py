@@ -285,3 +285,11 @@ def test_the_json_schema_is_the_models():
     for model, name in ((Study, "study"), (Catalogue, "catalogue")):
         file = ROOT / f"config/{name}.schema.json"
         assert json.loads(file.read_text()) == model.model_json_schema(), "run: make schema"
+
+
+@pytest.mark.parametrize("what", ["catalogue", "model"])
+def test_a_file_that_is_not_utf_8_is_refused_with_its_place(tmp_path, what):
+    file = tmp_path / "latin.yaml"
+    file.write_bytes("name: x\n# Édouard\n".encode("latin-1"))
+    (line,) = mistakes(copy.deepcopy(GOOD) | {what: str(file)})[1:]
+    assert line.endswith(f"{file} is not UTF-8 (byte 0xc9 in line 2): save it as UTF-8")

@@ -3,6 +3,7 @@
 import ast
 import json
 import pickle
+import re
 import shutil
 from pathlib import Path
 
@@ -40,6 +41,44 @@ def test_no_module_unpickles_or_runs_what_it_reads(file):
         assert name != "np.load" or given.get("allow_pickle") is False
         assert last != "from_pretrained" or not given.get("trust_remote_code")
         assert name != "yaml.load"
+
+
+def without_encoding(tree: ast.AST) -> list[str]:
+    """The calls that open a file as text in whatever encoding the locale has."""
+    found = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or "encoding" in [k.arg for k in node.keywords]:
+            continue
+        name, method = ast.unparse(node.func), isinstance(node.func, ast.Attribute)
+        place = 0 if method and name != "os.fdopen" else 1  # of the mode
+        mode = [k.value for k in node.keywords if k.arg == "mode"] or node.args[place : place + 1]
+        binary = bool(mode) and "b" in str(getattr(mode[0], "value", ""))
+        text = name == "open" or name.endswith((".open", ".fdopen", ".FileHandler"))
+        other = name in ("os.open", "Image.open", "archive.open")
+        if (text and not binary and not other) or (
+            method and name.endswith((".read_text", ".write_text"))
+        ):
+            found.append(ast.unparse(node))
+    return found
+
+
+@pytest.mark.parametrize("folder", ["workflow_scripts", "benchmarks"])
+def test_every_text_file_is_opened_as_utf_8(folder):
+    for file in (ROOT / folder).rglob("*.py"):
+        assert without_encoding(ast.parse(file.read_text(encoding="utf-8"))) == [], file
+
+
+def test_every_text_file_of_the_rules_is_opened_as_utf_8():
+    for file in (ROOT / "Snakefile", *ROOT.glob("rules/*.smk")):
+        found = re.findall(r"\b(?:open|read_text|write_text)\(.*", file.read_text(encoding="utf-8"))
+        assert all('encoding="utf-8"' in call for call in found), file
+
+
+def test_an_open_without_an_encoding_is_found():
+    for call in ("open(f)", "f.open('w')", "f.read_text()", "open(f, mode='a')", "os.fdopen(3)"):
+        assert without_encoding(ast.parse(call)), call
+    for call in ("open(f, 'rb')", "f.open('wb')", "Image.open(f)", "write_text(f, t)"):
+        assert not without_encoding(ast.parse(call)), call
 
 
 class Evil:

@@ -195,7 +195,7 @@ def labels_of(judge: Judge, root: Path) -> dict[int, str]:
     if torchvision_weights.is_file(judge.model):
         return {i: str(i) for i in range(torchvision_weights.outputs(root / judge.model))}
     folder = hub.directory(judge.model, judge.revision, "config.json", root)
-    told = json.loads((folder / "config.json").read_text()).get("id2label", {})
+    told = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label", {})
     return {int(index): label for index, label in told.items()}
 
 

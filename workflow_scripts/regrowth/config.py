@@ -310,4 +310,4 @@ def checkpoint_mistakes(study: Study, root: Path) -> list[str]:
 if __name__ == "__main__":
     for model, name in ((Study, "study"), (Catalogue, "catalogue")):
         text = json.dumps(model.model_json_schema(), indent=2)
-        Path(f"config/{name}.schema.json").write_text(text + "\n")
+        Path(f"config/{name}.schema.json").write_text(text + "\n", encoding="utf-8")

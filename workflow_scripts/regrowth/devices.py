@@ -63,7 +63,7 @@ def _lock(name: str) -> bool:
     with suppress(PermissionError):  # it is another user's, who has done it
         folder.chmod(0o777)
     path = folder / f"{os.environ.get('SLURM_JOB_ID', 'machine')}-{name}"
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_CREAT, 0o644))
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_CREAT, 0o644), encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

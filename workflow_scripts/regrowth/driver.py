@@ -18,7 +18,7 @@ def hold(folder: Path) -> bool:
     kernel takes this one away with the process, however it dies.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = open(folder / FILE, "a")  # noqa: SIM115
+    file = open(folder / FILE, "a", encoding="utf-8")  # noqa: SIM115
     _held.append(file)
     return _lock(file, fcntl.LOCK_EX)
 
@@ -32,7 +32,7 @@ def is_driven(folder: Path) -> bool:
     """Whether a driver is at work on the study in `folder`."""
     if not (folder / FILE).exists():
         return False
-    with open(folder / FILE) as file:
+    with open(folder / FILE, encoding="utf-8") as file:
         return not _lock(file, fcntl.LOCK_SH)
 
 

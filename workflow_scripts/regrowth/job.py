@@ -81,7 +81,10 @@ def start(snakemake) -> Job:
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
-        handlers=[logging.FileHandler(snakemake.log[0], "w"), terminal(named(snakemake))],
+        handlers=[
+            logging.FileHandler(snakemake.log[0], "w", encoding="utf-8"),
+            terminal(named(snakemake)),
+        ],
         force=True,
     )
     logging.captureWarnings(True)

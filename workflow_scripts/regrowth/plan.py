@@ -129,7 +129,7 @@ def jobs_of(records: Iterable[dict], out: Path, model: str, sets: dict, shard: i
 def seconds_of(benchmark: Path) -> float:
     """The seconds in a benchmark file; NaN where there are none."""
     try:
-        with open(benchmark, newline="") as stream:
+        with open(benchmark, newline="", encoding="utf-8") as stream:
             return float(next(csv.DictReader(stream, delimiter="\t"))["s"])
     except (FileNotFoundError, StopIteration, KeyError, TypeError, ValueError):
         return np.nan
@@ -163,7 +163,7 @@ def measured(out: Path, steps: dict[str, int], format: str) -> Measured:
     whose sizes count. Unsafe pictures are gone, so their jobs do not count.
     """
     times, sizes, devices, same = [], [], set(), None
-    card = yaml.safe_load((out / "model.yaml").read_text())
+    card = yaml.safe_load((out / "model.yaml").read_text(encoding="utf-8"))
     kinds: dict[str, list[Path]] = {}
     for file in sorted((out / "benchmarks").rglob("*.tsv")):
         path = file.relative_to(out / "benchmarks")
@@ -232,7 +232,9 @@ class Studies:
 
 def side_of(model: Path) -> int:
     """Width and height of a model's pictures, from its files."""
-    unet, vae = (json.loads((model / c / "config.json").read_text()) for c in ("unet", "vae"))
+    unet, vae = (
+        json.loads((model / c / "config.json").read_text(encoding="utf-8")) for c in ("unet", "vae")
+    )
     return unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
 
 

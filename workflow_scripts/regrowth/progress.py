@@ -20,7 +20,9 @@ SET_ASIDE = "what it made was damaged, and is set aside"
 
 def last_word(log: Path, level: str = "[A-Z]+") -> str:
     """The last thing that a job's log says at a level, its first line; "" if there is none."""
-    told = re.findall(rf"^\S+ \S+ {level} (.*)$", log.read_text(errors="replace"), re.M)
+    told = re.findall(
+        rf"^\S+ \S+ {level} (.*)$", log.read_text(errors="replace", encoding="utf-8"), re.M
+    )
     return told[-1] if told else ""
 
 

@@ -25,13 +25,13 @@ def digest(*values) -> str:
 
 @lru_cache
 def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text())
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 @lru_cache
 def _bare(file: Path) -> str:
     """The syntax tree of a file as text, without docstrings (a comment is not in it anyway)."""
-    tree = ast.parse(file.read_text())
+    tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
@@ -77,7 +77,7 @@ def file_digest(file: Path, cache: Path) -> str:
     """sha256 of a file, remembered in `cache` for as long as its size and time stay the same."""
     stat = file.stat()
     stamp = f"{stat.st_size}:{stat.st_mtime_ns}"
-    known = json.loads(cache.read_text()) if cache.is_file() else {}
+    known = json.loads(cache.read_text(encoding="utf-8")) if cache.is_file() else {}
     entry = known.get(str(file.resolve()))
     if entry and entry[0] == stamp:
         return entry[1]

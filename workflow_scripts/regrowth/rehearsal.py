@@ -112,7 +112,7 @@ def _text_tower(tokenizer: CLIPTokenizer, width: int, layers: int) -> dict:
 def demo_tokenizer() -> CLIPTokenizer:
     """The bundled model's tokenizer, for 77 tokens; its ids are below CLIP's 49408."""
     file = RESOURCES / "demo" / "model" / "tokenizer" / "tokenizer.json"
-    model = json.loads(file.read_text())["model"]
+    model = json.loads(file.read_text(encoding="utf-8"))["model"]
     merges = [tuple(pair) for pair in model["merges"]]
     return CLIPTokenizer(vocab=model["vocab"], merges=merges, model_max_length=77)
 
@@ -120,7 +120,7 @@ def demo_tokenizer() -> CLIPTokenizer:
 def imagenet_labels() -> list[str]:
     """A thousand labels: the catalogue's own where it has one, else "class 000" and so on."""
     labels = [f"class {i:03d}" for i in range(1000)]
-    with open(RESOURCES / "imagenet.csv", newline="") as lines:
+    with open(RESOURCES / "imagenet.csv", newline="", encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
             labels[int(row["index"])] = row["names"].split("|")[0]
     return labels

@@ -327,7 +327,9 @@ def page(
         "missing": tables["missing"],
         "times": study["times"],
     }
-    captions = {f.stem: " ".join(f.read_text().split()) for f in CAPTIONS.glob("*.rst")}
+    captions = {
+        f.stem: " ".join(f.read_text(encoding="utf-8").split()) for f in CAPTIONS.glob("*.rst")
+    }
     drawn = {
         (concept, kind): inline(svg, f"{concept}, {kind}: {captions[kind]}")
         for (concept, kind), svg in figures.items()

@@ -31,7 +31,9 @@ def read(named: Any, what: str, model: type[Strict], root: Path, mistakes: list[
     if not isinstance(named, str):
         return None  # the study's own check says what is wrong
     try:
-        return model.model_validate(yaml.safe_load((root / named).read_text()))
+        return model.model_validate(yaml.safe_load(text_of(root / named)))
+    except UnicodeError as error:
+        mistakes.append(f"config: {what}: {error}")
     except OSError:
         mistakes.append(f"config: {what}: no file {named}")
     except yaml.YAMLError as error:
@@ -39,6 +41,17 @@ def read(named: Any, what: str, model: type[Strict], root: Path, mistakes: list[
     except ValidationError as error:
         mistakes += lines(error, model, named)
     return None
+
+
+def text_of(file: Path) -> str:
+    """A file's text without a byte order mark. Raises OSError, or UnicodeError with the place."""
+    held = file.read_bytes()
+    try:
+        return held.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = held[: error.start].count(b"\n") + 1
+        found = f"byte 0x{held[error.start]:02x} in line {line}"
+        raise UnicodeError(f"{file} is not UTF-8 ({found}): save it as UTF-8") from None
 
 
 def lines(error: ValidationError, model: type[BaseModel], where: str) -> list[str]:

@@ -67,7 +67,7 @@ def replacing(target: str | Path) -> Iterator[Path]:
 
 def write_text(target: str | Path, text: str) -> None:
     with replacing(target) as part:
-        part.write_text(text)
+        part.write_text(text, encoding="utf-8")
 
 
 def checksum(arrays: Mapping[str, np.ndarray], about: Mapping) -> str:
