@@ -23,8 +23,9 @@ how = settings.sampling["steps"], settings.sampling["guidance"]
 made = generation.pictures(pipe, rows, *how, size.batch)
 shard = images.frame(rows, [images.encode(picture, settings.format) for picture in made])
 
+keys = {key: value for key, value in cell.items() if key != "shard"}
 about = {"study": study.study.study, "model": settings.sampling["model"], "device": study.device}
+about["keys"] = keys  # columns of these names would break readers of the folder, which has them
 small = images.thumbnails(shard, settings.blurred)
 write_frame(snakemake.output.thumbnails, small, **about)
-named = shard.assign(**{key: value for key, value in cell.items() if key != "shard"})
-write_frame(snakemake.output.images, named, **about)
+write_frame(snakemake.output.images, shard, **about)

@@ -2,16 +2,19 @@
 
 import filecmp
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from regrowth import hub, job, keys, models, prompts, provenance, store
+from PIL import Image
+from regrowth import hub, images, job, keys, models, prompts, provenance, store
 from regrowth.catalogue import ModelCard, PromptSet
 from regrowth.config import Block, load_study
 
@@ -335,6 +338,29 @@ def test_files_with_and_without_features_are_one_data_set(tmp_path):
     assert table["judge"].tolist() == ["a", "b"] and table["features"][1].tolist() == [1, 1]
     (one,) = store.read_hive([tmp_path / "judge=b" / "s.parquet"], tmp_path)["features"]
     assert one.dtype == np.float32
+
+
+def test_pictures_with_their_keys_in_the_path_are_one_data_set(tmp_path):
+    """By pandas and by pyarrow, as scores are; a file that is taken away tells its keys still."""
+    cells = [keys.PRETRAINED | {"prompts": "a"}]
+    cells += [dict.fromkeys(keys.VARIANT, "none") | {"K": "0.6", "prompts": "a+b"}]
+    rows = [{"prompt_set": "a", "class": "x", "prompt": "p", "seed": i} for i in range(3)]
+    pictures = [images.encode(Image.new("RGB", (4, 4), (60 * i, 0, 0))) for i in range(3)]
+    shard = images.frame(rows, pictures)
+    for cell in cells:
+        for n in range(2):
+            file = tmp_path / "images" / keys.path(cell) / f"shard={n:03d}.parquet"
+            store.write_frame(file, shard, keys=cell)
+    whole = pd.read_parquet(tmp_path / "images")
+    beside = ds.dataset(tmp_path / "images", partitioning="hive").to_table().to_pandas()
+    for table in (whole, beside):
+        assert list(table.columns) == [*shard.columns, *cells[0]]
+        assert Counter(table["K"]) == {"none": 6, "0.6": 6}
+        assert [images.decode(c).getpixel((0, 0))[0] for c in table["image"][:3]] == [0, 60, 120]
+    told = json.loads(pq.read_schema(file).metadata[b"regrowth"])
+    assert told["keys"] == cells[1] == store.keys_of(file.with_name("x"), tmp_path / "images")
+    with pytest.raises(ValueError, match=r"K=0.6 is a column"):
+        store.write_frame(file, shard.assign(K="0.6"))
 
 
 def test_a_hub_id_is_found_in_the_cache_and_never_downloaded(tmp_path, monkeypatch):

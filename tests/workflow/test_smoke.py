@@ -1,5 +1,6 @@
 """The whole DAG on the smoke study: what it makes, and what it refuses."""
 
+import json
 import os
 import re
 import shutil
@@ -12,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from regrowth import devices, keys
 from regrowth.detectability import roc
 from regrowth.detectors import SCORES, zeros
 from regrowth.masks import unpack
+from regrowth.store import keys_of
 from road import ROOT, Road
 from safetensors.numpy import load_file, save_file
 
@@ -37,9 +40,14 @@ def test_scores_open_as_one_table(smoke):
 def test_images_are_kept_and_unsafe_ones_are_not(smoke):
     shards = list((smoke.out / "images").rglob("*.parquet"))
     assert shards and not [s for s in shards if "snow" in str(s)]
-    shard = pd.read_parquet(shards[0], partitioning=None)
-    assert shard["image"].iloc[0]["bytes"].startswith(b"\x89PNG")
-    assert {"prompt", "seed", *keys.VARIANT, "prompts"} <= set(shard.columns)
+    for stage in ("images", "thumbnails"):
+        table = pd.read_parquet(smoke.out / stage)
+        assert {"prompt", "seed", *keys.VARIANT, "prompts"} <= set(table.columns)
+        assert len(table) == len(ds.dataset(smoke.out / stage, partitioning="hive").to_table())
+        assert set(table["concept"]) > {"none", "church"}
+        assert table["image"].iloc[0]["bytes"].startswith(b"\x89PNG")
+    told = json.loads(pq.read_schema(shards[0]).metadata[b"regrowth"])["keys"]
+    assert told == keys_of(shards[0].parent / "file", smoke.out / "images")
     small = [f for f in (smoke.out / "thumbnails").rglob("*.parquet") if "snow" in str(f)]
     assert small and all(pd.read_parquet(f, partitioning=None)["blurred"].all() for f in small)
 

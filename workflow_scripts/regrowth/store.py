@@ -112,7 +112,12 @@ def _about(held) -> dict:
 
 
 def write_frame(target: str | Path, frame: pd.DataFrame, **provenance) -> None:
-    """Write parquet; `provenance` (JSON values) and versions go into the schema's metadata."""
+    """Write parquet; `provenance` (JSON values) and versions go into the schema's metadata.
+
+    Raises ValueError if a column repeats a key of the path: the data set could not be read whole.
+    """
+    if twice := [part for part in Path(target).parts[:-1] if part.split("=")[0] in frame]:
+        raise ValueError(f"{', '.join(twice)} is a column of {target} and in its path")
     provenance["versions"] = {name: version(name) for name in VERSIONED}
     schema = pa.Schema.from_pandas(frame, preserve_index=False)
     for name, kind in TYPES.items():
