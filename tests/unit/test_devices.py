@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,12 @@ from regrowth import devices
 
 LIBRARY = Path(__file__).parents[2] / "workflow_scripts"
 CLAIM = """
-import os, sys, time
+import os, signal, sys
 from regrowth import devices
+if user := os.environ.get("USER_ID"):
+    os.setuid(int(user))
 devices.PACE = 0.05
+signal.alarm(60)
 print(devices.claim(sys.argv[1] == "wanted"), flush=True)
 print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
 sys.stdin.read()
@@ -22,14 +26,14 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def start(tmp_path):
+def start():
     begun = []
 
-    def job(wanted=True, **more):
+    def job(wanted=True, umask=-1, **more):
         own = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "CUDA"))}
-        own |= {"PYTHONPATH": str(LIBRARY), "TMPDIR": str(tmp_path)}
+        own["PYTHONPATH"] = str(LIBRARY)
         command = [sys.executable, "-c", CLAIM, "wanted" if wanted else "none"]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "umask": umask}
         begun.append(subprocess.Popen(command, env=own | more, text=True, **pipes))
         return begun[-1]
 
@@ -39,13 +43,15 @@ def start(tmp_path):
         process.wait()
 
 
-TWO = {"CUDA_VISIBLE_DEVICES": "0,1"}
+#: Names of this run's own: another run of these tests may be at work on the machine.
+ONE, OTHER = (f"GPU-{uuid.uuid4()}" for _ in range(2))
+TWO = {"CUDA_VISIBLE_DEVICES": f"{ONE},{OTHER}"}
 
 
 def test_two_jobs_have_a_device_each_and_the_third_waits_for_one(start):
     first, second = start(**TWO), start(**TWO)
     got = {first: first.stdout.readline().strip(), second: second.stdout.readline().strip()}
-    assert sorted(got.values()) == ["0", "1"]
+    assert sorted(got.values()) == sorted([ONE, OTHER])
     assert first.stdout.readline().strip() == got[first], "CUDA sees that one alone"
     third = start(**TWO)
     assert select.select([third.stdout], [], [], 1)[0] == []
@@ -64,22 +70,63 @@ def test_a_gpu_is_asked_for_in_either_way_of_a_cluster():
 def test_a_job_that_asks_for_none_sees_none(start):
     job = start(wanted=False, **TWO)
     assert [job.stdout.readline().strip() for _ in range(2)] == ["", ""]
-    assert start(**TWO).stdout.readline().strip() == "0"
+    assert start(**TWO).stdout.readline().strip() == ONE
 
 
 def test_devices_can_be_shared(start):
     share = TWO | {"REGROWTH_SHARE_GPU": "1"}
-    assert [start(**share).stdout.readline().strip() for _ in range(3)] == ["0,1"] * 3
+    assert [start(**share).stdout.readline().strip() for _ in range(3)] == [f"{ONE},{OTHER}"] * 3
 
 
-def test_a_folder_of_another_user_holds_the_locks_too(monkeypatch, tmp_path):
-    def refuse(*args):
-        raise PermissionError("not yours")
+@pytest.mark.parametrize("umask", [0o077, 0o027, 0])
+def test_devices_are_held_against_every_user_whatever_the_umask(start, tmp_path, umask):
+    """Each has a folder for temporary files; as root, a second user is a real one."""
+    people = [{}, {"USER_ID": "65534"} if os.geteuid() == 0 else {}]
+    got = []
+    for i, more in enumerate(people):
+        (tmp_path / str(i)).mkdir()
+        got.append(start(umask=umask, **TWO, **more, TMPDIR=str(tmp_path / str(i))))
+    assert {job.stdout.readline().strip() for job in got} == {ONE, OTHER}
+    third = start(umask=umask, **TWO, **people[1])
+    assert select.select([third.stdout], [], [], 0.5)[0] == []
 
-    monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(devices.Path, "chmod", refuse)
-    monkeypatch.setattr(devices, "_held", [])
-    assert devices._lock("0") and not devices._lock("0") and devices._lock("1")
+
+def test_a_slash_in_a_name_is_part_of_it(start):
+    """The names of MIG devices before driver 470."""
+    names = [f"MIG-{ONE}/{i}/0" for i in range(2)]
+    got = [start(CUDA_VISIBLE_DEVICES=",".join(names)) for _ in names]
+    assert sorted(job.stdout.readline().strip() for job in got) == names
+
+
+@pytest.mark.parametrize("given", ["-1", "none", "NoDevFiles", "", " ", "-1,0", "0,0"])
+def test_no_device_is_waited_for_where_there_is_none(start, given):
+    for job in [start(CUDA_VISIBLE_DEVICES=given) for _ in range(2)]:
+        assert [job.stdout.readline() for _ in range(2)] == ["\n", "\n"]
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    {
+        "0, 2": ["0", "2"],
+        "1,-1,0": ["1"],
+        "0,none,1": ["0"],
+        "2,3,1": ["2"],
+        "01gpu,1": [],
+        "GPU-a,GPU-b": ["GPU-a", "GPU-b"],
+        "GPU-a,0": ["GPU-a"],
+        "0,GPU-a": ["0"],
+        "GPU-a,MIG-b": ["GPU-a"],
+        "MIG-GPU-a/7/0,MIG-b": ["MIG-GPU-a/7/0", "MIG-b"],
+        "GPU-a,GPU-a": [],
+    }.items(),
+)
+def test_the_variable_is_read_as_cuda_reads_it(monkeypatch, tmp_path, given, seen):
+    """Up to the first that is no device; of three."""
+    for i in range(3):
+        (tmp_path / str(i)).mkdir()
+    monkeypatch.setattr(devices, "DRIVER", tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert devices.numbers() == seen
 
 
 def test_what_slurm_gave_is_divided_within_its_job_alone(start):
@@ -87,7 +134,7 @@ def test_what_slurm_gave_is_divided_within_its_job_alone(start):
     for name in ("7", "8"):
         given = TWO | {"SLURM_JOB_ID": name}
         got = [start(**given).stdout.readline().strip() for _ in range(2)]
-        assert sorted(got) == ["0", "1"]
+        assert sorted(got) == sorted([ONE, OTHER])
 
 
 def test_a_machine_whose_devices_are_not_listed_is_left_to_cuda(monkeypatch, tmp_path):

@@ -3,6 +3,7 @@
 import copy
 import os
 import shutil
+import uuid
 
 import pytest
 import yaml
@@ -15,7 +16,8 @@ def smoke(tmp_path_factory) -> Road:
     """The smoke study, run once from nothing."""
     study = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
     road = Road(tmp_path_factory.mktemp("smoke"), study)
-    pretended = {} if devices.numbers() else {"CUDA_VISIBLE_DEVICES": "0,1"}
+    two = ",".join(f"GPU-{uuid.uuid4()}" for _ in range(2))  # no other run's on this machine
+    pretended = {} if devices.numbers() else {"CUDA_VISIBLE_DEVICES": two}
     road.run(env=os.environ | pretended)
     return road
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_jobs_that_ask_for_a_gpu_have_one_each(smoke):
     """Of two that are pretended: both are used, and neither by two jobs at a time."""
     if devices.numbers():
         pytest.skip("there is a GPU here: two cannot be pretended")
-    spans = {"0": [], "1": []}
+    spans = defaultdict(list)
     for file in smoke.out.glob("logs/*/**/*.log"):
         rule = file.relative_to(smoke.out / "logs").parts[0]
         lines = file.read_text().splitlines()
@@ -93,9 +94,10 @@ def test_jobs_that_ask_for_a_gpu_have_one_each(smoke):
         for since, name in held:
             begun = datetime.strptime(since, "%Y-%m-%d %H:%M:%S,%f").timestamp()
             spans[name].append((begun, file.stat().st_mtime))
+    assert len(spans) == 2
     for used in spans.values():
         used.sort()
-        assert used and all(one[1] <= two[0] + 0.01 for one, two in pairwise(used))
+        assert all(one[1] <= two[0] + 0.01 for one, two in pairwise(used))
 
 
 def test_tables_figures_and_page_are_there(smoke):

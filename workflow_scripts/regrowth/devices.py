@@ -1,11 +1,11 @@
 """Which GPU a job may use: one that no other job of this machine has, or none."""
 
-import fcntl
+import errno
 import logging
 import os
-import tempfile
+import re
+import socket
 import time
-from contextlib import suppress
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -17,11 +17,22 @@ _held = []
 
 
 def numbers() -> list[str]:
-    """The devices that this process may see, without loading CUDA."""
+    """The devices that this process may see, without loading CUDA.
+
+    CUDA_VISIBLE_DEVICES is read as CUDA reads it: up to the first name that is none ("-1", "none",
+    "NoDevFiles") or is of another form than the first; a device named twice leaves none.
+    """
+    listed = len(list(DRIVER.iterdir())) if DRIVER.is_dir() else None
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return [name.strip() for name in given.split(",") if name.strip()]
-    return [str(i) for i in range(len(list(DRIVER.iterdir())))] if DRIVER.is_dir() else []
+    if given is None:
+        return [str(i) for i in range(listed or 0)]
+    names, form = [], re.match(r"\s*(GPU-|MIG-)?", given)[1]
+    for name in given.split(","):
+        found = re.match(rf"{form}\S+" if form else r"\d+", name.strip())
+        if not found or (not form and listed and int(found[0]) >= listed):
+            break
+        names.append(found[0] if form else str(int(found[0])))
+    return names if len(set(names)) == len(names) else []
 
 
 def asked_for(resources) -> bool:
@@ -32,8 +43,8 @@ def asked_for(resources) -> bool:
 def claim(wanted: bool) -> str:
     """Let CUDA see one free device, or none if none is wanted; say which ("" for none or unknown).
 
-    To be called before CUDA is loaded. A device is held by a file lock until the process ends,
-    however it ends; while all are held this waits. Several jobs share one where the variable
+    To be called before CUDA is loaded. A device is held by the name of a socket until the process
+    ends, however it ends; while all are held this waits. Several jobs share one where the variable
     REGROWTH_SHARE_GPU is set. Under SLURM the devices are those that it gave the job.
     """
     there = numbers()
@@ -57,17 +68,17 @@ def claim(wanted: bool) -> str:
 
 
 def _lock(name: str) -> bool:
-    """Hold a device against every user of the machine. SLURM may number each job's own from 0."""
-    folder = Path(tempfile.gettempdir()) / "regrowth-gpus"
-    folder.mkdir(exist_ok=True)
-    with suppress(PermissionError):  # it is another user's, who has done it
-        folder.chmod(0o777)
-    path = folder / f"{os.environ.get('SLURM_JOB_ID', 'machine')}-{name}"
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_CREAT, 0o644), encoding="utf-8")
+    """Hold a device against every user of the machine. SLURM may number each job's own from 0.
+
+    By the name of a socket that is in no folder: nobody's umask or TMPDIR comes between.
+    """
+    lock = socket.socket(socket.AF_UNIX)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
+        lock.bind(f"\0regrowth-gpu-{os.environ.get('SLURM_JOB_ID', 'machine')}-{name}")
+    except OSError as error:
+        lock.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
         return False
-    _held.append(file)
+    _held.append(lock)
     return True
