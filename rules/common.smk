@@ -126,8 +126,9 @@ PATCH = f"{keys.pattern(keys.VARIANT)}/patch.safetensors"
 
 
 def is_whole_run():
-    """Whether this run was to make everything: upkeep and single files are no study's end."""
-    return set(workflow.dag_settings.targets) <= {"all"}
+    """Whether this run was to make everything: upkeep, single files and what is left of the study
+    by `--until`, `--omit-from` or a batch are no study's end."""
+    return any(job.rule.name == "all" for job in workflow.dag.targetjobs)
 
 
 def tell_what_is_there():

@@ -94,6 +94,17 @@ def test_two_drivers_do_not_meet(spare):
     assert score.read_bytes() == before
 
 
+def test_a_run_of_less_than_all_is_no_study_s_end(spare):
+    """Its summary would be the old one, and what is there is still worth its tables."""
+    kept = spare.out / "partial" / "kept"
+    kept.parent.mkdir()
+    kept.touch()
+    anew = ["--touch", "--forcerun", "tables"]  # nothing is computed
+    for less in (["--until", "figures"], ["--omit-from", "report"], ["--batch", "tables=1/2"]):
+        assert "Report:" not in spare.run(*anew, *less) and kept.exists(), less
+    assert "Report:" in spare.run(*anew) and not kept.exists()
+
+
 @pytest.mark.soak
 def test_jobs_need_no_network(spare):
     """Pictures and their scores, made where there is none."""

@@ -1,6 +1,7 @@
 """What `snakemake plan` says of the smoke study: of nothing, of what is there, and of an edit."""
 
 import base64
+import os
 import re
 
 import pandas as pd
@@ -70,3 +71,11 @@ def test_a_plan_fails_as_a_dry_run_does(road):
     (marks / base64.urlsafe_b64encode(name.encode()).decode()).write_text("{}")
     text = road.run("plan", "--workflow-profile", "none", good=False)
     assert "incomplete" in text and name in text and "Study smoke" not in text
+
+
+def test_planning_needs_no_torch(road):
+    """It takes seconds to import, and a study is planned anew for every look."""
+    for name in ("torch", "diffusers", "transformers"):
+        (road.folder / f"{name}.py").write_text("raise SystemExit(__name__ + ' was imported')")
+    told = road.run("--dry-run", env=os.environ | {"PYTHONPATH": str(road.folder)})
+    assert "generate" in told and "was imported" not in told
