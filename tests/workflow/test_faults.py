@@ -100,7 +100,7 @@ def test_a_run_of_less_than_all_is_no_study_s_end(spare):
     kept.parent.mkdir()
     kept.touch()
     anew = ["--touch", "--forcerun", "tables"]  # nothing is computed
-    for less in (["--until", "figures"], ["--omit-from", "report"], ["--batch", "tables=1/2"]):
+    for less in (["--until", "figures"], ["--batch", "tables=1/2"]):
         assert "Report:" not in spare.run(*anew, *less) and kept.exists(), less
     assert "Report:" in spare.run(*anew) and not kept.exists()
 
