@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from regrowth.generation import load_pipeline, noise, pictures
+from regrowth.generation import generators, load_pipeline, noise, pictures
 from speed import machine, table
 
 MODEL = Path(__file__).resolve().parents[1] / "resources" / "demo" / "model"
@@ -29,7 +29,7 @@ def loop(pipe, rows: list[dict], steps: int, guidance: float) -> list:
     return [
         pipe(
             prompt=row["prompt"],
-            latents=noise(pipe, [row["seed"]]),
+            latents=noise(pipe, generators([row["seed"]])),
             num_inference_steps=steps,
             guidance_scale=guidance,
         ).images[0]

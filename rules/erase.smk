@@ -19,6 +19,7 @@ rule calibrate:
         pairs=pairs_of,
         steps=STUDY.sampler.steps or CARD.steps,
         guidance=STUDY.sampler.guidance or CARD.guidance,
+        dtype=CARD.dtype,
         eraser=settings_of,
     script:
         "../workflow_scripts/calibrate.py"

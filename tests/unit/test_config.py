@@ -172,6 +172,19 @@ def test_one_mistake_one_line(place, value, wanted):
     assert wanted in told[1]
 
 
+def test_more_steps_to_calibrate_than_the_sampler_makes():
+    raw = copy.deepcopy(GOOD) | {"sampler": {"steps": 10}}
+    raw["erasers"] = {"conceptprune": {"object": {"ratio": 0.1, "steps": 11}}}
+    raw["sweep"] = [{"concepts": ["church", "candle"], "variants": ["pruned"]}]
+    (line,) = mistakes(raw)[1:]
+    assert "erasers.conceptprune.object.steps: the sampler makes 10 steps" in line
+    assert line.endswith("(given: 11)")
+    raw["sweep"] = [{"concepts": ["Monet"], "variants": ["pruned"]}]  # its kind takes 10
+    load_study(raw, ROOT, files=False)
+    (line,) = mistakes(raw | {"sampler": {"steps": 9}})[1:]
+    assert "conceptprune.style.steps: the sampler makes 9 steps" in line
+
+
 @pytest.mark.parametrize("name", ["pruned", "layer07"])
 def test_a_baseline_is_not_called_like_a_variant(name):
     raw = copy.deepcopy(GOOD)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler, EulerAncestralDiscreteScheduler, LCMScheduler
 from regrowth import generation
 
 MODEL = Path(__file__).resolve().parents[2] / "resources" / "demo" / "model"
@@ -13,24 +14,32 @@ ROWS = [{"prompt": f"an image of a {name}", "seed": 3 + i} for i, name in enumer
 
 
 class Pipe:
-    """Draws (prompt, its noise's first value); runs out of memory above `room` pictures."""
+    """Draws (the prompt's last letter, its noise's first value, what its sampler draws after that);
+    runs out of memory above `room` pictures."""
 
     def __init__(self, room: int):
         self.room, self.batches = room, []
         config = SimpleNamespace(sample_size=4, in_channels=2)
         self.unet = SimpleNamespace(config=config, dtype=torch.float32)
         self.device = torch.device("cpu")
+        self.image_processor = SimpleNamespace(numpy_to_pil=lambda a: list(map(tuple, a.tolist())))
 
-    def __call__(self, prompt, latents, num_inference_steps, guidance_scale):
-        assert len(prompt) == len(latents) and (num_inference_steps, guidance_scale) == (5, 2.0)
+    def __call__(self, prompt, latents, generator, num_inference_steps, guidance_scale, **more):
+        assert len(prompt) == len(latents) == len(generator)
+        assert (num_inference_steps, guidance_scale) == (5, 2.0) and more == {"output_type": "np"}
         self.batches.append(len(prompt))
+        later = [torch.randn(1, generator=g).item() for g in generator]
         if len(prompt) > self.room:
             raise torch.OutOfMemoryError
-        return SimpleNamespace(images=list(zip(prompt, latents[:, 0, 0, 0].tolist())))
+        drawn = zip(map(ord, (p[-1] for p in prompt)), latents[:, 0, 0, 0].tolist(), later)
+        return SimpleNamespace(images=np.array(list(drawn)))
 
 
-def own(pipe, row) -> tuple[str, float]:
-    return row["prompt"], generation.noise(pipe, [row["seed"]])[0, 0, 0, 0].item()
+def own(pipe, row) -> tuple[float, float, float]:
+    """What a picture is made of, from torch's one stream of its seed."""
+    stream = torch.Generator().manual_seed(row["seed"])
+    first = torch.randn((2, 4, 4), generator=stream)
+    return ord(row["prompt"][-1]), first[0, 0, 0].item(), torch.randn(1, generator=stream).item()
 
 
 @pytest.mark.parametrize(
@@ -47,7 +56,7 @@ def test_when_memory_runs_out_the_batch_is_halved_for_good(room, batch, tried):
     pipe = Pipe(room)
     made = list(generation.pictures(pipe, ROWS, 5, 2.0, batch))
     assert made == [own(pipe, row) for row in ROWS]
-    assert len({noise for _, noise in made}) == len(ROWS)
+    assert len({n for _, *noise in made for n in noise}) == 2 * len(ROWS)
     assert pipe.batches == tried
 
 
@@ -67,15 +76,89 @@ def test_one_picture_that_does_not_fit_is_an_error():
     assert pipe.batches == [4, 2, 1]
 
 
-def test_a_seed_gives_the_same_noise_and_picture_in_any_batch():
-    """Noise to the bit; a picture to 2 of 255, since matrix products round by their shape."""
-    pipe = generation.load_pipeline(MODEL, "float32", "cpu")
+@pytest.fixture(scope="module")
+def demo():
+    return generation.load_pipeline(MODEL, "float32", "cpu")
+
+
+def drawn(pipe, rows, batch, steps=3) -> np.ndarray:
+    some = list(generation.pictures(pipe, rows, steps, 3.0, batch))
+    return np.stack([np.asarray(p, int) for p in some])
+
+
+class Eta:
+    """A pipeline whose DDIM adds all the noise it can."""
+
+    def __init__(self, pipe):
+        self.pipe = pipe
+
+    def __getattr__(self, name):
+        return getattr(self.pipe, name)
+
+    def __call__(self, **kwargs):
+        return self.pipe(eta=1.0, **kwargs)
+
+
+#: Samplers that add noise at their steps, and the demo's own, which adds none.
+SAMPLERS = {
+    "ancestral": EulerAncestralDiscreteScheduler,
+    "consistency": LCMScheduler,
+    "stochastic": DDIMScheduler,
+}
+
+
+@pytest.fixture(params=["own", *SAMPLERS])
+def sampler(request, demo):
+    before = demo.scheduler
+    if request.param in SAMPLERS:
+        demo.scheduler = SAMPLERS[request.param].from_config(before.config)
+    yield Eta(demo) if request.param == "stochastic" else demo
+    demo.scheduler = before
+
+
+def test_a_picture_depends_on_its_seed_alone(sampler):
+    """Twice the same to the bit; to 2 of 255 in another batch and order, since matrix products
+    round by their shape. Noise that is a batch's own differs by a hundred and more."""
+    rows = ROWS[:4]
+    four = drawn(sampler, rows, 4)
+    assert (drawn(sampler, rows, 4) == four).all()
+    for batch in (1, 3):
+        assert np.abs(drawn(sampler, rows[::-1], batch)[::-1] - four).max() <= 2
+    assert np.abs(np.diff(four, axis=0)).mean() > 5  # four seeds, four pictures
+
+
+def test_what_a_sampler_adds_is_not_the_starting_noise_again(demo):
     seeds = [row["seed"] for row in ROWS[:4]]
-    together = generation.noise(pipe, seeds)
+    streams = generation.generators(seeds)
+    together = generation.noise(demo, streams)
     assert together.dtype == torch.float32 and together.shape[0] == 4
-    for seed, noise in zip(seeds, together):
-        assert torch.equal(generation.noise(pipe, [seed])[0], noise)
-    four, one = (list(generation.pictures(pipe, ROWS[:4], 3, 3.0, batch)) for batch in (4, 1))
-    four, one = (np.stack([np.asarray(p, int) for p in some]) for some in (four, one))
-    assert np.abs(four - one).max() <= 2
-    assert np.abs(np.diff(one, axis=0)).mean() > 5  # four seeds, four pictures
+    for seed, stream, noise in zip(seeds, streams, together):
+        assert torch.equal(generation.noise(demo, generation.generators([seed]))[0], noise)
+        assert not torch.equal(generation.noise(demo, [stream])[0], noise)
+
+
+def test_memory_that_runs_out_midway_repeats_no_noise(demo, monkeypatch):
+    """The steps before it ran out have drawn from the seeds: they are begun anew."""
+    before = demo.scheduler
+    demo.scheduler = EulerAncestralDiscreteScheduler.from_config(before.config)
+    whole, decode = drawn(demo, ROWS[:2], 1), demo.vae.decode
+
+    def full(latents, **kwargs):
+        if len(latents) > 1:
+            raise torch.OutOfMemoryError
+        return decode(latents, **kwargs)
+
+    monkeypatch.setattr(demo.vae, "decode", full)
+    assert (drawn(demo, ROWS[:2], 2) == whole).all()
+    demo.scheduler = before
+
+
+def test_a_picture_that_is_not_finite_is_told_by_its_seed_and_not_drawn_black(demo):
+    weight = demo.vae.decoder.conv_out.bias
+    before = weight.detach().clone()
+    with torch.no_grad():
+        weight[0] = float("nan")
+    with pytest.raises(ValueError, match="seed 4 is not finite: .* float32"):
+        drawn(demo, ROWS[1:3], 2, steps=1)
+    with torch.no_grad():
+        weight.copy_(before)

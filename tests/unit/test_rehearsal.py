@@ -88,7 +88,7 @@ def test_pictures_are_finite_of_the_right_size_and_not_flat(pipe):
     with torch.no_grad():
         ids = pipe.tokenizer("a church", padding="max_length", return_tensors="pt").input_ids
         text = pipe.text_encoder(ids).last_hidden_state
-        answer = pipe.unet(generation.noise(pipe, [0]), 500, text).sample
+        answer = pipe.unet(generation.noise(pipe, generation.generators([0])), 500, text).sample
     assert ids.shape == (1, 77) and answer.isfinite().all()
 
 

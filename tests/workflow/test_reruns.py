@@ -121,6 +121,11 @@ def test_another_threshold_makes_tables_only(project):
     assert edit(project, CATALOGUE, "label: snow}", "label: snow, threshold: 0.7}") == END
 
 
+def test_another_precision_calibrates_and_draws_anew(project):
+    planned = edit(project, "resources/demo/card.yaml", "dtype: float32", "dtype: float16")
+    assert planned["calibrate"] == 2 and planned["generate"] == 6
+
+
 def test_another_seed_draws_that_prompt_set_only(project):
     planned = edit(project, CATALOGUE, "    unsafe: true", "    unsafe: true\n    seed: 7")
     assert planned == {"generate_unsafe": 2, "score": SNOW_JUDGES + BOTH} | END

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from regrowth.generation import noise, submodule
+from regrowth.generation import generators, noise, submodule
 
 #: Prompts in one pass. Fixed, since a sum's order shows in its last digit.
 BATCH = 8
@@ -53,8 +53,9 @@ def column_norms(
 ) -> dict[str, np.ndarray]:
     """Column norms of `layers` over `prompts`, for the `first` of `steps` denoising steps.
 
-    Both halves of the guidance enter, as in the paper's code; every prompt starts from the same
-    seed. Returns layer → float32 (first, in); a text encoder's layers run once, (1, in).
+    Both halves of the guidance enter, as in the paper's code; every prompt's noise comes from the
+    same seed. Returns layer → float32 (first, in); a text encoder's layers run once, (1, in).
+    Raises ValueError where the sampler makes fewer steps than `first`.
     """
     norms = ColumnNorms(pipe, layers)
 
@@ -67,12 +68,16 @@ def column_norms(
         for at in range(0, len(prompts), BATCH):
             some = list(prompts[at : at + BATCH])
             norms.step = 0
+            own = generators([seed] * len(some))
             pipe(
                 prompt=some,
-                latents=noise(pipe, [seed] * len(some)),
+                latents=noise(pipe, own),
+                generator=own,
                 num_inference_steps=steps,
                 guidance_scale=guidance,
                 output_type="latent",
                 callback_on_step_end=after_step,
             )
+            if norms.step < first:
+                raise ValueError(f"{first} steps are wanted, but the sampler makes {norms.step}")
     return norms.result()

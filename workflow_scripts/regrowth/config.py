@@ -219,6 +219,7 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
         put_local(study, catalogue, cards, mistakes)
         mistakes += block_mistakes(study, catalogue)
         mistakes += checkpoint_mistakes(study, root)
+        mistakes += eraser_mistakes(study, catalogue, card)
         mistakes += keep_judges(study, catalogue)
         if files and not mistakes:
             mistakes += checks.file_mistakes(study, catalogue, root, study.catalogue)
@@ -304,6 +305,20 @@ def checkpoint_mistakes(study: Study, root: Path) -> list[str]:
         f"config: erasers.checkpoint.{concept}: {path} does not exist"
         for concept, path in given.items()
         if not (root / path).exists()
+    ]
+
+
+def eraser_mistakes(study: Study, catalogue: Catalogue, card: ModelCard) -> list[str]:
+    """More denoising steps to calibrate than the sampler makes, for a kind that is erased so."""
+    made = study.sampler.steps or card.steps
+    asked = [c for block in study.sweep if "conceptprune" in block.erasers for c in block.concepts]
+    known = concepts_of(catalogue)
+    kinds = dict.fromkeys(catalogue.families[known[keys.slug(c)][0]].kind for c in asked)
+    return [
+        f"config: erasers.conceptprune.{kind}.steps: the sampler makes {made} steps, so at most "
+        f"{made} can be calibrated (given: {steps})"
+        for kind in kinds
+        if (steps := getattr(study.erasers.conceptprune, kind).steps) > made
     ]
 
 

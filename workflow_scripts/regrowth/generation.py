@@ -61,11 +61,16 @@ def round_weights(pipe, names: Iterable[str], scheme: str) -> None:
             weight.copy_(ROUNDINGS[scheme](weight))
 
 
-def noise(pipe: StableDiffusionPipeline, seeds: list[int]) -> torch.Tensor:
-    """Each picture's own starting noise, drawn on the CPU from its seed."""
+def generators(seeds: list[int]) -> list[torch.Generator]:
+    """Each picture's own source of noise: on the CPU, so that the device does not show in it."""
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def noise(pipe: StableDiffusionPipeline, own: list[torch.Generator]) -> torch.Tensor:
+    """Each picture's starting noise; what a sampler adds at its steps is drawn after it."""
     side = pipe.unet.config.sample_size
     shape = (pipe.unet.config.in_channels, side, side)
-    draws = [torch.randn(shape, generator=torch.Generator().manual_seed(s)) for s in seeds]
+    draws = [torch.randn(shape, generator=generator) for generator in own]
     return torch.stack(draws).to(pipe.device, pipe.unet.dtype)
 
 
@@ -74,17 +79,22 @@ def pictures(
 ) -> Iterator[Image.Image]:
     """One picture per row (prompt, seed), in order, `batch` at a time.
 
-    When memory runs out the batch is halved, for good; at one picture the error is raised.
+    All of a picture's noise, a sampler's at every step too, comes from its own seed. When memory
+    runs out the batch is halved, for good; at one picture the error is raised. Raises ValueError
+    where a picture holds other than finite numbers, which would be drawn black.
     """
     start, at = time.monotonic(), 0
     while at < len(rows):
         some = rows[at : at + batch]
+        own = generators([row["seed"] for row in some])
         try:
             made = pipe(
                 prompt=[row["prompt"] for row in some],
-                latents=noise(pipe, [row["seed"] for row in some]),
+                latents=noise(pipe, own),
+                generator=own,
                 num_inference_steps=steps,
                 guidance_scale=guidance,
+                output_type="np",
             ).images
         except torch.OutOfMemoryError:
             if len(some) == 1:
@@ -95,7 +105,14 @@ def pictures(
             )
             torch.cuda.empty_cache()
             continue
-        yield from made
+        for row, picture in zip(some, made):
+            if not np.isfinite(picture).all():
+                kind = str(pipe.unet.dtype).removeprefix("torch.")
+                raise ValueError(
+                    f"the picture of seed {row['seed']} is not finite: what these weights compute "
+                    f"overflows {kind}; `dtype: float32` in the model card holds more"
+                )
+        yield from pipe.image_processor.numpy_to_pil(made)
         at += len(some)
         pace = at / (time.monotonic() - start)
         left = (len(rows) - at) / pace / 60
