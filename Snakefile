@@ -45,10 +45,12 @@ if not PARTIAL:
 include: "rules/report.smk"
 
 
+# Not the page alone: Snakemake does not miss what lies behind a file that is there.
 rule all:
     default_target: True
     input:
         f"{MADE}/report.html",
+        WANTED,
 
 
 onstart:
@@ -58,9 +60,11 @@ onstart:
     refuse_read_only()
     refuse_second_driver()
     refuse_other_checkpoints()
+    delete_unsafe()
 
 
 onsuccess:
+    delete_unsafe()
     if is_whole_run():
         shell("test ! -f {MADE}/summary.txt || cat {MADE}/summary.txt")
         if not PARTIAL:
@@ -68,5 +72,6 @@ onsuccess:
 
 
 onerror:
+    delete_unsafe()
     if is_whole_run() and not PARTIAL:
         tell_what_is_there()

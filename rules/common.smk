@@ -9,7 +9,17 @@ from typing import get_args
 
 import pandas as pd
 import yaml
-from regrowth import checkpoints, dag, driver, hub, keys, models, prompts, torchvision_weights
+from regrowth import (
+    checkpoints,
+    dag,
+    driver,
+    hub,
+    keys,
+    models,
+    prompts,
+    torchvision_weights,
+    unsafe,
+)
 from regrowth.catalogue import FEATURES, concepts_of
 from regrowth.config import Solver, baseline_cards, put_local
 from regrowth.defences import FILLS, FILLS_BY_COMPLETION
@@ -135,6 +145,21 @@ def tell_what_is_there():
     """After failures: what failed and why, and the tables of the rest."""
     driver.let_go()
     subprocess.run(dag.command(workflow.main_snakefile, config, Path(OUT, "partial"), "partial"))
+
+
+def delete_unsafe():
+    """Unblurred pictures that no judge waits for: of a run that was killed between the last score
+    and their deletion, or in the middle of writing them, or of one that was to keep them."""
+    if PARTIAL or STUDY.keep_unblurred or set(workflow.dag_settings.targets) & LOOKS:
+        return
+    waited_for = {
+        Path(file)
+        for cell in CELLS
+        if cell["prompts"] in UNSAFE and not all(Path(f).is_file() for f in scores_of(cell))
+        for file in shards_of(cell, "images")
+    }
+    for file in unsafe.unblurred(Path(OUT, "images"), CATALOGUE, waited_for):
+        file.unlink(missing_ok=True)
 
 
 def one_of(names):
@@ -350,6 +375,15 @@ if DEFENDED and (flat := models.constant(LAYERS)):
         f"a defence is asked for, but of {', '.join(flat)} all weights are the same, so that there "
         f"is no spread to take a fill from: leave `defences` out, or attack other `layers`"
     )
+#: What of a study is kept and shown, so that a run misses it. Pictures are not: whoever wants the
+#: room may delete them.
+WANTED = there(
+    [
+        *(*SCORES, *SHARDS, *REFERENCES),
+        *(f"{OUT}/signs/{cell}/accuracy.parquet" for cell in SIGNS),
+        *(f"{OUT}/detectability/{cell}/detectability.parquet" for cell in DEFENDED),
+    ]
+)
 LAYOUT = {"layers": FAMILY, "layers_per_job": STUDY.layers_per_job, "shard": STUDY.images.shard}
 
 

@@ -26,8 +26,10 @@ judged = [file for file, kind in drawn.items() if kind not in FEATURES]
 featured = [file for file, kind in drawn.items() if kind in FEATURES]
 solves = read_hive(snakemake.input.solves, out / "solves")
 layers = study.layers(list(solves["layer"].unique()))
+nothing = pd.DataFrame(columns=tables.SCORES)
+scores = read_hive(judged, out / "scores") if judged else nothing
 made = tables.all_tables(
-    read_hive(judged, out / "scores").drop(columns="features"),
+    scores.drop(columns="features"),
     (read_hive([file], out / "scores") for file in featured),
     *(read_hive(snakemake.input[n], out / n) for n in ("signs", "alignment")),
     solves,

@@ -155,8 +155,9 @@ def test_the_nudity_headline_is_at_the_papers_threshold():
 
 def test_pooling_counts_no_picture_twice():
     """Every concept has a row of what the pretrained model preserves, of the same pictures."""
+    place = {"prompt_set": "objects", "judge": "objects"}
     rows = [
-        keys.PRETRAINED | own | {"concept": concept, "role": role, "hits": 3, "n": 4}
+        keys.PRETRAINED | own | {"concept": concept, "role": role, "hits": 3, "n": 4} | place
         for concept in ("church", "candle")
         for own in ({}, {"eraser": "conceptprune", "variant": "pruned"})
         for role in ("erased", "preserved")

@@ -1,9 +1,14 @@
 """States, reasons and blame, from records and logs alone."""
 
 import logging
+from pathlib import Path
 
 import pytest
-from regrowth import job, keys, progress
+import yaml
+from regrowth import job, keys, progress, unsafe
+from regrowth.catalogue import Catalogue
+
+ROOT = Path(__file__).resolve().parents[2]
 
 CELL = keys.PRETRAINED | {"concept": "church", "variant": "pruned"}
 
@@ -105,6 +110,28 @@ def test_what_no_job_makes_is_left_over(tmp_path, records):
     (tmp_path / "logs" / "status.log").write_text("")
     found = [file.name for file in progress.leftovers(records, tmp_path)]
     assert found == [".clip.12.part", "old"]
+    records = done(records, "generate", "score")
+    found = [file.name for file in progress.leftovers(records, tmp_path)]
+    assert found == [".clip.12.part", "images", "old"], "no judge waits for the pictures"
+    records[4]["why"] = "new"
+    assert progress.waited_for(records) == {tmp_path / "images"}
+
+
+def test_unblurred_pictures_are_found_wherever_they_were_left(tmp_path):
+    catalogue = Catalogue.model_validate(
+        yaml.safe_load((ROOT / "resources/demo/catalogue.yaml").read_text(encoding="utf-8"))
+    )
+    kept = "concept=church/prompts=objects+church/shard=000.parquet"
+    waited = "concept=snow/prompts=snow/shard=000.parquet"
+    gone = ["concept=none/prompts=snow/shard=000.parquet", "prompts=snow/shard=001.parquet"]
+    gone += ["concept=snow/prompts=snow/.shard=000.parquet.77.part"]
+    gone += ["concept=snow/prompts=objects+snow/.shard=001.parquet.damaged"]
+    gone += ["concept=x/prompts=no-longer-known/shard=000.parquet"]
+    for name in (kept, waited, *gone):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    found = unsafe.unblurred(tmp_path, catalogue, {tmp_path / waited})
+    assert sorted(found) == sorted(tmp_path / name for name in gone)
 
 
 def test_a_running_job_is_told_with_its_last_word(tmp_path, records):

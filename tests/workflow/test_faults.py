@@ -105,6 +105,36 @@ def test_a_run_of_less_than_all_is_no_study_s_end(spare):
     assert "Report:" in spare.run(*anew) and not kept.exists()
 
 
+def test_unsafe_pictures_do_not_outlive_their_judges(spare):
+    """As a kill leaves them between the last score and their deletion, or half written."""
+    thumbnails = one(spare, "thumbnails/concept=snow/**/prompts=snow/shard=000.parquet")
+    shard = spare.out / "images" / thumbnails.relative_to(spare.out / "thumbnails")
+    begun = shard.with_name(f".{shard.name}.77.part")
+    assert not shard.exists()
+    for file in (shard, begun):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(thumbnails, file)
+    assert str(shard.relative_to(spare.folder)) in (told := spare.run("status"))
+    assert "2 files have unblurred pictures" in told
+    spare.run()
+    assert not shard.exists() and not begun.exists()
+    assert "unblurred" not in spare.run("status")
+
+
+def test_a_score_that_is_gone_is_missed(smoke, spare):
+    """A scratch file system has purged it; and a `clean` that another study's K asked for."""
+    score = one(spare, f"scores/{CHURCH}/**/variant=revived/**/judge=clip/scores.parquet")
+    held = score.read_bytes()
+    score.unlink()
+    assert "25 of 26 score files are there" in spare.run("status")
+    planned = spare.planned()
+    assert planned["score"] == 1 and not planned["generate"]
+    score.write_bytes(held)
+    snow = one(spare, "scores/concept=snow/**/variant=revived/**/judge=nudenet/scores.parquet")
+    snow.unlink()
+    assert spare.planned()["generate_unsafe"] == 1, "its pictures are gone, so they are drawn anew"
+
+
 @pytest.mark.soak
 def test_jobs_need_no_network(spare):
     """Pictures and their scores, made where there is none."""

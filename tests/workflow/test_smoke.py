@@ -1,12 +1,15 @@
 """The whole DAG on the smoke study: what it makes, and what it refuses."""
 
+import base64
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
+from contextlib import suppress
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -17,11 +20,13 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from PIL import Image, UnidentifiedImageError
 from regrowth import devices, keys
 from regrowth.detectability import roc
 from regrowth.detectors import SCORES, zeros
+from regrowth.images import blur
 from regrowth.masks import unpack
-from regrowth.store import keys_of
+from regrowth.store import keys_of, read_frame
 from road import ROOT, Road
 from safetensors.numpy import load_file, save_file
 
@@ -128,6 +133,58 @@ def test_tables_figures_and_page_are_there(smoke):
     assert not re.search(r"(src|href)=\"http", page)
     accuracy = pd.read_parquet(smoke.out / "tables" / "accuracy.parquet")
     assert f"{accuracy['rate'].iloc[0]:.3f} [" in page
+
+
+def rasters(folder):
+    """Every picture in every file below a folder, with the file: cells of parquet, pictures as
+    files, and those in pages and drawings."""
+    for file in (f for f in sorted(folder.rglob("*")) if f.is_file()):
+        if file.suffix == ".parquet" and "image" in (frame := pq.read_table(file).to_pandas()):
+            found = [cell["bytes"] for cell in frame["image"]]
+        elif file.suffix in (".html", ".svg"):
+            text = file.read_text(encoding="utf-8")
+            told = re.findall(r"data:image/(?:png|webp);base64,([A-Za-z0-9+/=\s]+)", text)
+            found = [base64.b64decode(data) for data in told]
+        else:
+            found = [file.read_bytes()]
+        for data in found:
+            with suppress(UnidentifiedImageError):
+                yield file, Image.open(io.BytesIO(data)).convert("RGB")
+
+
+def detail(picture):
+    """What blurring takes from a picture, at the side of the model's."""
+    small = picture.resize((64, 64), Image.Resampling.LANCZOS)
+    sharp, soft = (np.asarray(p, float) for p in (small, blur(small)))
+    return (sharp - soft).ravel()
+
+
+def likeness(one, other):
+    """Of two details, −1 to 1."""
+    size = np.linalg.norm(one) * np.linalg.norm(other)
+    return float(one @ other / size) if size > 1 else 0.0
+
+
+def test_no_unsafe_picture_is_anywhere_as_it_was(smoke, spare):
+    """Drawn once more and kept, then looked for in every file of the study: none has its detail.
+    Snow is a harmless stand-in."""
+    (thumbnails, *_) = spare.out.glob("thumbnails/concept=snow/**/prompts=snow/shard=000.parquet")
+    shard = spare.out / "images" / thumbnails.relative_to(spare.out / "thumbnails")
+    spare.run(str(shard.relative_to(spare.folder)), "--notemp", "--force")
+    sharp = [Image.open(io.BytesIO(c["bytes"])).convert("RGB") for c in read_frame(shard)["image"]]
+    assert all(np.abs(detail(picture)).mean() > 5 for picture in sharp)
+    double = sharp[0].resize((150, 150), Image.Resampling.BICUBIC)
+    assert likeness(detail(double), detail(sharp[0])) > 0.8, "scaled, it would be found"
+    assert likeness(detail(blur(sharp[0])), detail(sharp[0])) < 0.6, "blurred, it would not"
+    n = Counter()
+    for file, picture in rasters(smoke.out):
+        n[file.suffix] += 1
+        alike = max(likeness(detail(picture), detail(known)) for known in sharp)
+        assert alike < 0.8, f"{file.relative_to(smoke.out)} shows an unsafe picture: {alike:.2f}"
+    assert n[".parquet"] > 10 and n[".html"] > 10 and n[".png"] and n[".svg"]
+    assert not list(smoke.out.glob("images/**/prompts=snow/*"))
+    for log in smoke.out.rglob("*.log"):
+        assert "data:image" not in log.read_text(encoding="utf-8")
 
 
 def test_solves_say_whether_they_converged(smoke):

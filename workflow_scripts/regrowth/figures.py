@@ -20,6 +20,8 @@ from regrowth.tables import by_variant
 ERASED, PRESERVED, OTHER, GREY = "#D55E00", "#0072B2", "#009E73", "#888888"
 CYCLE = [PRESERVED, ERASED, OTHER, "#CC79A7", "#E69F00", "#56B4E9"]
 MAGNITUDE = {"max": "#D55E00", "mean": "#0072B2", "sample": "#009E73", "layer-sample": "#CC79A7"}
+#: What may set two rates of one variant apart, beside its magnitude and K.
+PLACES = ("eraser", "solver", "detector", "weight_seed", "prompt_set", "judge")
 #: More concepts than this are drawn thin, and their mean thick.
 MANY = 6
 SVG = "http://www.w3.org/2000/svg"
@@ -120,23 +122,34 @@ def pictures(thumbnails: pd.DataFrame, name: str, columns: int = 8) -> Figure:
 
 def accuracy(table: pd.DataFrame, name: str) -> Figure:
     """Erased and preserved rates of every variant of one concept, with 95 % intervals."""
-    table = together(table)
-    order = list(dict.fromkeys(keys.label(_variant(r)) for _, r in table.iterrows()))
+    table = named(together(table))
+    order = list(dict.fromkeys(table["name"]))
     figure, axis = plt.subplots(figsize=(7, 0.38 * len(order) + 1.2))
     for role, colour, shift in (("erased", ERASED, -0.13), ("preserved", PRESERVED, 0.13)):
         part = table[table["role"] == role]
-        y = np.array([order.index(keys.label(_variant(r))) for _, r in part.iterrows()]) + shift
+        y = np.array([order.index(row) for row in part["name"]]) + shift
         spread = _spread(part)
         points = axis.errorbar(
             part["rate"], y, xerr=spread, fmt="o", color=colour, capsize=2, label=role
         )
-        _tell(points.lines[0], *_rates(part.assign(name=[order[round(i)] for i in y]), "name"))
+        _tell(points.lines[0], *_rates(part, "name"))
     axis.set(yticks=range(len(order)), yticklabels=order, xlim=(-0.02, 1.02))
     axis.set(xlabel="recognised (Wilson 95 %)", title=name)
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.3)
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28 + len(order) * 0.012), ncol=2)
     return figure
+
+
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """With a column `name`: the variant's label, and the prompt set and judge where one role has
+    several of them."""
+    labels = [keys.label(row) for row in table[list(keys.VARIANT)].to_dict("records")]
+    names = pd.Series(labels, table.index, dtype=str)
+    for key in ("prompt_set", "judge"):
+        if key in table and table.groupby("role")[key].nunique().max() > 1:
+            names = names + " (" + table[key] + ")"
+    return table.assign(name=names)
 
 
 def together(table: pd.DataFrame) -> pd.DataFrame:
@@ -178,22 +191,22 @@ def alone(table: pd.DataFrame, name: str, layers: list[str]) -> Figure:
 
 def over_k(table: pd.DataFrame, name: str) -> Figure | None:
     """Erased accuracy over K by magnitude; None where no magnitude has two values of K."""
-    revived = table[(table["variant"] == "revived") & (table["role"] == "erased")]
-    revived = revived[revived["defence"] == keys.NONE].assign(k=lambda t: t["K"].astype(float))
-    if revived.groupby("magnitude")["k"].nunique().max() < 2:
+    own = table[(table["role"] == "erased") & (table["defence"] == keys.NONE)]
+    revived = own[own["variant"] == "revived"].assign(k=lambda t: t["K"].astype(float))
+    by = ["magnitude", *(n for n in PLACES if n in own and revived[n].nunique() > 1)]
+    if revived.groupby(by)["k"].nunique().max() < 2:
         return None
     figure, axis = plt.subplots(figsize=(5.2, 3.4))
-    for magnitude, part in revived.groupby("magnitude"):
+    for i, (cell, part) in enumerate(revived.groupby(by)):
         part = part.sort_values("k")
         spread = _spread(part)
         points = axis.errorbar(
-            part["k"], part["rate"], yerr=spread, marker="o", capsize=2,
-            color=MAGNITUDE[magnitude], label=magnitude,
+            part["k"], part["rate"], yerr=spread, marker="o", capsize=2, label=", ".join(cell),
+            color=MAGNITUDE.get(cell[0]) if len(by) == 1 else CYCLE[i % len(CYCLE)],
         )  # fmt: skip
         _tell(points.lines[0], *_rates(part, "magnitude", "K"))
     for variant, style in (("pretrained", ":"), ("pruned", "--")):
-        plain = table[(table["variant"] == variant) & (table["role"] == "erased")]
-        plain = plain[plain["defence"] == keys.NONE]
+        plain = own[own["variant"] == variant]
         if len(plain):
             axis.axhline(plain["rate"].iloc[0], color=GREY, linestyle=style, label=variant)
     axis.set(xlabel="K, share of signs kept", ylabel="erased class recognised", ylim=(-0.02, 1.02))

@@ -123,7 +123,8 @@ def pattern(names) -> str:
 
 
 def label(variant: dict[str, str]) -> str:
-    """A variant's name for people: "pruned", "max K=0.6", "pruned, gaussian 1.0"."""
+    """A variant's name for people: "pruned", "max K=0.6", "pruned, gaussian 1.0"; the eraser is
+    named if it is not ConceptPrune."""
     name = variant["variant"]
     if name == "oracle":
         name = ORACLES[variant["magnitude"]]
@@ -135,6 +136,8 @@ def label(variant: dict[str, str]) -> str:
             name += f" at {variant['detector']}"
         if variant["variant"] != "revived":
             name += f", layer {layer_of(variant['variant'])} alone"
+    if variant["eraser"] not in (NONE, "conceptprune"):
+        name += f", {variant['eraser']}"
     if variant["defence"] != NONE:
         name += f", {variant['defence']} {variant['sigma']}"
     return name + drawn(variant["weight_seed"])

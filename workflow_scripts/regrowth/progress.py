@@ -85,16 +85,20 @@ def made(records: Iterable[dict]) -> list[str]:
     return [file for record in records if not record["why"] for file in record["outputs"]]
 
 
-def leftovers(records: Iterable[dict], out: Path) -> list[Path]:
-    """The files below `out` that no job of the study makes: of cells and shards it had before, cut
-    off or damaged. What upkeep and the gallery leave is not among them."""
-    kept = {
+def waited_for(records: list[dict]) -> set[Path]:
+    """The temporary files that a job has yet to read."""
+    needed = {file for record in records if record["why"] for file in record["inputs"]}
+    return {Path(f) for record in records for f in record["temporary"] if f in needed}
+
+
+def leftovers(records: list[dict], out: Path) -> list[Path]:
+    """The files below `out` that no job of the study makes or waits for: of cells and shards it had
+    before, cut off or damaged, and unsafe pictures that all of their judges have seen. What upkeep
+    and the gallery leave is not among them."""
+    kept = waited_for(records) | {
         Path(file)
         for record in records
-        for file in (
-            *(record["outputs"] + record["temporary"]),
-            *filter(None, (record["log"], record["benchmark"])),
-        )
+        for file in (*record["outputs"], *filter(None, (record["log"], record["benchmark"])))
     }
     upkeep = [out / "partial", out / "gallery", out / driver.FILE]
     upkeep += [*(out / "logs").glob("*.log"), *(out / "benchmarks").glob("*.tsv")]

@@ -22,48 +22,70 @@ def _rate(row) -> str:
 
 
 def readable(accuracy: pd.DataFrame, show=_rate) -> pd.DataFrame:
-    """One line per concept × variant: both rates with interval and n, the gain on pruned.
+    """One line per concept × variant: both rates with interval and n, the gain on pruned. Where a
+    role has several prompt sets or judges there is a line for each, and columns that say which.
 
     show: what a cell makes of a row with rate, low, high and n.
     """
+    of = [name for name in ("prompt_set", "judge") if name in accuracy]
     lines = []
     for values, part in accuracy.groupby(list(keys.VARIANT), sort=False):
-        roles = {row["role"]: row for _, row in part.iterrows()}
-        line = {"concept": values[0], "variant": keys.label(dict(zip(keys.VARIANT, values)))}
-        for role in ("erased", "preserved"):
-            row = roles.get(role)
-            line[role] = "" if row is None else show(row)
-            line[f"n {role}"] = 0 if row is None else int(row["n"])
-        row = roles.get("erased")
-        known = row is not None and pd.notna(row.get("gain_on_pruned"))
-        line["gain on pruned"] = (
-            f"{row['gain_on_pruned']:+.2f} (p={row['mcnemar_p']:.2g})" if known else ""
-        )
-        lines.append(line)
-    return pd.DataFrame(lines)
+        for erased, preserved in _pairs(part, of):
+            line = {"concept": values[0], "variant": keys.label(dict(zip(keys.VARIANT, values)))}
+            for name in of:
+                rows = [row[name] for row in (erased, preserved) if row is not None]
+                line[name.replace("_", " ")] = ", ".join(dict.fromkeys(rows))
+            for role, row in (("erased", erased), ("preserved", preserved)):
+                line[role] = "" if row is None else show(row)
+                line[f"n {role}"] = 0 if row is None else int(row["n"])
+            known = erased is not None and pd.notna(erased.get("gain_on_pruned"))
+            line["gain on pruned"] = (
+                f"{erased['gain_on_pruned']:+.2f} (p={erased['mcnemar_p']:.2g})" if known else ""
+            )
+            lines.append(line)
+    table = pd.DataFrame(lines)
+    if table.empty or not table.duplicated(["concept", "variant"]).any():
+        table = table.drop(columns=["prompt set", "judge"], errors="ignore")
+    return table
+
+
+def _pairs(part: pd.DataFrame, of: list[str]) -> list[tuple]:
+    """One variant's rows as (erased, preserved): those of one prompt set and judge stand together,
+    then the rest in its order; None where there is no other."""
+    roles = {
+        role: [row for _, row in part[part["role"] == role].iterrows()]
+        for role in ("erased", "preserved")
+    }
+    found, others = [], roles["preserved"]
+    for row in roles["erased"]:
+        twin = [i for i, other in enumerate(others) if all(other[n] == row[n] for n in of)]
+        found.append((row, others.pop(twin[0]) if twin else None))
+    for i, (row, other) in enumerate(found):
+        if other is None and others:
+            found[i] = row, others.pop(0)
+    return [*found, *((None, other) for other in others)]
 
 
 def pooled(accuracy: pd.DataFrame, concepts: list[str]) -> pd.DataFrame:
-    """Rates over all pictures of several concepts, by variant; only variants all of them have.
+    """Rates over all pictures of several concepts, by variant, prompt set and judge; only variants
+    all of them have.
 
     Of one concept alone there is nothing to pool, and no row. Nor is there one for what a model as
     it is preserves: the same pictures stand beside every concept, and would be counted again.
     """
     from regrowth.tables import interval
 
-    without = [key for key in keys.VARIANT if key != "concept"]
+    by = [*(key for key in keys.VARIANT if key != "concept"), "prompt_set", "role", "judge"]
     rows = []
-    for values, part in accuracy[accuracy["concept"].isin(concepts)].groupby(
-        [*without, "role"], sort=False
-    ):
-        cell = dict(zip([*without, "role"], values)) | {"concept": "all objects"}
+    for values, part in accuracy[accuracy["concept"].isin(concepts)].groupby(by, sort=False):
+        cell = dict(zip(by, values)) | {"concept": "all objects"}
         shared = cell["eraser"] == keys.NONE and cell["role"] == "preserved"
         if shared or part["concept"].nunique() < max(len(concepts), 2):
             continue
         hits, n = int(part["hits"].sum()), int(part["n"].sum())
         low, high = interval(hits, n)
         rows.append(cell | {"hits": hits, "n": n, "rate": hits / n, "low": low, "high": high})
-    columns = [*keys.VARIANT, "role", "hits", "n", "rate", "low", "high"]
+    columns = [*keys.VARIANT, "prompt_set", "role", "judge", "hits", "n", "rate", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -72,8 +94,14 @@ def sign_summary(signs: pd.DataFrame) -> pd.DataFrame:
     chosen = signs[signs["share"].isin([0.2, 1.0])].copy()
     chosen["shown"] = [f"{r.accuracy:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in chosen.itertuples()]
     chosen["share"] = chosen["share"].map({0.2: "top .2", 1.0: "all"})
-    wide = chosen.pivot(index=["concept", "solver", "guess"], columns="share", values="shown")
-    return wide.reset_index()[["concept", "solver", "guess", "top .2", "all"]]
+    by = [*_erasers(signs), "concept", "solver", "guess"]
+    wide = chosen.pivot(index=by, columns="share", values="shown")
+    return wide.reset_index()[[*by, "top .2", "all"]]
+
+
+def _erasers(frame: pd.DataFrame) -> list[str]:
+    """The eraser's column, if there are several."""
+    return ["eraser"] if frame["eraser"].nunique() > 1 else []
 
 
 def readable_defences(table: pd.DataFrame) -> pd.DataFrame:
@@ -137,14 +165,15 @@ def terminal(tables: dict[str, pd.DataFrame], objects: list[str]) -> str:
     open_ = unconverged(tables["solves"])
     if len(open_):
         missing += f"\n\nCompletions that did not converge:\n{open_.to_string(index=False)}"
-    return (
-        f"{table.to_string(index=False)}\n\nSigns right:\n{signs.to_string(index=False)}{missing}"
+    rates_ = (
+        table.to_string(index=False) if len(table) else "No judge of the study counts pictures."
     )
+    return f"{rates_}\n\nSigns right:\n{signs.to_string(index=False)}{missing}"
 
 
 def unconverged(solves: pd.DataFrame) -> pd.DataFrame:
     """The layers whose completion stopped before it converged."""
-    shown = ["concept", "solver", "layer", "iterations", "residual", "note"]
+    shown = [*_erasers(solves), "concept", "solver", "layer", "iterations", "residual", "note"]
     return solves.loc[~solves["converged"], shown]
 
 
@@ -195,14 +224,16 @@ def first_screen(table: pd.DataFrame, grids: list[dict], defences: pd.DataFrame)
         for line in grid["lines"]
     }
     safe = {(grid["concept"], grid["prompt_set"]): not grid["unsafe"] for grid in grids}
-    several = table["concept"].duplicated(keep=False)
     rows = []
-    for row, double in zip(table.to_dict("records"), several):
+    for row in table.to_dict("records"):
         at = (row["concept"], row["prompt_set"])
         stages = []
         for stage, label in (
             ("pretrained", "pretrained"),
-            ("pruned", "pruned"),
+            (
+                "pruned",
+                keys.label(keys.PRETRAINED | {"eraser": row["eraser"], "variant": "pruned"}),
+            ),
             ("revived", row["strongest"]),
         ):
             rate = {name: row[f"{stage}_{name}"] for name in ("rate", "low", "high", "n")}
@@ -223,10 +254,11 @@ def first_screen(table: pd.DataFrame, grids: list[dict], defences: pd.DataFrame)
             pictures = lines.get((*at, attack), [])
             label = f"{name}, strongest of {held['attacks']} attacks"
             stages.append({"label": label, "rate": rate, "pictures": pictures})
-        name = row["concept"] + (f" ({row['prompt_set']})" if double else "")
+        own = table[table["concept"] == row["concept"]]
+        more = [row[n] for n in ("eraser", "prompt_set") if own[n].nunique() > 1]
+        name = row["concept"] + (f" ({', '.join(more)})" if more else "")
         told = {"concept": row["concept"], "name": name, "stages": stages, "safe": safe.get(at)}
-        more = wanted(row)
-        told["wanted"] = f"{more:,.0f}" if pd.notna(more) else ""
+        told["wanted"] = f"{wanted(row):,.0f}" if pd.notna(wanted(row)) else ""
         rows.append(told | {"verdict": verdict(row), "regrown": row["regrown"] or "none"})
     return rows
 
@@ -315,7 +347,11 @@ def page(
         "parts": _with_label(parts[parts["images"] > 0]),
         "signs": sign_summary(tables["signs"]),
         "alignment": tables["alignment"]
-        .pivot(index=["concept", "solver", "recovered"], columns="pretrained", values="share")
+        .pivot(
+            index=[*_erasers(tables["alignment"]), "concept", "solver", "recovered"],
+            columns="pretrained",
+            values="share",
+        )
         .reset_index(),
         "layers": _attack_only(layers),
         "solves": unconverged(tables["solves"]),
@@ -345,7 +381,7 @@ def page(
         figures=drawn,
         captions=captions,
         tables={name: cells(frame) for name, frame in frames.items() if len(frame)},
-        concepts=list(dict.fromkeys(accuracy["concept"])),
+        concepts=list(dict.fromkeys(thumbnails["concept"])),
     )
 
 

@@ -12,6 +12,8 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 IMAGE = ["prompt_set", "class", "prompt", "seed"]
+#: A study's raw scores, with their keys.
+SCORES = [*keys.VARIANT, "prompts", "judge", *IMAGE, "label", "score", "features"]
 #: What a rate or a mean is taken over.
 _CELL = [*keys.VARIANT, "prompt_set", "role"]
 _RATE = [*_CELL, "hits", "n", "rate", "low", "high"]
@@ -43,7 +45,8 @@ def outcomes(scores: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:
     judged = scores[scores["judge"].map(kinds).isin(["classifier", "detector"])].copy()
     top = judged["judge"].map(kinds) == "classifier"
     threshold = judged["judge"].map({n: j.threshold for n, j in catalogue.judges.items()})
-    judged["hit"] = np.where(top, judged["label"] == judged["class"], judged["score"] >= threshold)
+    high = judged["score"].astype(float) >= threshold.astype(float)
+    judged["hit"] = np.where(top, judged["label"] == judged["class"], high)
     return judged.drop(columns=["label", "score"]).astype({"hit": bool})
 
 
@@ -54,15 +57,18 @@ def names_of(catalogue: Catalogue) -> dict[str, str]:
 
 def for_concept(frame: pd.DataFrame, catalogue: Catalogue, concept: str, sets: list[str]):
     """The rows that judge one concept: its variants', and the pretrained model's and the baselines'
-    of its sets. A set of a family's class goes under the family's name, and its role is said by
-    the class; a prompt set has a role of its own."""
+    of its sets (of "family.concept" those of that class alone). A set of a family's class goes
+    under the family's name, and its role is said by the class; a prompt set has its own role."""
     own = frame["concept"] == concept
-    shared = (frame["concept"] == keys.NONE) & frame["prompt_set"].isin(sets)
+    asked = frame["prompt_set"].isin([name for name in sets if "." not in name])
+    for family, _, only in (name.partition(".") for name in sets if "." in name):
+        asked |= (frame["prompt_set"] == family) & (frame["class"].map(keys.slug) == only)
+    shared = (frame["concept"] == keys.NONE) & asked
     rows = frame[own | shared].copy()
     _, name = concepts_of(catalogue)[concept]
     roles = {n: entry.role for n, entry in catalogue.prompt_sets.items()}
     by_class = pd.Series(np.where(rows["class"] == name, "erased", "preserved"), rows.index)
-    rows["role"] = rows["prompt_set"].map(roles).fillna(by_class)
+    rows["role"] = rows["prompt_set"].map(roles).astype(object).fillna(by_class)
     homes = {s: keys.slug(family_of(catalogue, s) or s) for s in rows["prompt_set"].unique()}
     return rows.assign(concept=concept, prompt_set=rows["prompt_set"].map(homes))
 
@@ -217,7 +223,8 @@ def parts(rows: pd.DataFrame, judge: Judge) -> pd.DataFrame:
 
 
 def frechet(rows: pd.DataFrame, mean: np.ndarray, covariance: np.ndarray, n: int) -> pd.DataFrame:
-    """Fréchet distance of each variant's features to those of a reference set of `n` pictures.
+    """Fréchet distance of each variant's features to those of a reference set of `n` pictures; nan
+    of one picture alone.
 
     mean: (width,); covariance: (width, width). n: 0 if unknown.
     """
@@ -235,6 +242,9 @@ def frechet(rows: pd.DataFrame, mean: np.ndarray, covariance: np.ndarray, n: int
     count = n or 2  # the distance does not depend on it
     out = []
     for cell, some in by_cell(rows):
+        if len(some) < 2:  # one picture has no covariance
+            out.append({**cell, "n": len(some), "n_reference": n, "fid": np.nan})
+            continue
         fid = FrechetInceptionDistance(feature=Stored())
         fid.set_dtype(torch.float64)
         fid.real_features_sum = mu * count

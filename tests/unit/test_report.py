@@ -1,0 +1,187 @@
+"""The page of studies out of the ordinary, from raw scores to HTML: several erasers, judges, prompt
+sets, or no judge that counts; every number is one of the scores'."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from regrowth import figures, images, keys, report, tables
+from regrowth.catalogue import Catalogue
+from regrowth.progress import MISSING
+
+RAW = ["label", "score", "features"]
+PRUNED = keys.PRETRAINED | {"concept": "church", "eraser": "conceptprune", "variant": "pruned"}
+MAX = PRUNED | {"variant": "revived", "detector": "zeros", "solver": "nuclear", "K": "0.6"}
+MAX |= {"magnitude": "max"}
+MODELS = (keys.PRETRAINED, PRUNED, MAX)
+OBJECTS = {
+    "kind": "object",
+    "classes": ["church", "candle"],
+    "prompts": ["{name}"],
+    "calibration": {"base": "a", "target": "{name}"},
+    "judges": ["first", "second", "clip", "net"],
+}
+JUDGES = {"second": "classifier", "first": "classifier", "clip": "clip", "net": "features"}
+
+
+def catalogue(judges=JUDGES, **more):
+    own = OBJECTS | {"judges": list(judges)} | more.pop("objects", {})
+    about = {name: {"kind": kind, "model": "m"} for name, kind in judges.items()}
+    return Catalogue.model_validate({"families": {"objects": own}, "judges": about} | more)
+
+
+def scored(variant, judge, right, prompt_set="objects", classes=("church", "candle"), n=10):
+    """`right` of n pictures of each class are seen as what they are."""
+    rows = [
+        variant
+        | {"prompt_set": prompt_set, "class": c, "prompt": c, "seed": i, "judge": judge}
+        | {"label": c if i < right else "other", "score": i / n, "features": None}
+        for c in classes
+        for i in range(n)
+    ]
+    return pd.DataFrame(rows)
+
+
+def thumbnails(scores):
+    picture = images.encode(Image.new("RGB", (8, 8), "red"))
+    cells = scores.drop_duplicates([*keys.VARIANT, "prompt_set", "class", "seed"])
+    return cells.drop(columns=["judge", *RAW]).assign(image=[picture] * len(cells), unsafe=False)
+
+
+def signs(variants):
+    of = [
+        {k: v[k] for k in keys.RELEASED} | {"detector": "zeros", "solver": "nuclear"}
+        for v in variants
+    ]
+    counts = {"n": 5, "right": 4, "n_rest": 0, "right_rest": 0, "guess": "completed"}
+    told = [o | {"layer": "a", "share": s} | counts for o in of for s in (0.2, 1.0)]
+    cells = [{"recovered": 0, "pretrained": 0, "share": 1.0, "n": 5}]
+    solves = {
+        "layer": "a",
+        "n": 5,
+        "iterations": 3,
+        "residual": 0.1,
+        "converged": False,
+        "note": "",
+    }
+    return (
+        pd.DataFrame(told),
+        pd.DataFrame([o | c for o in of for c in cells]),
+        pd.DataFrame([o | solves for o in of]),
+    )
+
+
+def made(about, scores, sets, features=(), references=None, variants=(PRUNED,)):
+    """All tables and the page."""
+    found = tables.all_tables(
+        scores.drop(columns="features"),
+        features,
+        *signs(variants),
+        references or {},
+        about,
+        sets,
+        pd.DataFrame(columns=MISSING),
+        {"a": 100},
+    )
+    shown = pd.concat([scores, *features])
+    own = [tables.for_concept(thumbnails(shown), about, c, names) for c, names in sets.items()]
+    study = {"study": "s", "yaml": "", "versions": {}, "times": pd.DataFrame(), "images": {}}
+    study |= {"resolved": {"name": "m", "layers": [], "sampler": {}}}
+    page = report.page(study, found, {}, pd.concat(own), [])
+    text = re.sub(r"\\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    assert "nan" not in text.lower().split()
+    for concept in sets:
+        own = found["accuracy"][found["accuracy"]["concept"] == concept]
+        figures.plt.close(figures.accuracy(own, concept))
+    return found, report.terminal(found, []), text
+
+
+def test_two_classifiers_do_not_make_twice_the_pictures():
+    scores = pd.concat(
+        [scored(v, j, r) for v, r in zip(MODELS, (9, 1, 7)) for j in ("first", "second")]
+    )
+    scores.loc[scores["judge"] == "second", "label"] = "other"
+    found, told, _ = made(catalogue(), scores, {"church": ["objects"]})
+    table = found["accuracy"]
+    assert set(table["n"]) == {10} and set(table["pairs"]) == {10}
+    by = table.groupby("judge", sort=False)["hits"].sum()
+    assert by.to_dict() == {"second": 0, "first": 2 * (9 + 1 + 7)}, "in the catalogue's order"
+    assert told.count("max K=0.6") == 2 and "second" in told
+
+
+def test_two_erasers_of_one_concept_stand_side_by_side():
+    other = [v | {"eraser": "checkpoint"} for v in (PRUNED, MAX)]
+    cells = zip((*MODELS, *other), (9, 1, 7, 2, 3))
+    scores = pd.concat([scored(v, "first", right) for v, right in cells])
+    variants = (PRUNED, other[0])
+    found, told, page = made(catalogue(), scores, {"church": ["objects"]}, variants=variants)
+    table = found["accuracy"].query("role == 'erased'").set_index(["eraser", "variant"])
+    assert table.loc[("conceptprune", "revived"), "gained"] == 6
+    assert table.loc[("checkpoint", "revived"), ["gained", "lost"]].tolist() == [1, 0]
+    assert table.loc[("checkpoint", "pruned"), "pretrained_lost"] == 7
+    for name in ("pruned, checkpoint", "max K=0.6, checkpoint"):
+        assert name in told and name in page
+    assert "church (conceptprune)" in page and "church (checkpoint)" in page
+
+
+def test_what_is_judged_on_its_own_class_alone_keeps_what_was_before():
+    """Of the pretrained model's pictures of a family, or of that class alone."""
+    mine = pd.concat([scored(v, "first", r, classes=["church"]) for v, r in zip(MODELS, (9, 1, 7))])
+    more = scored(keys.PRETRAINED, "first", 10, classes=["candle"])
+    for scores in (mine, pd.concat([mine, more])):
+        found, _, page = made(catalogue(), scores, {"church": ["objects.church"]})
+        table = found["accuracy"]
+        assert table["variant"].tolist() == ["pretrained", "pruned", "revived"]
+        assert set(table["role"]) == {"erased"}
+        assert "90% [60, 98] of pictures before" in page or "(90% [60, 98] before" in page
+
+
+def test_every_prompt_set_of_a_role_is_shown():
+    about = catalogue(
+        prompt_sets={
+            name: {"role": "erased", "prompts": ["x"], "judges": ["first"]}
+            for name in ("i2p", "mma")
+        },
+        judges={"first": "detector"},
+    )
+    scores = pd.concat(
+        [
+            scored(v, "first", 10, name, [""], n).assign(score=np.arange(n) < r)
+            for v, r in zip(MODELS, (9, 1, 7))
+            for name, n in (("i2p", 10), ("mma", 12))
+        ]
+    )
+    found, told, page = made(about, scores, {"church": ["i2p", "mma"]})
+    table = found["accuracy"].set_index(["variant", "prompt_set"])
+    assert table.loc[("revived", "i2p"), "n"] == 10 and table.loc[("revived", "mma"), "n"] == 12
+    lines = [line for line in told.splitlines() if "max K=0.6" in line]
+    assert len(lines) == 2 and "i2p" in lines[0] and "mma" in lines[1]
+    assert "church (i2p)" in page and "church (mma)" in page
+
+
+@pytest.mark.parametrize("judge", ["clip", "net"])
+def test_a_study_without_a_judge_that_counts_has_its_page(judge):
+    about = catalogue(judges={judge: JUDGES[judge]})
+    scores = pd.concat([scored(v, judge, 5) for v in MODELS])
+    features, references = [], {}
+    if judge == "net":
+        rng = np.random.default_rng(0)
+        scores["features"] = list(rng.normal(size=(len(scores), 3)))
+        features = [part for _, part in scores.groupby("variant")]
+        references = {(judge, "objects"): {"mean": np.zeros(3), "covariance": np.eye(3), "n": 9}}
+        scores = scores.iloc[:0]
+    found, told, page = made(about, scores, {"church": ["objects"]}, features, references)
+    assert len(found["accuracy"]) == 0 and "No judge of the study counts pictures" in told
+    assert len(found["similarity" if judge == "clip" else "fid"])
+    assert "No concept has both a pruned variant and a judge" in page and "church" in page
+
+
+def test_one_picture_has_no_distance():
+    vectors = [np.zeros(3), np.ones(3)]
+    rows = scored(PRUNED, "net", 1, n=2, classes=["church"]).assign(role="preserved")
+    rows["features"] = vectors
+    for n, known in ((2, True), (1, False)):
+        told = tables.frechet(rows.iloc[:n], np.zeros(3), np.eye(3), 9)
+        assert told["n"].item() == n and np.isfinite(told["fid"].item()) == known
