@@ -76,7 +76,7 @@ PAGE_DIGEST = digest(
 CELLS = [
     variant | {"prompts": bundle}
     for variant, asked in ASKED
-    for bundle in prompts.bundles_of(STUDY, CATALOGUE, variant["concept"], asked)
+    for bundle in prompts.bundles_of(STUDY, CATALOGUE, variant["concept"], asked, ROOT)
 ]
 SETS = {
     c: prompts.pretrained_sets([cell["prompts"] for cell in CELLS if cell["concept"] == c])

@@ -102,7 +102,7 @@ def test_numbers_have_one_spelling():
 
 
 def test_a_concept_is_judged_on_the_issues_counts():
-    (bundle,) = prompts.bundles_of(STUDY, CATALOGUE, "church", ())
+    (bundle,) = prompts.bundles_of(STUDY, CATALOGUE, "church", (), ROOT)
     rows = prompts.bundle_rows(STUDY, CATALOGUE, bundle, ROOT)
     classes = [r["class"] for r in rows]
     assert classes.count("church") == 64 and len(rows) - 64 == 11 * 6 == 66
@@ -116,7 +116,7 @@ def test_a_concept_is_judged_on_the_issues_counts():
 
 
 def test_a_block_may_ask_for_some_prompt_sets_only():
-    of = lambda *asked: prompts.bundles_of(STUDY, CATALOGUE, "church", asked)  # noqa: E731
+    of = lambda *asked: prompts.bundles_of(STUDY, CATALOGUE, "church", asked, ROOT)  # noqa: E731
     assert of("preserved") == ["objects"]
     (alone,) = of("erased")
     rows = prompts.bundle_rows(STUDY, CATALOGUE, alone, ROOT)

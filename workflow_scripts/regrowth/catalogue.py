@@ -2,13 +2,26 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from regrowth import keys
 from regrowth.schema import Count, Positive, Seed, Share, Strict
 
 Kind = Literal["object", "style", "prompts"]
 LayerFamily = Literal["ffn2", "ffn1", "attn2.to_k", "attn2.to_v", "text_encoder.fc2"]
-Forms = str | Annotated[list[str], Field(min_length=1)]
+
+
+def _some(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty")
+    return text
+
+
+#: A name or a word, with composed letters and single blanks.
+Name = Annotated[str, AfterValidator(_some), AfterValidator(keys.named)]
+#: What a placeholder of a form may be called: {scene}, {a_scene}.
+Placeholder = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+Form = Annotated[str, AfterValidator(_some)]
+Forms = Form | Annotated[list[Form], Field(min_length=1)]
 
 
 class Calibration(Strict):
@@ -36,8 +49,12 @@ PathName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 class Source(Strict):
     """Where prompts come from: forms to fill in, or a table (CSV, parquet, JSON)."""
 
-    prompts: list[str] = Field([], description="forms; picture i takes form i, cyclic")
-    file: str | None = Field(None, description="a table; with `hub`, its path in that data set")
+    prompts: list[Form] = Field([], description="forms; picture i takes form i, cyclic")
+    file: str | None = Field(
+        None,
+        description="a table; with `hub`, its path in that data set. A family may have one for "
+        "each class: titles-{name}.csv",
+    )
     hub: str | None = Field(None, description="a data set on the Hugging Face hub")
     revision: str | None = None
     columns: dict[Literal["prompt", "class", "seed"], str] = Field(
@@ -62,7 +79,7 @@ class Source(Strict):
 class Special(Strict):
     """What one class says instead of its family."""
 
-    prompts: list[str] = []
+    prompts: list[Form] = []
     calibration: Calibration | None = None
 
 
@@ -70,10 +87,10 @@ class Family(Source):
     """Classes that are told apart by the same judges; each can be erased, the rest is preserved."""
 
     kind: Kind
-    classes: Annotated[list[str], Field(min_length=1)]
-    fill: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
+    classes: Annotated[list[Name], Field(min_length=1)]
+    fill: dict[Placeholder, Annotated[list[Name], Field(min_length=1)]] = {}
     calibration: Calibration
-    special: dict[str, Special] = Field({}, description="by class")
+    special: dict[Name, Special] = Field({}, description="by class")
     preserved: str | None = Field(None, description="the family that must survive; default: this")
     also: list[str] = Field([], description="prompt sets that judge its concepts too")
 

@@ -2,12 +2,16 @@
 
 import difflib
 import json
-import re
 from importlib.util import find_spec
 from pathlib import Path
 
 from regrowth import hub, keys, models, prompt_tables, prompts, torchvision_weights
 from regrowth.catalogue import FEATURES, Catalogue, Family, Judge, ModelCard, PromptSet
+from regrowth.young import names_young
+
+YOUNG = "has a word for young people; nobody below eighteen is drawn"
+#: Letters of a path's name: two such and a word make one folder, of at most 255.
+LONGEST = 100
 
 
 def unknown(what: str, name: str, known) -> str:
@@ -18,23 +22,29 @@ def unknown(what: str, name: str, known) -> str:
 
 def catalogue_mistakes(catalogue: Catalogue, where: str) -> list[str]:
     """Names, placeholders and references that do not fit each other."""
-    out, taken = [], {"erased": "the word 'erased'", "preserved": "the word 'preserved'"}
+    out, taken = [], {word: f"the word {word!r}" for word in keys.RESERVED}
 
     def claim(name: str, place: str):
         slug = keys.slug(name)
         if not slug:
             out.append(f"{place}: {name!r} has no letter or digit to name a path")
+        elif slug in keys.RESERVED:
+            out.append(f"{place}: {name!r} has a meaning of its own in results: give another name")
         elif slug in taken:
             out.append(f"{place}: {name!r} and {taken[slug]} make the same path name")
+        elif len(slug) > LONGEST:
+            out.append(f"{place}: {name[:20]!r}… is too long for a path: {len(slug)} letters")
         taken.setdefault(slug, repr(name))
 
     for family, entry in catalogue.families.items():
         place = f"{where}: families.{family}"
         if entry.drawn:
             claim(family, place)
+        if names_young(family):
+            out.append(f"{place}: {family!r} {YOUNG}")
         for cls in entry.classes:
             claim(cls, place)
-        out += [f"{place}: {m}" for m in _form_mistakes(entry)]
+        out += [f"{place}: {m}" for m in [*_form_mistakes(entry), *_two_sources(entry)]]
         if entry.preserved and entry.preserved not in catalogue.families:
             out.append(f"{place}: preserved: " + _no("family", entry.preserved, catalogue.families))
         for name in entry.also:
@@ -48,8 +58,9 @@ def catalogue_mistakes(catalogue: Catalogue, where: str) -> list[str]:
         claim(name, place)
         if not entry.drawn:
             out.append(f"{place}: no prompts: give prompts, or a file")
-        young = [p for p in entry.prompts if prompt_tables.names_young(p)]
-        out += [f"{place}: prompt {p!r} has a word for young people" for p in young]
+        out += [f"{place}: {m}" for m in _two_sources(entry)]
+        young = [text for text in (name, *entry.prompts) if names_young(text)]
+        out += [f"{place}: {text!r} {YOUNG}" for text in young]
         out += [f"{place}: {m}" for m in _judge_names(entry, catalogue)]
     return out
 
@@ -57,16 +68,17 @@ def catalogue_mistakes(catalogue: Catalogue, where: str) -> list[str]:
 def file_mistakes(study, catalogue: Catalogue, root: Path, where: str) -> list[str]:
     """What the study needs and this machine lacks: judges and tables of prompts, bad ones too."""
     out, judges = [], {}
-    for name in prompts.sets_used(study, catalogue):
+    for name in prompts.sets_used(study, catalogue, root):
         source = prompts.source_of(catalogue, name)
         judges |= {j: name for j in source.judges}
         place = f"{where}: {name}"
         classes = source.classes if isinstance(source, Family) else None
-        try:
-            if source.file:
-                prompt_tables.check(prompt_tables.read(source, root), source, classes)
-        except (OSError, ValueError) as error:
-            out.append(f"{place}: {error}")
+        if source.file and (wrong := prompt_tables.check(source, classes, root)):
+            out += [f"{place}: {m}" for m in wrong]
+        else:
+            rows = prompts.set_rows(study, catalogue, name, root)
+            young = dict.fromkeys(r["prompt"] for r in rows if names_young(r["prompt"]))
+            out += [f"{place}: {prompt!r} {YOUNG}" for prompt in young]
         out += [f"{place}: {m}" for m in _reference_mistakes(source, catalogue, root)]
         for judge in source.judges:
             out += [f"{place}: {m}" for m in _class_mistakes(judge, catalogue, classes, root)]
@@ -94,31 +106,68 @@ def _judge_names(entry: Family | PromptSet, catalogue: Catalogue) -> list[str]:
     return [_no("judge", n, catalogue.judges) for n in entry.judges if n not in catalogue.judges]
 
 
+def _two_sources(entry: Family | PromptSet) -> list[str]:
+    own = [f"special.{c}.prompts" for c, s in getattr(entry, "special", {}).items() if s.prompts]
+    own = (["prompts"] if entry.prompts else []) + own
+    return [f"{', '.join(own)} and file: which of them?"] if own and entry.file else []
+
+
 def _form_mistakes(entry: Family) -> list[str]:
-    known = {"name", "a_name"} | {p for f in entry.fill for p in (f, f"a_{f}")}
-    forms, out = list(entry.prompts), []
-    out += [
+    """What is wrong with a family's words, and with the forms that they go into."""
+    known = {*prompts.WORDS} | {p for f in entry.fill for p in (f, f"a_{f}")}
+    out = [
         f"special: {_no('class', name, entry.classes)}"
         for name in entry.special
         if name not in entry.classes
     ]
-    pairs = [entry.calibration, *(s.calibration for s in entry.special.values() if s.calibration)]
-    for pair in pairs:
+    out += [
+        f"fill: {k!r} is a placeholder already"
+        for k in entry.fill
+        if k in (*prompts.WORDS, *_a(entry))
+    ]
+    words = [*entry.classes, *entry.fill, *(w for some in entry.fill.values() for w in some)]
+    out += [f"{word!r} is a word, and no word has a brace" for word in words if set(word) & {*"{}"}]
+    specials = entry.special.values()
+    forms = [*entry.prompts, *(form for special in specials for form in special.prompts)]
+    for pair in [entry.calibration, *(s.calibration for s in specials if s.calibration)]:
         for side in (pair.base, pair.target):
             forms += side if isinstance(side, list) else [side]
-    for special in entry.special.values():
-        forms += special.prompts
-    forms += [word for words in entry.fill.values() for word in words]
     for form in forms:
-        if prompt_tables.names_young(form):
-            out.append(
-                f"prompt {form!r} has a word for young people; nobody below eighteen is drawn"
-            )
-        asked = [p for p in re.findall(r"{(.*?)}", form) if p not in known]
+        asked = [p for p in prompts.PLACEHOLDER.findall(form) if p not in known]
         if asked:
             options = ", ".join(sorted(known))
             out.append(f"prompt {form!r} asks for {', '.join(asked)}; known: {options}")
-    return out
+        elif entry.kind != "prompts" and form in entry.prompts and not _names_it(form):
+            out.append(f"prompt {form!r} names no class: {{name}} or {{a_name}} is wanted")
+        if set(prompts.PLACEHOLDER.sub("", form)) & {*"{}"}:
+            options = ", ".join(f"{{{p}}}" for p in sorted(known))
+            out.append(f"prompt {form!r} has a brace that is no placeholder; known: {options}")
+    out += [f"{text!r} {YOUNG}" for text in dict.fromkeys((*words, *forms)) if names_young(text)]
+    return out or _calibration_mistakes(entry)
+
+
+def _names_it(form: str) -> bool:
+    return not {*prompts.WORDS}.isdisjoint(prompts.PLACEHOLDER.findall(form))
+
+
+def _a(entry: Family) -> list[str]:
+    return [f"a_{key}" for key in entry.fill]
+
+
+def _calibration_mistakes(entry: Family) -> list[str]:
+    """Classes whose pairs of prompts tell nothing apart, or name young people once filled in."""
+    out = []
+    for name in entry.classes:
+        try:
+            pairs = prompts.calibration_pairs(entry, name)
+        except ValueError as error:
+            out.append(str(error))
+            continue
+        if all(base == target for base, target in pairs):
+            out.append(f"calibration: of {name!r}, base and target are the same: {pairs[0][0]!r}")
+        young = dict.fromkeys(text for pair in pairs for text in pair if names_young(text))
+        out += [f"{text!r} {YOUNG}" for text in young]
+    return list(dict.fromkeys(out))
 
 
 def _reference_mistakes(source, catalogue: Catalogue, root: Path) -> list[str]:

@@ -226,7 +226,9 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
             mistakes += [told for card in cards for told in checks.model_mistakes(card, root)]
     if mistakes:
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        raise ConfigError(f"{count} in the study:\n" + "\n".join(f"  - {m}" for m in mistakes))
+        raise ConfigError(
+            f"{count} in the study:\n" + "\n".join(f"  - {' '.join(m.split())}" for m in mistakes)
+        )
     return study, catalogue, card
 
 

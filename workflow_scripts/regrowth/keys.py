@@ -1,6 +1,8 @@
 """What names a cell of the sweep: the keys, their one order and their one spelling."""
 
 import re
+import unicodedata
+from functools import lru_cache
 from itertools import product
 
 NONE = "none"
@@ -29,9 +31,25 @@ ORACLES = {
 }
 
 
+#: Words that stand for something else where a concept's name or a set's can stand.
+RESERVED = (NONE, "erased", "preserved", "study")
+
+
+def named(name: str) -> str:
+    """A name as it is compared: composed letters (NFC), one blank between words, none around."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+@lru_cache
 def slug(name: str) -> str:
-    """A concept's name as it stands in paths: lower case, words joined by "-"."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    """A concept's name as it stands in paths: lower case, words joined by "-", accents left out.
+
+    Letters beyond a to z are written as in domain names (punycode): "教会" is "xn-pssy8f".
+    """
+    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
+    text = unicodedata.normalize("NFKC", re.sub("(?<=[a-z])[\u0300-\u036f]+", "", text))
+    words = re.sub(r"[\W_]+", "-", text).strip("-")
+    return words if words.isascii() else "xn-" + words.encode("punycode").decode()
 
 
 def number(value: float) -> str:

@@ -12,6 +12,7 @@ its own.
 """
 
 import math
+import re
 from pathlib import Path
 
 from regrowth import keys, prompt_tables
@@ -19,10 +20,18 @@ from regrowth.catalogue import Calibration, Catalogue, Family, PromptSet, concep
 
 Row = dict[str, str | int]
 ALL = ("erased", "preserved")
+#: What every form may ask for.
+WORDS = ("name", "a_name")
+PLACEHOLDER = re.compile(r"{([A-Za-z][A-Za-z0-9_]*)}")
 
 
 def with_article(noun: str) -> str:
     return ("an " if noun[0].lower() in "aeiou" else "a ") + noun
+
+
+def filled(form: str, words: dict[str, str]) -> str:
+    """A form with its placeholders replaced, and nothing else: "{name}" alone has a meaning."""
+    return PLACEHOLDER.sub(lambda m: words.get(m[1], m[0]), form)
 
 
 def _words(name: str, fill: dict[str, list[str]], i: int) -> dict[str, str]:
@@ -39,14 +48,13 @@ def _words(name: str, fill: dict[str, list[str]], i: int) -> dict[str, str]:
 def class_rows(family: Family, name: str, first: int, last: int, root: Path) -> list[Row]:
     """Rows `first` to `last` (exclusive) of one class: prompt, class and seed."""
     if family.file:
-        table = prompt_tables.read(family, root)
-        some = table[table["class"] == name].iloc[first:last]
+        some = prompt_tables.of_class(family, name, root).iloc[first:last]
         return _table_rows(some, family.seed, name, first)
     special = family.special.get(name)
     forms = (special and special.prompts) or family.prompts
     return [
         {
-            "prompt": forms[i % len(forms)].format(**_words(name, family.fill, i)),
+            "prompt": filled(forms[i % len(forms)], _words(name, family.fill, i)),
             "class": name,
             "seed": i if family.seed is None else family.seed,
         }
@@ -91,7 +99,9 @@ def source_of(catalogue: Catalogue, name: str) -> Family | PromptSet:
     return catalogue.prompt_sets[name] if family is None else catalogue.families[family]
 
 
-def bundles_of(study, catalogue: Catalogue, concept: str, wanted: tuple[str, ...]) -> list[str]:
+def bundles_of(
+    study, catalogue: Catalogue, concept: str, wanted: tuple[str, ...], root: Path = Path()
+) -> list[str]:
     """The bundles that judge a concept. wanted: "erased", "preserved", prompt sets; none: all."""
     family, _ = concepts_of(catalogue)[concept]
     entry = catalogue.families[family]
@@ -103,10 +113,23 @@ def bundles_of(study, catalogue: Catalogue, concept: str, wanted: tuple[str, ...
     if "erased" in wanted and entry.drawn:
         if shared == family and not bundle:
             bundle.append(f"{keys.slug(family)}.{concept}")
-        if shared != family or study.images.erased > study.images.preserved:
+        if shared != family or _goes_on(study, catalogue, concept, root):
             bundle.append(concept)
     extra = [name for name in entry.also if name in wanted]
     return ["+".join(bundle), *extra] if bundle else extra
+
+
+def _goes_on(study, catalogue: Catalogue, concept: str, root: Path) -> bool:
+    """Whether a class has pictures beyond those that its family's set draws; a table may not."""
+    if study.images.erased <= study.images.preserved:
+        return False
+    entry = source_of(catalogue, concept)
+    if not entry.file and entry.seed is None:
+        return True  # every seed is another picture
+    try:
+        return bool(set_rows(study, catalogue, concept, root))
+    except (OSError, ValueError):
+        return True  # `checks` tells what is wrong with the table
 
 
 def pretrained_sets(bundles: list[str]) -> list[str]:
@@ -115,13 +138,13 @@ def pretrained_sets(bundles: list[str]) -> list[str]:
     return [s for s in sets if "." not in s or s.split(".")[0] not in sets]
 
 
-def sets_used(study, catalogue: Catalogue) -> list[str]:
+def sets_used(study, catalogue: Catalogue, root: Path) -> list[str]:
     """Every set that some block of the sweep draws."""
     bundles = [
         bundle
         for block in study.sweep
         for concept in map(keys.slug, block.concepts)
-        for bundle in bundles_of(study, catalogue, concept, tuple(block.prompts))
+        for bundle in bundles_of(study, catalogue, concept, tuple(block.prompts), root)
     ]
     return pretrained_sets(bundles)
 
@@ -129,7 +152,8 @@ def sets_used(study, catalogue: Catalogue) -> list[str]:
 def set_rows(study, catalogue: Catalogue, name: str, root: Path) -> list[Row]:
     """The rows of one set: prompt, class, seed and prompt_set (a piece bears its family's name).
 
-    What is there twice, prompt and seed, is drawn once: it is the same picture.
+    What is there twice, prompt and seed, is drawn once: it is the same picture. So is what a class
+    has among its first `images.preserved`.
     """
     family, each = family_of(catalogue, name), study.images.preserved
     entry = source_of(catalogue, name)
@@ -138,6 +162,8 @@ def set_rows(study, catalogue: Catalogue, name: str, root: Path) -> list[Row]:
     elif name in (slugs := {keys.slug(c): c for c in entry.classes}):
         first = 0 if entry.preserved else each
         rows = class_rows(entry, slugs[name], first, study.images.erased, root)
+        drawn = {tuple(r.values()) for r in class_rows(entry, slugs[name], 0, first, root)}
+        rows = [row for row in rows if tuple(row.values()) not in drawn]
     else:
         _, _, only = name.partition(".")
         classes = [c for c in entry.classes if only in ("", keys.slug(c))]
@@ -169,7 +195,8 @@ def is_unsafe(catalogue: Catalogue, bundle: str) -> bool:
 def calibration_pairs(family: Family, name: str) -> list[tuple[str, str]]:
     """(base, target) prompts, one pair for each value of the longest list they ask for.
 
-    The concept itself is left out of the lists, so a base of other things never names it.
+    The concept itself is left out of the lists, so a base of other things never names it. Raises
+    ValueError if nothing else is in one.
     """
     special = family.special.get(name)
     told = (special and special.calibration) or family.calibration
@@ -183,10 +210,13 @@ def _paired(told: Calibration) -> list[tuple[str, str]]:
 
 def _filled(base: str, target: str, fill: dict[str, list[str]], name: str):
     used = {
-        key: [value for value in values if value != name]
+        key: [value for value in values if keys.slug(value) != keys.slug(name)]
         for key, values in fill.items()
         if f"{{{key}}}" in base + target or f"{{a_{key}}}" in base + target
     }
+    for key, values in used.items():
+        if not values:
+            raise ValueError(f"calibration: of {name!r}, fill.{key} has no other word")
     for i in range(max((len(v) for v in used.values()), default=1)):
         words = {"name": name, "a_name": with_article(name)} | _words(name, used, i)
-        yield base.format(**words), target.format(**words)
+        yield filled(base, words), filled(target, words)

@@ -13,7 +13,7 @@ DIGESTS = Path("results/digests.json")
 #: Modules whose whole effect on a result already stands in a rule's params, rows and paths.
 PLUMBING = (
     *("catalogue", "checks", "config", "devices", "hub", "job"),
-    *("prompt_tables", "prompts", "provenance", "schema"),
+    *("prompt_tables", "prompts", "provenance", "schema", "young"),
 )
 
 

@@ -21,7 +21,9 @@ def _not_bool(value: Any) -> Any:
 
 Number = BeforeValidator(_not_bool)
 Count = Annotated[int, Number, Field(ge=1, strict=True)]
-Seed = Annotated[int, Number, Field(ge=0, strict=True)]
+#: What a column of whole numbers can hold.
+SEED_MAX = 2**63 - 1
+Seed = Annotated[int, Number, Field(ge=0, le=SEED_MAX, strict=True)]
 Share = Annotated[float, Number, Field(gt=0, le=1)]
 Positive = Annotated[float, Number, Field(gt=0, allow_inf_nan=False)]
 
