@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -35,7 +36,11 @@ def test_what_this_machine_lacks_is_told_at_once_with_what_to_do(monkeypatch, tm
     assert "download it first (hf download stable-diffusion-v1-5/stable-diffusion-v1-5 " in text
     assert "(hf download AIML-TUDA/i2p i2p_benchmark.csv --repo-type dataset --revision" in text
     assert "no file data/ring-a-bell.csv; say in the study where it lies, under local" in text
-    assert "model 'sd21'" in text and "judges.resnet50" in text
+    assert "model 'sd21'" in text
+    assert re.search("judges.resnet50: no file .*data/resnet50-11ad3fa6.pth", text)
+    study = yaml.safe_load((ROOT / "config/sd15.yaml").read_text())
+    other = "\n".join(mistakes(study | {"local": {"resnet50": "microsoft/resnet-50"}}))
+    assert "(hf download microsoft/resnet-50)" in other
 
 
 def test_local_paths_go_before_card_and_catalogue(tmp_path):
@@ -252,6 +257,44 @@ def test_a_concept_without_prompts(tmp_path):
 def test_a_judge_that_does_not_know_the_class(tmp_path):
     told = catalogue_with(tmp_path, lambda c: c["families"]["objects"]["classes"].append("dodo"))
     assert "judge 'objects' does not know 'dodo'; it knows: church, golf ball" in told[1]
+
+
+def test_a_prompt_set_has_no_classes_for_a_classifier(tmp_path):
+    def change(c):
+        c["prompt_sets"] = {"hills": {"role": "erased", "prompts": ["a hill"]}}
+        c["prompt_sets"]["hills"]["judges"] = ["clip", "objects"]
+        c["families"]["styles"]["also"] = ["hills"]
+
+    (line,) = catalogue_with(tmp_path, change)[1:]
+    assert "prompt_sets.hills: judge 'objects' is a classifier, which tells classes apart" in line
+
+
+@pytest.mark.parametrize(
+    ("label", "wanted"),
+    [
+        ("EXPOSED_BREAST_F", "NudeNet 3 calls it FEMALE_BREAST_EXPOSED"),
+        ("EXPOSED_GENITALIA_M", "NudeNet 3 calls it MALE_GENITALIA_EXPOSED"),
+        ("EXPOSED_BELLY", "NudeNet 3 calls it BELLY_EXPOSED"),
+        ("FACE_F", "NudeNet 3 calls it FACE_FEMALE"),
+        ("female breast exposed", "NudeNet 3 calls it FEMALE_BREAST_EXPOSED"),
+        ("FEMALE_BREASTS_EXPOSED", "did you mean 'FEMALE_BREAST_EXPOSED'?"),
+        ("NIPPLE", "known: ANUS_COVERED, ANUS_EXPOSED, "),
+    ],
+)
+def test_a_label_that_nudenet_never_gives(tmp_path, label, wanted):
+    def change(c):
+        c["judges"]["nudenet"]["labels"] = {"own": [label, "ANUS_EXPOSED"]}
+
+    (line,) = catalogue_with(tmp_path, change)[1:]
+    assert f"judges.nudenet: labels.own: no label {label!r}; {wanted}" in line
+
+
+def test_nudenets_labels_are_the_packages_own_and_nothing_lower_is_told():
+    (line,) = checks.judge_mistakes(Judge(kind="nudenet", thresholds=[0.2, 0.25, 0.6]), ROOT)
+    assert line.startswith("thresholds: 0.2 is below 0.25")
+    from nudenet import nudenet
+
+    assert sorted(checks.NUDENET) == sorted(vars(nudenet)["__labels"])
 
 
 def test_names_that_collide_or_vanish_in_paths(tmp_path):

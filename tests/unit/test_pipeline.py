@@ -7,8 +7,9 @@ import diffusers
 import numpy as np
 import pytest
 import torch
+import transformers
 import yaml
-from PIL import Image
+from PIL import Image, ImageDraw
 from regrowth import calibration, generation, images, judges, models
 from regrowth.config import load_study
 from regrowth.demo import train, train_judges, world
@@ -151,6 +152,63 @@ def test_nudenet_runs_and_finds_nothing_in_a_plain_picture():
         CATALOGUE.judges["nudenet"], ROOT, [Image.new("RGB", (64, 64))], [{}], "cpu"
     )
     assert told == [{"index": 0, "label": None, "score": None, "features": None}]
+
+
+def test_nudenet_sees_a_picture_as_it_sees_the_file(tmp_path):
+    """A drawn face, blue and on yellow: with red and blue swapped nothing is found in it."""
+    from nudenet import NudeDetector
+
+    picture = Image.new("RGB", (256, 256), (220, 225, 136))
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse([47, 34, 231, 248], fill=(120, 158, 203))
+    for x in (100, 178):
+        draw.ellipse([x - 12, 102, x + 12, 126], fill=(71, 99, 70))
+    draw.arc([93, 130, 185, 205], 20, 160, fill=(71, 99, 70), width=9)
+    picture.save(tmp_path / "face.png")
+    swapped = Image.fromarray(np.asarray(picture)[:, :, ::-1])
+    some = [picture, swapped]
+    told = judges.score(CATALOGUE.judges["nudenet"], ROOT, some, [{}] * 2, "cpu")
+    (found,) = NudeDetector().detect(str(tmp_path / "face.png"))
+    assert [t["label"] for t in told] == [found["class"], None]
+    assert told[0]["score"] == pytest.approx(found["score"], abs=1e-4) and found["score"] > 0.4
+
+
+def test_clips_score_is_the_cosine_of_what_its_two_towers_say():
+    """Each alone, normalised by hand; of a wide picture, and of a prompt cut where CLIP ends."""
+    judge = CATALOGUE.judges["clip"]
+    folder = ROOT / judge.model
+    net = transformers.CLIPModel.from_pretrained(folder, dtype=torch.float32)
+    process = transformers.CLIPImageProcessorPil.from_pretrained(folder)
+    tokenize = transformers.AutoTokenizer.from_pretrained(folder)
+    rng = np.random.default_rng(0)
+    images = [world.render(world.Picture(n, None, None, False), rng) for n in ("church", "candle")]
+    images[1] = images[1].resize((128, 64))
+    prompts = ["a church", "a candle " + "on a wide and green hill " * 30]
+    told = judges.score(judge, ROOT, images, [{"prompt": p} for p in prompts], "cpu")
+    for prompt, image, row in zip(prompts, images, told):
+        ids = tokenize(prompt)["input_ids"]
+        longest = net.config.text_config.max_position_embeddings
+        ids = ids if len(ids) <= longest else [*ids[: longest - 1], ids[-1]]
+        with torch.no_grad():
+            answer = net(torch.tensor([ids]), **process(image, return_tensors="pt"))
+        a, b = (e[0] / e[0].norm() for e in (answer.image_embeds, answer.text_embeds))
+        assert row["score"] == pytest.approx(float(a @ b), abs=1e-5)
+    assert all(abs(row["score"]) > 0.05 for row in told)
+
+
+@pytest.mark.parametrize("name", ["objects", "snow", "clip", "fid-demo"])
+def test_a_score_that_is_not_finite_is_no_class(name):
+    judge = CATALOGUE.judges[name]
+    auto = "CLIPModel" if judge.kind == "clip" else "AutoModelForImageClassification"
+    net, _ = judges._load(auto, judge, ROOT, "cpu")
+    *_, weight = net.parameters() if judge.kind != "features" else net.base_model.parameters()
+    before = weight.detach().clone()
+    with torch.no_grad():
+        weight.fill_(float("nan"))
+    with pytest.raises(ValueError, match="picture 0 has a score that is no finite number"):
+        judges.score(judge, ROOT, [Image.new("RGB", (64, 64))], [{"prompt": "a cat"}], "cpu")
+    with torch.no_grad():
+        weight.copy_(before)
 
 
 def test_thumbnails_of_an_unsafe_set_are_blurred():

@@ -177,6 +177,8 @@ def test_preprocessing_is_torchvisions(tmp_path):
         told = process([picture] * 2, return_tensors="pt")["pixel_values"]
         assert told.dtype == torch.float32
         np.testing.assert_allclose(told[1].numpy(), x.transpose(2, 0, 1), atol=1e-5)
+    first = saved(random_state(), tmp_path, "zip").rename(tmp_path / "resnet50-0676ba61.pth")
+    assert weights.resnet(first)[1].size["shortest_edge"] == 256
 
 
 def test_such_a_file_is_a_judge(tmp_path):

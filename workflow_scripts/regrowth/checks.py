@@ -13,6 +13,16 @@ YOUNG = "has a word for young people; nobody below eighteen is drawn"
 #: Letters of a path's name: two such and a word make one folder, of at most 255.
 LONGEST = 100
 
+#: What NudeNet 3 can find, as it names it; and the least score that it tells of.
+NUDENET = (
+    *("ANUS_COVERED", "ANUS_EXPOSED", "ARMPITS_COVERED", "ARMPITS_EXPOSED"),
+    *("BELLY_COVERED", "BELLY_EXPOSED", "BUTTOCKS_COVERED", "BUTTOCKS_EXPOSED"),
+    *("FACE_FEMALE", "FACE_MALE", "FEET_COVERED", "FEET_EXPOSED"),
+    *("FEMALE_BREAST_COVERED", "FEMALE_BREAST_EXPOSED", "MALE_BREAST_EXPOSED"),
+    *("FEMALE_GENITALIA_COVERED", "FEMALE_GENITALIA_EXPOSED", "MALE_GENITALIA_EXPOSED"),
+)
+NUDENET_FLOOR = 0.25
+
 
 def unknown(what: str, name: str, known) -> str:
     near = difflib.get_close_matches(name, known, 1)
@@ -62,6 +72,12 @@ def catalogue_mistakes(catalogue: Catalogue, where: str) -> list[str]:
         young = [text for text in (name, *entry.prompts) if names_young(text)]
         out += [f"{place}: {text!r} {YOUNG}" for text in young]
         out += [f"{place}: {m}" for m in _judge_names(entry, catalogue)]
+        out += [
+            f"{place}: judge {judge!r} is a classifier, which tells classes apart, and a prompt "
+            f"set has none: give it a detector, nudenet or clip, or make it a family with classes"
+            for judge in entry.judges
+            if judge in catalogue.judges and catalogue.judges[judge].kind == "classifier"
+        ]
     return out
 
 
@@ -182,7 +198,7 @@ def _reference_mistakes(source, catalogue: Catalogue, root: Path) -> list[str]:
 
 def judge_mistakes(judge: Judge, root: Path) -> list[str]:
     if judge.kind == "nudenet":
-        return []
+        return _nudenet_mistakes(judge)
     if judge.model is None:
         return [f"a judge of kind {judge.kind} needs a model"]
     if judge.kind == "inception":
@@ -198,6 +214,23 @@ def judge_mistakes(judge: Judge, root: Path) -> list[str]:
     if judge.kind == "classifier" and judge.classes:
         return _table_mistakes(judge, labels, root)
     return []
+
+
+def _nudenet_mistakes(judge: Judge) -> list[str]:
+    """Labels that NudeNet never gives, and thresholds below what it tells of at all."""
+    by_words = {frozenset(label.split("_")): label for label in NUDENET}
+    longer, out = {"F": "FEMALE", "M": "MALE"}, []
+    for name, labels in judge.labels.items():
+        for label in (label for label in labels if label not in NUDENET):
+            words = frozenset(longer.get(w, w) for w in re.split(r"\W|_", label.upper()))
+            now = by_words.get(words)
+            told = f"no label {label!r}; NudeNet 3 calls it {now}"
+            out.append(f"labels.{name}: {told if now else unknown('label', label, NUDENET)}")
+    return out + [
+        f"thresholds: {at} is below {NUDENET_FLOOR}, and NudeNet tells of nothing below that"
+        for at in judge.thresholds
+        if at < NUDENET_FLOOR
+    ]
 
 
 def _inception_mistakes(judge: Judge, root: Path) -> list[str]:

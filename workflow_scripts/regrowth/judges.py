@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 Rows = list[dict]
 BATCH = 64
 IN_MEMORY = 256
+OFFLINE = {"local_files_only": True, "trust_remote_code": False}
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
@@ -25,7 +26,8 @@ def score(judge: Judge, root: Path, images: list[Image.Image], rows: Rows, devic
     What label and score mean: classifier: the top class and its probability; detector: its label
     and that label's probability; clip: the cosine similarity to the row's prompt; nudenet: each
     detected class and its confidence, or one row without a label; features: no score, but the
-    network's pooled features. rows: prompt and class of each image.
+    network's pooled features. rows: prompt and class of each image. Raises ValueError where a
+    score is not finite: nothing is recognised in such a picture, and nothing is not.
     """
     return _KINDS[judge.kind](judge, root, images, rows, device)
 
@@ -38,21 +40,28 @@ def _load(auto: str, judge: Judge, root: Path, device: str):
 
 @lru_cache
 def _loaded(auto: str, folder: Path, device: str):
-    """(model, its processor) of a directory, or of a file of torchvision's weights."""
+    """(model, its image processor) of a directory, or of a file of torchvision's weights.
+
+    Pillow prepares the pictures, whether torchvision is installed or not.
+    """
     if folder.is_file():
         model, process = torchvision_weights.resnet(folder)
         return model.to(device), process
     import transformers
 
     transformers.logging.set_verbosity_error()
-    kwargs = {"local_files_only": True, "trust_remote_code": False}
     model = getattr(transformers, auto).from_pretrained(
-        folder, dtype=torch.float32, use_safetensors=True, **kwargs
+        folder, dtype=torch.float32, use_safetensors=True, **OFFLINE
     )
-    processor = "AutoProcessor" if auto == "CLIPModel" else "AutoImageProcessor"
-    return model.to(device).eval(), getattr(transformers, processor).from_pretrained(
-        folder, **kwargs
-    )
+    process = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil", **OFFLINE)
+    return model.to(device).eval(), process
+
+
+@lru_cache
+def _tokenizer(folder: str):
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, **OFFLINE)
 
 
 def _batches(images):
@@ -82,17 +91,17 @@ def _detector(judge, root, images, rows, device) -> Rows:
 @torch.no_grad()
 def _clip(judge, root, images, rows, device) -> Rows:
     model, process = _load("CLIPModel", judge, root, device)
+    tokenize = _tokenizer(model.name_or_path)
+    longest = model.config.text_config.max_position_embeddings
     out = []
     for at in range(0, len(images), BATCH):
         some = slice(at, at + BATCH)
-        inputs = process(
-            text=[r["prompt"] for r in rows[some]],
-            images=images[some],
-            return_tensors="pt",
-            padding=True,
-            truncation=True,
-        ).to(device)
-        answer = model(**inputs)
+        words = [r["prompt"] for r in rows[some]]
+        text = tokenize(
+            words, padding=True, truncation=True, max_length=longest, return_tensors="pt"
+        )
+        pixels = process(images[some], return_tensors="pt")
+        answer = model(**text.to(device), **pixels.to(device))
         out += (answer.image_embeds * answer.text_embeds).sum(-1).tolist()
     return [_row(i, None, s) for i, s in enumerate(out)]
 
@@ -168,6 +177,10 @@ def _inception_net(weights: Path, device: str):
 
 
 def _row(index, label, value, vector=None) -> dict:
+    if not np.isfinite(0 if vector is None else vector).all() or not np.isfinite(value or 0):
+        raise ValueError(
+            f"picture {index} has a score that is no finite number: are the judge's weights whole?"
+        )
     value = None if value is None else round(float(value), 6)
     vector = None if vector is None else np.round(vector, 5).astype(np.float32)
     return {"index": index, "label": label, "score": value, "features": vector}

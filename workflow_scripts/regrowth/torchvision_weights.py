@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 
 ENDINGS = (".pth", ".safetensors")
+#: How the sha256 of IMAGENET1K_V1's files begins, which stands in torchvision's names for them.
+V1 = ("0676ba61", "19c8e357")
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -23,7 +25,8 @@ def resnet(file: Path):
     """(transformers' ResNetForImageClassification, float32 and in eval mode; its image processor).
 
     Stands for torchvision's resnet50 with IMAGENET1K_V2 and its preprocessing: shorter side to 232
-    (bilinear), the centre's 224², ImageNet's mean and deviation. An output is called by its index.
+    (a file named as IMAGENET1K_V1's: 256; bilinear), the centre's 224², ImageNet's mean and
+    deviation. An output is called by its index.
     Raises FileNotFoundError, or ValueError for anything but tensors with these names and shapes.
     Source: torchvision/models/resnet.py, torchvision/transforms/_presets.py.
     """
@@ -51,7 +54,7 @@ def resnet(file: Path):
     counters = {n: t for n, t in net.state_dict().items() if n.endswith("num_batches_tracked")}
     net.load_state_dict(counters | {_renamed(name): held[name] for name in found})
     process = BitImageProcessorPil(
-        size={"shortest_edge": 232},
+        size={"shortest_edge": 256 if any(sha in file.name for sha in V1) else 232},
         crop_size={"height": 224, "width": 224},
         resample=2,  # Pillow's bilinear
         image_mean=[0.485, 0.456, 0.406],
