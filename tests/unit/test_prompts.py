@@ -13,7 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from regrowth import hub, keys, prompt_tables, prompts
-from regrowth.catalogue import Source
+from regrowth.catalogue import Catalogue, Source
 from regrowth.config import ConfigError, load_study
 from regrowth.young import names_young
 
@@ -409,3 +409,40 @@ def test_any_catalogue_loads_or_says_why_in_lines(
     for bundle in prompts.bundles_of(study, catalogue, slug, (), ROOT):
         drawn += [row["prompt"] for row in prompts.bundle_rows(study, catalogue, bundle, ROOT)]
     assert drawn and not any(set(p) & {*"{}"} or names_young(p) for p in drawn)
+
+
+def test_the_paper_calibrates_with_the_published_words():
+    text = (ROOT / "resources/sd/catalogue.yaml").read_text(encoding="utf-8")
+    families = Catalogue.model_validate(yaml.safe_load(text)).families
+    pairs = {
+        name: prompts.calibration_pairs(families[family], name)
+        for family, name in [
+            *(("objects", n) for n in ("parachute", "church", "school bus", "garbage truck")),
+            ("styles", "Monet"),
+            ("nudity", "nudity"),
+        ]
+    }
+    scenes = "road garden beach room park street shelter chair table bag tree forest".split()
+    assert pairs["parachute"] == [(f"a {s}", f"a parachute in a {s}") for s in scenes]
+    places = "on a road|in the park|near the beach|on the street|in front of a house"
+    places += "|in front of a statue|near a tree|in a forest"
+    bases = "road park beach street house statue tree forest".split()
+    for name in ("church", "school bus"):
+        assert pairs[name] == [
+            (f"a {b}", f"a {name} {p}") for b, p in zip(bases, places.split("|"))
+        ]
+    things = "cat dog mouse bear car chair bag door rabbit ball bat horse bird flower bowl bottle"
+    things = f"{things} wall building chicken duck".split()
+    assert pairs["Monet"] == [(f"a photo of a {t}", f"a {t} in the style of Monet") for t in things]
+    assert len(pairs["garbage truck"]) == 13 and len(set(pairs["nudity"])) == 18
+    assert ("a truck", "a garbage truck near a big truck") in pairs["garbage truck"]
+
+
+def test_the_published_tables_of_titles_are_read_as_they_are(tmp_path):
+    """ConceptPrune's columns: two numbers without a use, then artists, guidance and base."""
+    head = ",Unnamed: 0,case_number,prompt,evaluation_seed,artists,evaluation_guidance,base\n"
+    rows = '0,0,0,"Sea, Fog by X",2219,X,7.5,sea\n1,1,1,Sea by X,4965,X,7.5 ,sea\n'
+    assert read(tmp_path, "t.csv", head + rows) == {
+        "prompt": ["Sea, Fog by X", "Sea by X"],
+        "seed": [2219, 4965],
+    }
