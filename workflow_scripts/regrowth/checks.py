@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
