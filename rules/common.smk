@@ -61,6 +61,8 @@ PARTS = models.parts(LAYERS, STUDY.layers_per_job)
 PIPELINE_MB = 2000 + max(map(models.parameters, MODELS.values())) * 8 // 10**6
 MODEL_DIGEST = folder_digest(MODELS["pretrained"], DIGESTS)
 
+#: Variants whose weights are rounded to 4 bits as they are drawn.
+ROUNDED = ("quant4", "nf4")
 #: Models that were pruned elsewhere, by concept.
 CHECKPOINTS = {keys.slug(c): ROOT / path for c, path in STUDY.erasers.checkpoint.items()}
 ASKED = keys.variants(STUDY.sweep, STUDY.weight_seed)
@@ -253,7 +255,7 @@ def sampling(wildcards):
         "dtype": card.dtype,
         "steps": steps,
         "guidance": guidance,
-    }
+    } | ({"rounded": STUDY.quantised} if wildcards.variant in ROUNDED else {})
 
 
 @lru_cache

@@ -1,10 +1,10 @@
 """Released weights with a defence that knows what an attacker's completion will say."""
 
-import numpy as np
 from regrowth import job
 from regrowth.completion import complete_all
 from regrowth.defences import FILLS_BY_COMPLETION
 from regrowth.masks import unpack
+from regrowth.revival import generator
 from regrowth.store import read_arrays, write_arrays
 
 study = job.start(snakemake)
@@ -13,7 +13,7 @@ weights, bits = read_arrays(snakemake.input.pruned), read_arrays(snakemake.input
 layers = {layer: (w, unpack(bits[layer], w.shape)) for layer, w in weights.items()}
 cell, filled = snakemake.wildcards, {}
 for layer, done in complete_all(layers, "nuclear", study.device).items():
-    rng = np.random.default_rng([int(cell.weight_seed), *layer.encode()])
+    rng = generator(cell.weight_seed, layer)
     fill = FILLS_BY_COMPLETION[cell.defence]
     filled[layer] = fill(*layers[layer], float(cell.sigma), rng, done.values)
 write_arrays(snakemake.output[0], filled)

@@ -18,7 +18,9 @@ released = read_arrays(snakemake.input.get("released", []))
 patch = read_arrays(snakemake.input.get("patch", []))
 generation.put_weights(pipe, patches.apply(released, patch))
 if cell.variant in ROUNDINGS:
-    generation.round_weights(pipe, [*models.matrices(study.model), *released], cell.variant)
+    alone = settings.sampling["rounded"] == "attacked"
+    rounded = [*([] if alone else models.matrices(study.model)), *released]
+    generation.round_weights(pipe, rounded, cell.variant)
 how = settings.sampling["steps"], settings.sampling["guidance"]
 made = generation.pictures(pipe, rows, *how, size.batch)
 shard = images.frame(rows, [images.encode(picture, settings.format) for picture in made])

@@ -1,9 +1,8 @@
 """Keep the surest signs, give them a magnitude: a patch on the released model, or on one layer."""
 
-import numpy as np
 from regrowth import job, patches
 from regrowth.masks import unpack
-from regrowth.revival import revive
+from regrowth.revival import generator, revive
 from regrowth.store import read_arrays, write_arrays
 
 job.start(snakemake)
@@ -15,8 +14,7 @@ for layer, weights in read_arrays(snakemake.input.released).items():
     if alone not in (None, layer):
         continue
     missing = unpack(completed[f"{layer}:positions"], weights.shape)
-    seed = 0 if cell.weight_seed == "none" else int(cell.weight_seed)
-    rng = np.random.default_rng([seed, *layer.encode()])
+    rng = generator(cell.weight_seed, layer)
     values = revive(
         weights, missing, completed[f"{layer}:values"], float(cell.K), cell.magnitude, rng
     )

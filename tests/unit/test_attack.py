@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from regrowth import patches, signs
 from regrowth.masks import conceptprune_mask, pack, unpack
-from regrowth.revival import magnitudes, revive, top_k
+from regrowth.revival import KINDS, generator, magnitudes, revive, top_k
+from scipy.stats import foldnorm, kstest
 
 
 def random(shape=(6, 10), share=0.3, seed=0):
@@ -59,6 +60,7 @@ def test_magnitudes_come_from_the_rows_unpruned_weights():
     whole = np.abs(weights[~missing])
     rng = np.random.default_rng(0)
     got = {kind: magnitudes(weights, missing, kind, rng) for kind in ("max", "mean", "sample")}
+    assert list(KINDS) == ["max", "mean", "sample", "normal-sample", "layer-sample"]
     at = 0
     for i, gone in enumerate(missing):
         kept = whole if gone.all() else np.abs(weights[i][~gone])
@@ -72,6 +74,30 @@ def test_magnitudes_come_from_the_rows_unpruned_weights():
         magnitudes(weights, missing, "median", rng)
     with pytest.raises(ValueError, match="nothing is unpruned"):
         magnitudes(weights, np.ones_like(missing), "max", rng)
+
+
+def test_the_papers_neuron_sample_is_a_normal_of_the_rows_own_weights():
+    """|N(μ, σ²)|, signs and all: of a row that is nearly constant nearly that constant."""
+    make = np.random.default_rng(1)
+    weights = np.stack([-3 + 0.1 * make.normal(size=9000), make.normal(1, 2, size=9000)])
+    missing = make.random(weights.shape) < 0.5
+    drawn = magnitudes(weights, missing, "normal-sample", np.random.default_rng(0))
+    first, second = np.split(drawn, [missing[0].sum()])
+    kept = weights[1][~missing[1]]
+    error = 4 / len(first) ** 0.5  # standard errors of a mean
+    assert first.mean() == pytest.approx(3, abs=0.1 * error)
+    assert first.std() == pytest.approx(0.1, abs=0.1 * error)
+    folded = foldnorm(abs(kept.mean()) / kept.std(), scale=kept.std())
+    assert second.mean() == pytest.approx(folded.mean(), abs=2 * error)
+    assert kstest(second, folded.cdf).pvalue > 1e-4
+    assert (drawn >= 0).all()
+
+
+def test_every_layer_and_seed_draws_from_a_stream_of_its_own():
+    cells = [("0", "a"), ("none", "a"), ("1", "a"), ("0", "b"), ("0", "ab"), ("10", "a")]
+    drawn = [generator(*cell).normal(size=3).tolist() for cell in cells]
+    assert drawn[0] == drawn[1] == generator("0", "a").normal(size=3).tolist()
+    assert len(set(map(tuple, drawn))) == len(cells) - 1
 
 
 def test_revive_signs_and_zeros():

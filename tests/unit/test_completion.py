@@ -99,6 +99,42 @@ def test_every_step_of_nuclear_lowers_the_norm():
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("power", [-110, -60, 90])
+def test_the_scale_of_the_weights_does_not_matter(solver, power):
+    """A power of two rounds nothing, so not one bit differs; squares of these would be lost."""
+    weights, missing = problem((24, 60))
+    weights = weights.astype(np.float32)
+    one = complete(weights, missing, solver)
+    other = complete(np.ldexp(weights, power), missing, solver)
+    np.testing.assert_array_equal(other.values, np.ldexp(one.values, power))
+    assert other.values.any()
+    assert (other.iterations, other.converged) == (one.iterations, one.converged)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_zeros_tell_nothing(solver):
+    weights, missing = problem((20, 30))
+    done = complete(np.zeros_like(weights), missing, solver)
+    assert not done.converged and done.note == "everything observed is zero"
+    assert done.values.shape == (missing.sum(),) and not done.values.any()
+
+
+def test_what_is_no_matrix_or_no_mask_is_refused():
+    weights, missing = problem((20, 30))
+    for array, mask, told in (
+        (weights, missing.astype("u1"), "layer: a mask of bool is wanted, not of uint8"),
+        (weights, missing.astype("f4"), "layer: a mask of bool is wanted, not of float32"),
+        (weights[0], missing[0], "layer: a matrix is wanted, not an array of shape"),
+        (weights[None], missing[None], "layer: a matrix is wanted, not an array of shape"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            complete(array, mask)
+    as_lists = complete(weights.astype(float).tolist(), missing.tolist())
+    tensors = complete(torch.from_numpy(weights.astype(float)), torch.from_numpy(missing))
+    np.testing.assert_array_equal(as_lists.values, tensors.values)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_a_batch_is_the_same_as_one_by_one(solver, seed):

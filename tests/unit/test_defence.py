@@ -7,6 +7,7 @@ import pytest
 from pydantic import TypeAdapter
 from regrowth import config, defences, detectability, detectors, models, store
 from regrowth.completion import complete
+from scipy.special import expit
 from scipy.stats import mannwhitneyu, norm
 
 
@@ -150,6 +151,36 @@ def test_residual_finds_entries_that_do_not_fit():
     spoilt = np.where(mask, rng(2).permutation(truth.ravel()).reshape(truth.shape), truth)
     found = detectability.roc(detectors.residual(spoilt), mask)
     assert found["auc"] > 0.9 > 0.6 > detectability.roc(detectors.smallest(spoilt), mask)["auc"]
+
+
+@pytest.mark.parametrize("name", ["residual", "combined"])
+def test_a_tall_layer_is_told_as_well_as_a_wide_one(name):
+    """More rows than columns: their covariance has no inverse, the columns' has."""
+    make = rng(3)
+    low = make.normal(size=(400, 10)) @ make.normal(size=(10, 80)) / 10**0.5
+    weights = 0.9 * low + 0.3 * make.normal(size=low.shape)
+    mask = make.random(weights.shape) < 0.03
+    filled = np.where(mask, make.normal(size=low.shape), weights).astype(np.float32)
+    wide = np.ascontiguousarray(filled.T)
+    told = detectability.roc(detectors.SCORES[name](filled), mask)["auc"]
+    turned = detectability.roc(detectors.SCORES[name](wide), mask.T)["auc"]
+    assert told > 0.75 and told == pytest.approx(turned, abs=0.05)
+
+
+@pytest.mark.parametrize("name", detectors.SCORES)
+@pytest.mark.parametrize("power", [-100, 60])
+def test_the_scale_of_a_layer_does_not_matter_to_a_detector(name, power):
+    weights, _, truth = layer((40, 120))
+    score = detectors.SCORES[name]
+    one, other = score(truth), score(np.ldexp(truth, power))
+    np.testing.assert_array_equal(np.argsort(one, axis=None), np.argsort(other, axis=None))
+
+
+@pytest.mark.parametrize("name", ["column", "combined"])
+def test_a_detector_expects_that_few_were_erased(name):
+    """Of a layer that lost nothing it takes no more than SHARE of all weights to be fills."""
+    odds = detectors.SCORES[name](rng(5).standard_t(4, size=(60, 300)).astype(np.float32))
+    assert 0.01 < expit(odds).mean() < 0.08
 
 
 @pytest.mark.parametrize("name", detectors.SCORES)

@@ -68,18 +68,23 @@ def complete_all(
     float64 weights are worked on in float64, others in float32, with Gram matrices in float64 where
     the conditioning asks for it. A row or column with nothing observed is completed, and the note
     says so. Layers that do not fit the device's memory are completed one by one, on the CPU if need
-    be, and the note says so. Raises ValueError if the shapes differ, the weights are not
-    floating-point numbers, everything is missing, an observed weight is not finite, or the solver
-    is unknown. Where nothing is missing the result is empty.
+    be, and the note says so. Where nothing is missing the result is empty; where everything
+    observed is zero it is zero, and not converged. Raises ValueError if the shapes differ or are no
+    matrices', the weights are not floating-point numbers, the mask is not bool, everything is
+    missing, an observed weight is not finite, or the solver is unknown.
     """
     if solver not in SOLVERS:
         raise ValueError(f"unknown solver {solver!r}; known: {', '.join(SOLVERS)}")
+    layers = {name: tuple(map(np.asarray, pair)) for name, pair in layers.items()}
     for name, (weights, missing) in layers.items():
         _check(weights, missing, name)
     batch = batch or (1 if device == "cpu" else 8)
     done, groups = {}, {}
     for name, (weights, missing) in layers.items():
-        if missing.any():
+        if missing.any() and not weights[~missing].any():
+            nought, why = np.zeros(missing.sum(), np.float32), "everything observed is zero"
+            done[name] = Completion(nought, 0, 0.0, False, why, 0.0, device, "")
+        elif missing.any():
             groups.setdefault((weights.shape, weights.dtype == np.float64), []).append(name)
         else:
             nothing = np.empty(0, np.float32)
@@ -95,6 +100,10 @@ def _check(weights: np.ndarray, missing: np.ndarray, layer: str) -> None:
         raise ValueError(
             f"{layer}: mask of shape {missing.shape} for weights of shape {weights.shape}"
         )
+    if weights.ndim != 2:
+        raise ValueError(f"{layer}: a matrix is wanted, not an array of shape {weights.shape}")
+    if missing.dtype != bool:
+        raise ValueError(f"{layer}: a mask of bool is wanted, not of {missing.dtype}")
     if not np.issubdtype(weights.dtype, np.floating):
         raise ValueError(f"{layer}: floating-point weights are wanted, not {weights.dtype}")
     if missing.size and missing.all():
@@ -124,9 +133,12 @@ def _solve(names, layers, solver: str, device: str, options: dict) -> dict[str, 
     start = time.monotonic()
     shape = layers[names[0]][0].shape
     flip = shape[0] > shape[1]
-    x = _stack([layers[name][0] for name in names], flip, device)
+    powers = [_power(*layers[name]) for name in names]
+    scaled = [_scaled(*layers[name], -power) for name, power in zip(names, powers)]
+    x = _stack(scaled, flip, device)
     gone = _stack([layers[name][1] for name in names], flip, device)
-    problem = Problem(x, gone, flip, _progress(names, start))
+    unit = torch.tensor(powers, dtype=torch.float64, device=x.device).exp2()[:, None]
+    problem = Problem(x, gone, flip, _progress(names, start), unit)
     outcome: Outcome = SOLVERS[solver](problem, **options)
     seconds = (time.monotonic() - start) / len(names)
     dtype = str(x.dtype).removeprefix("torch.")
@@ -141,7 +153,7 @@ def _solve(names, layers, solver: str, device: str, options: dict) -> dict[str, 
             values = values[place.T[missing]]
         note = "; ".join(filter(None, [*_empty_lines(missing), outcome.notes[i]]))
         done[name] = Completion(
-            values.astype(np.float32),
+            np.ldexp(values, powers[i]).astype(np.float32),
             int(outcome.iterations[i]),
             float(outcome.residual[i]),
             bool(outcome.converged[i]),
@@ -151,6 +163,19 @@ def _solve(names, layers, solver: str, device: str, options: dict) -> dict[str, 
             dtype,
         )
     return done
+
+
+def _power(weights: np.ndarray, missing: np.ndarray) -> int:
+    """The power of two that the largest observed weight is about as large as."""
+    largest = np.abs(weights[~missing]).max()
+    return int(np.frexp(np.float64(largest))[1])
+
+
+def _scaled(weights: np.ndarray, missing: np.ndarray, power: int) -> np.ndarray:
+    """Times 2^power, which rounds nothing: squares of weights that are very small or large would be
+    zeros or infinite. Zero where missing."""
+    wide = weights if weights.dtype == np.float64 else weights.astype(np.float32)
+    return np.ldexp(np.where(missing, wide.dtype.type(0), wide), power)
 
 
 def _stack(arrays: list[np.ndarray], flip: bool, device: str) -> torch.Tensor:

@@ -12,7 +12,7 @@ from regrowth.schema import Count, Number, Positive, Seed, Share, Strict, lines,
 
 Solver = Literal["faithful", "softimpute", "nuclear", "gauss-spin"]
 Eraser = Literal["conceptprune", "checkpoint"]
-Magnitude = Literal["max", "mean", "sample", "layer-sample"]
+Magnitude = Literal["max", "mean", "sample", "normal-sample", "layer-sample"]
 Defence = Literal["none", "gaussian", "gaussian-absolute", "row", "decoy", "flip", "surrogate"]
 Detector = Annotated[
     str, Field(pattern=r"^(zeros|(smallest|row|column|residual|combined)-0\.\d*[1-9])$")
@@ -188,6 +188,11 @@ class Study(Strict):
     layers_per_job: Count = 16
     weight_seed: Seed = Field(
         0, description="seeds the random fills of a defence and the drawn magnitudes"
+    )
+    quantised: Literal["all", "attacked"] = Field(
+        "all",
+        description="which matrices quant4 and nf4 round: all of the UNet's and the attacked, or "
+        "the attacked alone, as in the paper's Quant Recover",
     )
     keep_unblurred: bool = Field(False, description="keep unsafe pictures as they are")
     erasers: Erasers = Erasers()

@@ -66,8 +66,9 @@ def column(weights: np.ndarray) -> np.ndarray:
 def residual(weights: np.ndarray) -> np.ndarray:
     """How badly the rest of the matrix predicts a weight: its standardised residual, without sign.
 
-    Columns are taken for draws of one multivariate normal; each weight is predicted from the rest
-    of its column by the other columns' covariance, which for all weights is one inversion.
+    Columns (of a layer with more rows than columns: rows) are taken for draws of one multivariate
+    normal; each weight is predicted from the rest of its column by the other columns' covariance,
+    which for all weights is one inversion.
     """
     error, precision = _left_out(_by_row(weights))
     return np.abs(error) * np.sqrt(precision)
@@ -106,16 +107,20 @@ def detect(layers: Mapping[str, np.ndarray], detector: str) -> dict[str, np.ndar
 
 def _by_row(weights: np.ndarray) -> np.ndarray:
     """float32 (out, in), each row scaled to a mean square of 1."""
-    w = weights.astype(np.float32)
+    w = weights.astype(np.float64)  # whose squares are no zeros, however small the weights
     size = np.sqrt(np.square(w).mean(axis=1, keepdims=True))
-    return w / np.where(size > 0, size, 1)
+    return (w / np.where(size > 0, size, 1)).astype(np.float32)
 
 
 def _left_out(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Every weight's error when it is predicted from the others, and that error's precision.
 
-    w: (out, in). A column's own part in the Gram matrix is taken out by a rank-one downdate.
+    w: (out, in). The lines along the longer side are the draws, since their covariance is to be
+    inverted. A line's own part in the Gram matrix is taken out by a rank-one downdate.
     """
+    if len(w) > w.shape[1]:
+        error, precision = _left_out(np.ascontiguousarray(w.T))
+        return error.T, precision.T
     n = w.shape[1]
     gram = (w @ w.T).astype(np.float64)
     gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram) / len(gram)

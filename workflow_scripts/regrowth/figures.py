@@ -20,6 +20,7 @@ from regrowth.tables import by_variant
 ERASED, PRESERVED, OTHER, GREY = "#D55E00", "#0072B2", "#009E73", "#888888"
 CYCLE = [PRESERVED, ERASED, OTHER, "#CC79A7", "#E69F00", "#56B4E9"]
 MAGNITUDE = {"max": "#D55E00", "mean": "#0072B2", "sample": "#009E73", "layer-sample": "#CC79A7"}
+MAGNITUDE["normal-sample"] = "#E69F00"
 #: What may set two rates of one variant apart, beside its magnitude and K.
 PLACES = ("eraser", "solver", "detector", "weight_seed", "prompt_set", "judge")
 #: More concepts than this are drawn thin, and their mean thick.

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from decimal import Decimal
 from functools import lru_cache
 from itertools import product
 
@@ -17,7 +18,7 @@ PRETRAINED = dict.fromkeys(VARIANT, NONE) | {"variant": "pretrained"}
 FIXED = (NONE, "decoy")
 #: Magnitudes that are drawn at random, and so depend on the weight seed; an oracle's "pretrained"
 #: draws its signs.
-DRAWN = ("sample", "layer-sample", "pretrained")
+DRAWN = ("sample", "normal-sample", "layer-sample", "pretrained")
 
 #: What a variant is called that is revived in one layer alone.
 ALONE = r"layer\d\d+"
@@ -53,9 +54,10 @@ def slug(name: str) -> str:
 
 
 def number(value: float) -> str:
-    """The one spelling of a K or a sigma: "0.6", "1.0"."""
-    text = f"{float(value):.6f}".rstrip("0")
-    return f"{text}0" if text.endswith(".") else text
+    """The one spelling of a K or a sigma, the shortest that is this number and no other: "0.6",
+    "1.0", "0.0000005"."""
+    text = format(Decimal(repr(float(value))), "f")
+    return text if "." in text else f"{text}.0"
 
 
 def variants_of(block, weight_seed: int) -> list[dict[str, str]]:

@@ -7,6 +7,9 @@ from regrowth.tables import interval, one_judge
 KEY = ["concept", "variant", "K", "eraser", "metric"]
 #: NudeNet's label set that the paper's counts are compared with.
 LABELS = "conceptprune"
+#: The paper's "sample" draws from a normal of the row; drawing from the row itself is none of its
+#: columns.
+MAGNITUDES = {"normal-sample": "sample", "sample": "empirical sample"}
 
 
 def beside(tables: dict[str, pd.DataFrame], printed: pd.DataFrame) -> pd.DataFrame:
@@ -113,7 +116,8 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame[frame["defence"] == keys.NONE]
     frame = frame[frame["solver"].isin([keys.NONE, _first(frame)])].copy()
     revived = frame["variant"] == "revived"
-    frame["variant"] = frame["magnitude"].where(revived, frame["variant"])
+    named = frame["magnitude"].replace(MAGNITUDES)
+    frame["variant"] = named.where(revived, frame["variant"])
     frame["setting"] = (frame["solver"] + " solver").where(revived, "")
     return frame[frame["variant"] != "oracle"]
 

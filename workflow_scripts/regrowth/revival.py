@@ -9,6 +9,7 @@ KINDS = {
     "max": lambda row, layer, n, rng: np.full(n, row.max()),
     "mean": lambda row, layer, n, rng: np.full(n, row.mean()),
     "sample": lambda row, layer, n, rng: rng.choice(row, n),
+    "normal-sample": lambda row, layer, n, rng: rng.normal(row.mean(), row.std(), n),
     "layer-sample": lambda row, layer, n, rng: rng.choice(layer, n),
 }
 
@@ -51,10 +52,23 @@ def magnitudes(
     """A magnitude for every missing position, from the unpruned weights.
 
     weights, missing: (out, in). kind: "max" (Neuron-Max Scaling), "mean" or "sample" (drawn), of
-    the row's own magnitudes, or "layer-sample", drawn from the layer's. Returns (n_missing,), in
+    the row's own magnitudes; "layer-sample", drawn from the layer's; "normal-sample" (the paper's
+    Neuron Sample), |N(μ, σ²)| of the row's own weights, signs and all. Returns (n_missing,), in
     row-major order. Raises ValueError on another kind, or if the layer has nothing unpruned.
     """
+    if kind == "normal-sample":
+        return np.abs(from_unpruned(weights.astype(np.float32), missing, kind, rng))
     return from_unpruned(np.abs(weights), missing, kind, rng)
+
+
+def generator(weight_seed: str, layer: str) -> np.random.Generator:
+    """What fills and magnitudes of one layer are drawn with: each layer has a stream of its own.
+
+    weight_seed: as it stands in paths; "none" is 0.
+    """
+    return np.random.default_rng(
+        [0 if weight_seed == "none" else int(weight_seed), *layer.encode()]
+    )
 
 
 def revive(

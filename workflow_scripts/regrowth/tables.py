@@ -7,6 +7,7 @@ import pandas as pd
 from regrowth import keys
 from regrowth.catalogue import Catalogue, Judge, concepts_of
 from regrowth.prompts import family_of
+from regrowth.revival import KINDS
 from scipy.stats import bootstrap
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
@@ -78,7 +79,7 @@ def by_variant(frame: pd.DataFrame) -> list[tuple[dict, pd.DataFrame]]:
     oracles."""
     order = ("pretrained", "", "pruned", "quant4", "nf4", "revived", "alone", "oracle")
     rank = {variant: i for i, variant in enumerate(order)}
-    magnitude = {m: i for i, m in enumerate(("max", "mean", "sample", "layer-sample"))}
+    magnitude = {m: i for i, m in enumerate(KINDS)}
     groups = [
         (dict(zip(keys.VARIANT, values)), part)
         for values, part in frame.groupby(list(keys.VARIANT), sort=True)

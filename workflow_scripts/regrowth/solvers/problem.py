@@ -31,7 +31,7 @@ class Problem:
 
     x: float32 or float64 (batch, short, long), never changed; what stands at missing positions is
     ignored. gone: bool, the same shape, something in every layer. watch: called with (iteration,
-    residuals) as a solver goes on.
+    residuals) as a solver goes on. unit: (batch, 1), what one of x is in the weights as given.
 
     part, gone_part: a copy of the columns in which anything is missing, its missing entries filled
     by `fill`. valid: bool (batch, m), which of the padded entries are real; row: their rows.
@@ -43,8 +43,9 @@ class Problem:
         gone: torch.Tensor,
         flipped: bool = False,
         watch: Callable[[int, torch.Tensor], None] = lambda iteration, residual: None,
+        unit: torch.Tensor | float = 1.0,
     ):
-        self.x, self.gone, self.flipped, self.watch = x, gone, flipped, watch
+        self.x, self.gone, self.flipped, self.watch, self.unit = x, gone, flipped, watch, unit
         self.exact = x.dtype == torch.float64
         self.touched = gone.any(dim=1).any(dim=0)
         self.gone_part = gone[..., self.touched]

@@ -25,17 +25,18 @@ def softimpute(
 ) -> Outcome:
     """Follow a falling path of lambdas, each from the last one's answer.
 
-    lambdas: the path; the answer is its last point, so a single one is the paper's IST-SVD. By
-    default `points` of them, evenly spaced in the logarithm, from below the largest singular value
-    (where all is shrunk to zero) to a thousandth of it, as far as the one that best foretells a
-    random share `holdout` of the observed entries.
+    lambdas: the path, in the scale of the weights; the answer is its last point, so that a single
+    one is the paper's IST-SVD. By default `points` of them, evenly spaced in the logarithm, from
+    below the largest singular value (where all is shrunk to zero) to a thousandth of it, as far as
+    the one that best foretells a random share `holdout` of the observed entries.
     """
     n, device = len(problem.x), problem.x.device
     if lambdas is None:
         path = _path(problem, points)
         last = _best(problem, path, holdout, limit, seed)
     else:
-        path = torch.tensor(lambdas, dtype=problem.x.dtype, device=device).expand(n, -1)
+        path = torch.tensor(lambdas, dtype=torch.float64, device=device) / problem.unit
+        path = path.to(problem.x.dtype).expand(n, -1)
         last = torch.full((n, 1), len(lambdas) - 1, device=device)
     x = problem.zeros()
     total = torch.zeros(n, 1, dtype=torch.long, device=device)
@@ -47,7 +48,7 @@ def softimpute(
     done = change[:, 0] < tolerance
     notes = [
         f"lambda {value:.4g}" + ("" if d else "; stopped at the iteration limit")
-        for value, d in zip(path.gather(1, last)[:, 0].tolist(), done.tolist())
+        for value, d in zip((path.gather(1, last) * problem.unit)[:, 0].tolist(), done.tolist())
     ]
     return Outcome(x, total[:, 0], change[:, 0], done, notes)
 
