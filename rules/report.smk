@@ -51,7 +51,7 @@ FIGURES += [(c, "over-k", "Accuracy") for c in CONCEPTS if swept(c)]
 FIGURES += [("study", "signs", "Signs"), ("study", "alignment", "Signs")]
 FIGURES += [("study", "layers", "Layer by layer")]
 FIGURES += [(c, "alone", "Layer by layer") for c in CONCEPTS if revived_alone(c)]
-FIGURES += [(c, "defences", "Defences") for c in CONCEPTS if traded_off(c)]
+FIGURES += [(c, "defences", "Defences") for c in CONCEPTS if DEFENDED and traded_off(c)]
 FIGURES += [("study", f, "Defences") for f in ("detectability", "roc") if DEFENDED]
 #: The tables that figures are drawn from.
 DRAWN = ["accuracy", "signs", "alignment", "layers", *(["defences"] if DEFENDED else [])]

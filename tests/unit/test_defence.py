@@ -274,7 +274,7 @@ def test_roc_against_scipy_and_counting():
 def test_normality():
     draw = rng(7)
     told = detectability.normality(draw.normal(size=(300, 300)) * 0.1, draw)
-    assert told["sigma"] == pytest.approx(0.1, rel=0.02) and abs(told["kurtosis"]) < 0.1
+    assert told["spread"] == pytest.approx(0.1, rel=0.02) and abs(told["kurtosis"]) < 0.1
     assert told["ks"] < 0.01 and told["narrow"] == pytest.approx(1, abs=0.02)
     heavy = detectability.normality(draw.laplace(size=(300, 300)), draw)
     assert heavy["kurtosis"] == pytest.approx(3, abs=0.3) and heavy["p"] < 1e-10

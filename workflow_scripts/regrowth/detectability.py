@@ -64,7 +64,7 @@ def normality(weights: np.ndarray, rng: np.random.Generator) -> dict:
     few = rng.choice(w, min(len(w), SAMPLE), replace=False)
     within = (np.abs(w) < sigma / 2).mean()
     return {
-        "sigma": sigma,
+        "spread": sigma,
         "skew": skew(w),
         "kurtosis": kurtosis(w),
         "ks": kstest(w, norm(w.mean(), sigma).cdf).statistic,

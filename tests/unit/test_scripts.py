@@ -1,0 +1,111 @@
+"""Scripts run as Snakemake runs them, on the bundled model: what they draw, and with which seed."""
+
+import runpy
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+from regrowth import keys, models, patches
+from regrowth.defences import FILLS, FILLS_BY_COMPLETION
+from regrowth.job import ROOT
+from regrowth.masks import pack, unpack
+from regrowth.oracles import oracle
+from regrowth.revival import revive
+from regrowth.store import read_arrays, write_arrays
+
+CELL = keys.PRETRAINED | {"concept": "church", "eraser": "conceptprune"}
+
+
+class Named(SimpleNamespace):
+    """Wildcards, params and resources: by attribute and by name."""
+
+    def items(self):
+        return vars(self).items()
+
+    def get(self, name, other=None):
+        return vars(self).get(name, other)
+
+
+@pytest.fixture
+def pruned(tmp_path):
+    """The two smallest layers of the model, pruned at random: weights, masks and their files."""
+    layers = models.attacked_layers(ROOT / "resources/demo/model", "ffn2")
+    small = sorted(layers, key=lambda layer: layer.shape)[:2]
+    weights = models.read_weights(small)
+    rng = np.random.default_rng(0)
+    masks = {name: rng.random(w.shape) < 0.05 for name, w in weights.items()}
+    left = {name: np.where(masks[name], 0, w).astype(w.dtype) for name, w in weights.items()}
+    write_arrays(tmp_path / "pruned", left)
+    write_arrays(tmp_path / "mask", {name: pack(mask) for name, mask in masks.items()})
+    return weights, left, masks
+
+
+def run(script, folder, cell, **files):
+    """The arrays that a script writes."""
+    study = yaml.safe_load((ROOT / "config/smoke.yaml").read_text(encoding="utf-8"))
+    told = SimpleNamespace(
+        rule=script,
+        config=study,
+        log=[str(folder / "log")],
+        threads=1,
+        resources=Named(),
+        params=Named(alone=None),
+        wildcards=Named(**cell),
+        input=SimpleNamespace(**{name: str(folder / file) for name, file in files.items()}),
+        output=[folder / f"{script}.out"],
+    )
+    runpy.run_path(str(ROOT / f"workflow_scripts/{script}.py"), {"snakemake": told})
+    return read_arrays(folder / f"{script}.out")
+
+
+def stream(seed, layer):
+    """As docs say: seeded by the weight seed, then the bytes of the layer's name."""
+    return np.random.default_rng([seed, *layer.encode()])
+
+
+@pytest.mark.parametrize("seed", ["none", "0", "3"])
+@pytest.mark.parametrize("kind", ["pretrained", "sample"])
+def test_an_oracle_draws_each_layer_with_its_own_stream_of_the_seed(tmp_path, pruned, kind, seed):
+    weights, left, masks = pruned
+    cell = CELL | {"variant": "oracle", "magnitude": kind, "weight_seed": seed}
+    patch = run("oracle", tmp_path, cell, released="pruned", masks="mask")
+    for name, mask in masks.items():
+        rng = stream(0 if seed == "none" else int(seed), name)
+        wanted = oracle(weights[name][mask], left[name], mask, kind, rng)
+        np.testing.assert_array_equal(patch[f"{name}:values"], wanted)
+        np.testing.assert_array_equal(unpack(patch[f"{name}:positions"], mask.shape), mask)
+
+
+@pytest.mark.parametrize("defence", ["gaussian", "row", "flip", "surrogate"])
+def test_a_defence_fills_each_layer_with_its_own_stream_of_the_seed(tmp_path, pruned, defence):
+    _, left, masks = pruned
+    cell = CELL | {"defence": defence, "sigma": "1.0", "weight_seed": "2"}
+    script = "defend" if defence in FILLS else "defend_by_completion"
+    filled = run(script, tmp_path, cell, pruned="pruned", mask="mask")
+    for name, mask in masks.items():
+        more = []
+        if defence in FILLS_BY_COMPLETION:
+            from regrowth.completion import complete
+
+            more = [complete(left[name], mask).values]
+        fill = (FILLS | FILLS_BY_COMPLETION)[defence]
+        wanted = fill(left[name], mask, 1.0, stream(2, name), *more)
+        scale = np.abs(wanted).max()
+        np.testing.assert_allclose(filled[name], wanted, rtol=0, atol=1e-4 * scale)
+        assert filled[name][mask].std() > 0
+
+
+def test_magnitudes_are_drawn_for_each_layer_with_its_own_stream(tmp_path, pruned):
+    weights, left, masks = pruned
+    made = {}
+    for name, mask in masks.items():
+        made |= patches.values_patch(name, mask, weights[name][mask].astype(np.float32))
+    write_arrays(tmp_path / "completed", made)
+    cell = CELL | {"variant": "revived", "K": "0.6", "magnitude": "normal-sample"}
+    cell |= {"weight_seed": "1", "detector": "zeros", "solver": "nuclear"}
+    patch = run("revive", tmp_path, cell, released="pruned", completed="completed")
+    for name, mask in masks.items():
+        known = weights[name][mask].astype(np.float32)
+        wanted = revive(left[name], mask, known, 0.6, "normal-sample", stream(1, name))
+        np.testing.assert_array_equal(patch[f"{name}:values"], wanted)
