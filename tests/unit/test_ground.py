@@ -1,9 +1,11 @@
 """Keys, prompt sets, files, digests and models on disk."""
 
 import filecmp
+import hashlib
 import json
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -307,6 +309,33 @@ def test_a_file_digest_follows_its_content(tmp_path):
     assert provenance.file_digest(file, cache) == first
     file.write_text("other")
     assert provenance.file_digest(file, cache) != first
+
+
+@pytest.mark.parametrize(
+    "held",
+    ["", '{"a": ["1:2", ', "[1]", "null", "\xff", "[" * 99999, '{"%s": 3}', '{"%s": ["%s", 5]}'],
+)
+def test_remembered_digests_that_are_damaged_are_taken_anew(tmp_path, held):
+    file, cache = tmp_path / "w.json", tmp_path / "cache.json"
+    file.write_bytes(b"one")
+    right, stat = hashlib.sha256(b"one").hexdigest(), file.stat()
+    for name in (str(file), f"{stat.st_size}:{stat.st_mtime_ns}"):
+        held = held.replace("%s", name, 1)
+    cache.write_bytes(held.encode("latin1"))
+    assert provenance.file_digest(file, cache) == right
+    assert json.loads(cache.read_text())[str(file)][1] == right
+    cache.unlink()
+    cache.mkdir()
+    assert provenance.file_digest(file, cache) == right
+
+
+def test_digests_that_are_written_at_once_are_all_remembered(tmp_path):
+    files = [tmp_path / f"{i}.json" for i in range(40)]
+    for file in files:
+        file.write_text(file.name)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda file: provenance.file_digest(file, tmp_path / "cache"), files))
+    assert set(json.loads((tmp_path / "cache").read_text())) == set(map(str, files))
 
 
 def test_the_default_study_defends_with_one_sigma():

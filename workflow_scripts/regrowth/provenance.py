@@ -1,8 +1,10 @@
 """Digests of what a result depends on: code without comments, rows, model files."""
 
 import ast
+import fcntl
 import hashlib
 import json
+import os
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -75,20 +77,39 @@ def code_digest(script: Path, without: frozenset[str] = frozenset()) -> str:
 
 def file_digest(file: Path, cache: Path) -> str:
     """sha256 of a file, remembered in `cache` for as long as its size and time stay the same."""
-    stat = file.stat()
+    name, stat = str(file.resolve()), file.stat()
     stamp = f"{stat.st_size}:{stat.st_mtime_ns}"
-    known = json.loads(cache.read_text(encoding="utf-8")) if cache.is_file() else {}
-    entry = known.get(str(file.resolve()))
-    if entry and entry[0] == stamp:
-        return entry[1]
+    match _remembered(cache).get(name):
+        case [str(seen), str(value)] if seen == stamp:
+            return value
     with open(file, "rb") as stream:
         value = hashlib.file_digest(stream, "sha256").hexdigest()
-    known[str(file.resolve())] = [stamp, value]
+    with suppress(OSError):  # somebody else's results may be read
+        _remember(cache, {name: [stamp, value]})
+    return value
+
+
+def _remembered(cache: Path) -> dict:
+    """What `cache` holds; nothing if it is damaged, since all of it can be had again."""
+    try:
+        held = json.loads(cache.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
+def _remember(cache: Path, more: dict) -> None:
+    """Write more into `cache`, one process after the other."""
     from regrowth.store import write_text
 
-    with suppress(OSError):  # somebody else's results may be read
-        write_text(cache, json.dumps(known, indent=1))
-    return value
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    folder = os.open(cache.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # where there are no locks, what two write at once is had again
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        write_text(cache, json.dumps(_remembered(cache) | more, indent=1))
+    finally:
+        os.close(folder)
 
 
 @lru_cache
