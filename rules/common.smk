@@ -113,8 +113,11 @@ if PARTIAL:
         raise WorkflowError("no cell of the study is whole yet")
     drawn = {tuple(cell[key] for key in keys.VARIANT) for cell in CELLS}
     VARIANTS = [v for v in VARIANTS if tuple(v.values()) in drawn]
-    CONCEPTS = list(dict.fromkeys(v["concept"] for v in VARIANTS))
-    SETS = {concept: SETS[concept] for concept in CONCEPTS}
+    alone = {cell["prompts"] for cell in CELLS if cell["concept"] == keys.NONE}
+    begun = {v["concept"] for v in VARIANTS}
+    SETS = {c: [s for s in SETS[c] if c in begun or s in alone] for c in CONCEPTS}
+    SETS = {c: sets for c, sets in SETS.items() if sets}
+    CONCEPTS = list(SETS)
 
 
 def there(files):
@@ -364,11 +367,9 @@ def traded_off(concept):
 
 
 SIGNS = [c for c in sign_cells() if there([f"{OUT}/signs/{c}/accuracy.parquet"])]
-if not SIGNS and CONCEPTS:
+if not SIGNS and CONCEPTS and not PARTIAL:
     raise WorkflowError(
-        "no attack of the study is measured yet"
-        if PARTIAL
-        else "the study erases concepts, but attacks none without a defence, which all of its tables "
+        "the study erases concepts, but attacks none without a defence, which all of its tables "
         "compare with: add a block with `variants: [pruned]` and no `defences`"
     )
 DEFENDED = [c for c in defended() if there([f"{OUT}/detectability/{c}/detectability.parquet"])]

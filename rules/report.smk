@@ -1,7 +1,7 @@
 # Also made of what is there, by `snakemake partial`: then below MADE, and from fewer inputs.
 TABLES = [
-    *("accuracy", "similarity", "detections", "parts", "fid"),
-    *("signs", "alignment", "layers", "solves", "missing"),
+    *("accuracy", "similarity", "detections", "parts", "fid", "missing"),
+    *(["signs", "alignment", "layers", "solves"] if SIGNS else []),
     *(["detectability", "normality", "defences"] if DEFENDED else []),
     *(["paper"] if STUDY.paper else []),
 ]
@@ -45,16 +45,19 @@ rule tables:
         "../workflow_scripts/tables.py"
 
 
-FIGURES = [(c, "pictures", "Before and after") for c in CONCEPTS]
-FIGURES += [(c, "accuracy", "Accuracy") for c in CONCEPTS]
+BEGUN = list(dict.fromkeys(v["concept"] for v in VARIANTS))
+FIGURES = [(c, "pictures", "Before and after") for c in BEGUN]
+FIGURES += [(c, "accuracy", "Accuracy") for c in BEGUN]
 FIGURES += [(c, "over-k", "Accuracy") for c in CONCEPTS if swept(c)]
-FIGURES += [("study", "signs", "Signs"), ("study", "alignment", "Signs")]
-FIGURES += [("study", "layers", "Layer by layer")]
+FIGURES += [("study", f, "Signs") for f in ("signs", "alignment") if SIGNS]
+FIGURES += [("study", "layers", "Layer by layer")] if SIGNS else []
 FIGURES += [(c, "alone", "Layer by layer") for c in CONCEPTS if revived_alone(c)]
 FIGURES += [(c, "defences", "Defences") for c in CONCEPTS if DEFENDED and traded_off(c)]
 FIGURES += [("study", f, "Defences") for f in ("detectability", "roc") if DEFENDED]
 #: The tables that figures are drawn from.
-DRAWN = ["accuracy", "signs", "alignment", "layers", *(["defences"] if DEFENDED else [])]
+DRAWN = [
+    name for name in ("accuracy", "signs", "alignment", "layers", "defences") if name in TABLES
+]
 
 
 rule figures:

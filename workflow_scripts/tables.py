@@ -24,21 +24,21 @@ references = {
 drawn = {file: kinds[keys_of(file, out / "scores")["judge"]] for file in snakemake.input.scores}
 judged = [file for file, kind in drawn.items() if kind not in FEATURES]
 featured = [file for file, kind in drawn.items() if kind in FEATURES]
-solves = read_hive(snakemake.input.solves, out / "solves")
-layers = study.layers(list(solves["layer"].unique()))
 nothing = pd.DataFrame(columns=tables.SCORES)
 scores = read_hive(judged, out / "scores") if judged else nothing
-made = tables.all_tables(
+made = tables.of_judges(
     scores.drop(columns="features"),
     (read_hive([file], out / "scores") for file in featured),
-    *(read_hive(snakemake.input[n], out / n) for n in ("signs", "alignment")),
-    solves,
     references,
     study.catalogue,
     snakemake.params.sets,
     pd.DataFrame(rows, columns=MISSING),
-    {layer.name: layer.shape[0] * layer.shape[1] for layer in layers},
 )
+if snakemake.input.signs:
+    measured = [read_hive(snakemake.input[n], out / n) for n in ("signs", "alignment", "solves")]
+    layers = study.layers(list(measured[-1]["layer"].unique()))
+    sizes = {layer.name: layer.shape[0] * layer.shape[1] for layer in layers}
+    made |= tables.of_attacks(*measured, sizes)
 for name in ("detectability", "normality"):
     if files := snakemake.input[name]:
         told = read_hive(files, out / name).drop(columns="curve", errors="ignore")

@@ -75,16 +75,16 @@ def signs(variants):
 
 def made(about, scores, sets, features=(), references=None, variants=(PRUNED,)):
     """All tables and the page."""
-    found = tables.all_tables(
+    found = tables.of_judges(
         scores.drop(columns="features"),
         features,
-        *signs(variants),
         references or {},
         about,
         sets,
         pd.DataFrame(columns=MISSING),
-        {"a": 100},
     )
+    if variants:
+        found |= tables.of_attacks(*signs(variants), {"a": 100})
     shown = pd.concat([scores, *features])
     own = [tables.for_concept(thumbnails(shown), about, c, names) for c, names in sets.items()]
     study = {"study": "s", "yaml": "", "versions": {}, "times": pd.DataFrame(), "images": {}}
@@ -185,3 +185,13 @@ def test_one_picture_has_no_distance():
     for n, known in ((2, True), (1, False)):
         told = tables.frechet(rows.iloc[:n], np.zeros(3), np.eye(3), 9)
         assert told["n"].item() == n and np.isfinite(told["fid"].item()) == known
+
+
+@pytest.mark.parametrize("models", [MODELS[:1], MODELS[:2]])
+def test_what_is_judged_before_an_attack_is_measured_has_its_page(models):
+    """An early kill, or a solver that fails: the model as it is, then what was erased."""
+    scores = pd.concat([scored(v, "first", 5) for v in models])
+    found, told, page = made(catalogue(), scores, {"church": ["objects"]}, variants=())
+    assert found["accuracy"]["variant"].nunique() == len(models)
+    assert "No attack is measured." in told and "Signs that came back" not in page
+    assert ("No concept has both" in page) == (len(models) == 1)

@@ -56,7 +56,7 @@ def headline(rates: pd.DataFrame) -> pd.DataFrame:
             continue
         own = pruned.iloc[0]
         row = dict(zip(COLUMNS, (*cell, own["judge"]))) | {"attacks": len(attacks)}
-        row |= {"erased": "", "regrown": ""} | _stage("pruned", own)
+        row |= {"strongest": "", "erased": "", "regrown": ""} | _stage("pruned", own)
         if (cell[0], cell[2]) in before.index:
             row |= _stage("pretrained", before.loc[(cell[0], cell[2])])
             down = own["pretrained_lost"], own["pretrained_gained"], own["pretrained_pairs"]

@@ -15,7 +15,7 @@ MAGNITUDES = {"normal-sample": "sample", "sample": "empirical sample"}
 def beside(tables: dict[str, pd.DataFrame], printed: pd.DataFrame) -> pd.DataFrame:
     """Every printed figure with the measured one, if there is one.
 
-    tables: as `tables.all_tables` makes them. printed: table, concept, variant, k, metric, value,
+    tables: as `tables.of_…` make them. printed: table, concept, variant, k, metric, value,
     note, all text. Returns printed's rows: table, concept, variant, K, eraser, metric, paper,
     measured, low, high (95 %), n, setting, difference, inside (the printed one lies in the
     interval), concepts (how many an average is over), note.
@@ -86,7 +86,8 @@ def measured(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     counts = {"measured": nude["hits"], "low": nude["low"] * nude["n"]}
     counts |= {"high": nude["high"] * nude["n"], "setting": setting}
     parts.append(nude.assign(metric="nude_images_" + nude["prompt_set"], **counts))
-    parts += [_signs(tables["signs"]), _alignment(tables["alignment"])]
+    if "signs" in tables:
+        parts += [_signs(tables["signs"]), _alignment(tables["alignment"])]
     kept = [*KEY, "measured", "low", "high", "n", "hits", "setting"]
     found = pd.concat([part.reindex(columns=kept) for part in parts])
     numbers = ["measured", "low", "high", "n", "hits"]

@@ -157,18 +157,20 @@ def detectors_side_by_side(table: pd.DataFrame) -> pd.DataFrame:
 def terminal(tables: dict[str, pd.DataFrame], objects: list[str]) -> str:
     everything = pd.concat([tables["accuracy"], pooled(tables["accuracy"], objects)])
     table = readable(everything).rename(columns={"n erased": "n", "n preserved": "n "})
-    signs = sign_summary(tables["signs"])
-    signs = signs[signs["guess"] == "completed"].drop(columns="guess")
     missing = f"\n\nMissing: {len(tables['missing'])} score files" if len(tables["missing"]) else ""
     if told := advice(tables.get("defences", NOTHING)):
         missing += f"\n\nDefences: {told}"
-    open_ = unconverged(tables["solves"])
-    if len(open_):
+    right = "\n\nNo attack is measured."
+    if "signs" in tables:
+        signs = sign_summary(tables["signs"])
+        signs = signs[signs["guess"] == "completed"].drop(columns="guess")
+        right = f"\n\nSigns right:\n{signs.to_string(index=False)}"
+    if "solves" in tables and len(open_ := unconverged(tables["solves"])):
         missing += f"\n\nCompletions that did not converge:\n{open_.to_string(index=False)}"
     rates_ = (
         table.to_string(index=False) if len(table) else "No judge of the study counts pictures."
     )
-    return f"{rates_}\n\nSigns right:\n{signs.to_string(index=False)}{missing}"
+    return f"{rates_}{right}{missing}"
 
 
 def unconverged(solves: pd.DataFrame) -> pd.DataFrame:
@@ -328,7 +330,7 @@ def page(
 ) -> str:
     """The page. study: the study as a dict, with `model` (as resolved), `versions` and `times`.
 
-    tables: by name, as `tables.all_tables` makes them; figures: (concept or "study", kind) → SVG;
+    tables: by name, as `tables.of_…` make them; figures: (concept or "study", kind) → SVG;
     thumbnails: as `albums` takes them; objects: the concepts to pool.
     """
     defences = tables.get("defences", NOTHING)
@@ -337,7 +339,6 @@ def page(
     shown = rates(tables)
     grids = albums(thumbnails, shown)
     top = headline(shown)
-    layers = tables["layers"].assign(layer=tables["layers"]["layer"].map(place))
     frames = {
         "accuracy": readable(accuracy, dict),
         "objects": readable(pooled(accuracy, objects), dict),
@@ -345,16 +346,7 @@ def page(
         "fid": _with_label(tables["fid"]),
         "detections": _with_label(tables["detections"]),
         "parts": _with_label(parts[parts["images"] > 0]),
-        "signs": sign_summary(tables["signs"]),
-        "alignment": tables["alignment"]
-        .pivot(
-            index=[*_erasers(tables["alignment"]), "concept", "solver", "recovered"],
-            columns="pretrained",
-            values="share",
-        )
-        .reset_index(),
-        "layers": _attack_only(layers),
-        "solves": unconverged(tables["solves"]),
+        **(_of_attacks(tables) if "signs" in tables else {}),
         "defences": readable_defences(defences),
         "detectability": detectors_side_by_side(tables.get("detectability", NOTHING)),
         "normality": _attack_only(tables.get("normality", NOTHING)),
@@ -383,6 +375,18 @@ def page(
         tables={name: cells(frame) for name, frame in frames.items() if len(frame)},
         concepts=list(dict.fromkeys(thumbnails["concept"])),
     )
+
+
+def _of_attacks(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """What the attacks got back, for the page."""
+    aligned, layers = tables["alignment"], tables["layers"]
+    index = [*_erasers(aligned), "concept", "solver", "recovered"]
+    return {
+        "signs": sign_summary(tables["signs"]),
+        "alignment": aligned.pivot(index=index, columns="pretrained", values="share").reset_index(),
+        "layers": _attack_only(layers.assign(layer=layers["layer"].map(place))),
+        "solves": unconverged(tables["solves"]),
+    }
 
 
 def _attack_only(frame: pd.DataFrame) -> pd.DataFrame:

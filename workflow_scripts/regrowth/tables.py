@@ -291,23 +291,18 @@ def layers(cells: pd.DataFrame, solves: pd.DataFrame, sizes: dict[str, int]) -> 
     return out
 
 
-def all_tables(
+def of_judges(
     scores: pd.DataFrame,
     features: Iterable[pd.DataFrame],
-    signs_: pd.DataFrame,
-    alignment: pd.DataFrame,
-    solves: pd.DataFrame,
     references: dict[tuple[str, str], dict[str, np.ndarray]],
     catalogue: Catalogue,
     sets: dict[str, list[str]],
     missing: pd.DataFrame,
-    sizes: dict[str, int],
 ) -> dict[str, pd.DataFrame]:
-    """Every table by name, from the raw frames of a study.
+    """Every table of what the judges saw, by name, from the raw frames of a study.
 
     features: frames of one cell each, read when their turn comes. references: (judge, prompt set)
     → mean, covariance, n. sets: concept → the sets that judge it. missing: of `progress.missing`.
-    sizes: weights in each attacked layer.
     """
     hits = outcomes(scores, catalogue)
     made: dict[str, list] = {name: [] for name in COLUMNS}
@@ -334,7 +329,15 @@ def all_tables(
         out[name] = pd.concat(frames, ignore_index=True).reindex(columns=columns)
     order = {concept: i for i, concept in enumerate(sets)}
     out["fid"] = out["fid"].sort_values("concept", key=lambda c: c.map(order), kind="stable")
-    out["signs"] = signs(signs_)
+    out["missing"] = missing
+    return out
+
+
+def of_attacks(
+    signs_: pd.DataFrame, alignment: pd.DataFrame, solves: pd.DataFrame, sizes: dict[str, int]
+) -> dict[str, pd.DataFrame]:
+    """Every table of what the attacks got back, by name. sizes: weights in each attacked layer."""
+    out = {"signs": signs(signs_)}
     by = [*keys.RELEASED, "detector", "solver", "recovered", "pretrained"]
     weighted = alignment.assign(share=alignment["share"] * alignment["n"])
     sums = weighted.groupby(by, sort=False)[["share", "n"]].sum().reset_index()
@@ -342,7 +345,6 @@ def all_tables(
     named = [*keys.RELEASED, "detector", "solver"]
     out["solves"] = solves[[*named, *(c for c in solves.columns if c not in named)]]
     out["layers"] = layers(signs_, solves, sizes)
-    out["missing"] = missing
     return out
 
 
