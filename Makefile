@@ -3,11 +3,12 @@ BIN := .venv/bin
 
 .PHONY: demo smoke test soak bench rehearsal lint schema demo-model
 
-.venv/ready: requirements.txt
+.venv/ready: requirements.txt requirements-alone.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet "$$(grep '^torch==' requirements.txt)"
 	$(BIN)/pip install --quiet -r requirements.txt
+	$(BIN)/pip install --quiet --no-deps -r requirements-alone.txt
 	touch $@
 
 demo: .venv/ready  ## the default study: erase, regrow, judge, report

@@ -17,6 +17,7 @@ from regrowth import (
     keys,
     models,
     prompts,
+    references,
     torchvision_weights,
     unsafe,
 )

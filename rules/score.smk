@@ -21,6 +21,7 @@ rule score:
         "../workflow_scripts/score.py"
 
 
+# First of all: a picture that cannot be read is found before any is drawn.
 rule reference:
     output:
         REFERENCE,
@@ -28,6 +29,7 @@ rule reference:
         f"{OUT}/logs/reference/{{prompts}}-{{judge}}.log",
     benchmark:
         f"{OUT}/benchmarks/reference/{{prompts}}-{{judge}}.tsv"
+    priority: 1
     conda:
         ENV
     threads: 1
@@ -38,6 +40,8 @@ rule reference:
     params:
         code=code("reference"),
         judge=lambda wildcards: judge_digest(wildcards.judge),
-        reference=lambda wildcards: prompts.source_of(CATALOGUE, wildcards.prompts).reference,
+        reference=lambda wildcards: references.digest_of(
+            prompts.source_of(CATALOGUE, wildcards.prompts), ROOT
+        ),
     script:
         "../workflow_scripts/reference.py"

@@ -8,6 +8,5 @@ from regrowth.store import write_arrays
 study = job.start(snakemake)
 job.use_threads(snakemake.threads)
 cell = snakemake.wildcards
-named = source_of(study.catalogue, cell.prompts).reference
-judge = study.catalogue.judges[cell.judge]
-write_arrays(snakemake.output[0], reference(judge, study.root, named, study.device))
+source, judge = source_of(study.catalogue, cell.prompts), study.catalogue.judges[cell.judge]
+write_arrays(snakemake.output[0], reference(judge, study.root, source, study.device))

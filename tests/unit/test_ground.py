@@ -370,6 +370,9 @@ def test_conda_and_pip_pins_agree():
     }
     conda = yaml.safe_load((ROOT / "envs/regrowth.yaml").read_text())["dependencies"]
     assert set(conda[-1]["pip"]) == lock
+    (alone,) = (ROOT / "requirements-alone.txt").read_text(encoding="utf-8").splitlines()[1:]
+    after = (ROOT / "envs/regrowth.post-deploy.sh").read_text(encoding="utf-8")
+    assert after.splitlines()[-1] == f"pip install --no-deps {alone}"
 
 
 def test_files_with_and_without_features_are_one_data_set(tmp_path):

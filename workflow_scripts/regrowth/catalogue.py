@@ -57,8 +57,10 @@ class Source(Strict):
     )
     hub: str | None = Field(None, description="a data set on the Hugging Face hub")
     revision: str | None = None
-    columns: dict[Literal["prompt", "class", "seed"], str] = Field(
-        {}, description="the table's own column names; default: prompt, class, seed"
+    columns: dict[Literal["prompt", "class", "seed", "image"], str] = Field(
+        {},
+        description="the table's own column names; default: prompt, class, seed, image. "
+        "image: the caption's picture in the reference folder, by its name or number",
     )
     seed: Seed | None = Field(
         None, description="one seed for every picture; default: the table's, else 0, 1, 2, …"

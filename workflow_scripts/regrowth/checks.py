@@ -6,7 +6,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
-from regrowth import hub, keys, models, prompt_tables, prompts, torchvision_weights
+from regrowth import hub, keys, models, prompt_tables, prompts, references, torchvision_weights
 from regrowth.catalogue import FEATURES, Catalogue, Family, Judge, ModelCard, PromptSet
 from regrowth.young import names_young
 
@@ -193,8 +193,11 @@ def _reference_mistakes(source, catalogue: Catalogue, root: Path) -> list[str]:
         return []
     if source.reference is None:
         return [f"judge {asked[0]!r} makes FID, so a reference is wanted: pictures, or .npz"]
-    there = (root / source.reference).is_dir() or (root / source.reference).is_file()
-    return [] if there or source.reference == "demo world" else [f"no {source.reference}"]
+    wide = 2048 if catalogue.judges[asked[0]].kind == "inception" else None
+    try:
+        return references.mistakes(source, root, wide)
+    except (OSError, ValueError):
+        return []  # its table cannot be read, which is told
 
 
 def judge_mistakes(judge: Judge, root: Path) -> list[str]:
@@ -235,9 +238,11 @@ def _nudenet_mistakes(judge: Judge) -> list[str]:
 
 
 def _inception_mistakes(judge: Judge, root: Path) -> list[str]:
-    lacking = [p for p in ("torch_fidelity", "torchvision") if find_spec(p) is None]
-    if lacking:
-        return [f"a judge of kind inception needs {' and '.join(lacking)}: pip install them"]
+    if find_spec("torch_fidelity") is None:
+        return [
+            "a judge of kind inception needs torch-fidelity: "
+            "pip install --no-deps -r requirements-alone.txt"
+        ]
     if not (root / judge.model).is_file():
         return [f"no file {judge.model}: the Inception weights of torch-fidelity (.pth)"]
     return []

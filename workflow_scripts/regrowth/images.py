@@ -1,9 +1,14 @@
 """Pictures as table cells, and the small, maybe blurred ones that the report shows."""
 
 import io
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
+
+#: What is decoded of pictures that others bring; for some formats Pillow would start a program.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 
 #: How each format is saved: without loss, WebP at two thirds of PNG's size.
 SAVING = {"png": {"format": "PNG"}, "webp": {"format": "WEBP", "lossless": True, "method": 4}}
@@ -18,6 +23,25 @@ def encode(picture: Image.Image, format: str = "png") -> dict:
 
 def decode(cell: dict) -> Image.Image:
     return Image.open(io.BytesIO(cell["bytes"])).convert("RGB")
+
+
+def read(file: Path) -> Image.Image:
+    """A picture that others bring, as people see it: upright, on white, RGB; of 16 bits the upper
+    8. Raises ValueError that names the file."""
+    try:
+        with Image.open(file, formats=FORMATS) as held:
+            picture = ImageOps.exif_transpose(held)
+            picture.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{file} is no whole picture: {error}") from None
+    if picture.mode == "F":
+        raise ValueError(f"{file} holds floating-point values: whole numbers are wanted")
+    if picture.mode.startswith("I"):
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("RGB")
 
 
 def blur(picture: Image.Image) -> Image.Image:

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from regrowth import hub, torchvision_weights
-from regrowth.catalogue import Catalogue, Judge
+from regrowth import hub, inception, prompt_tables, references, torchvision_weights
+from regrowth import images as images_of
+from regrowth.catalogue import Catalogue, Judge, Source
 from regrowth.checks import outputs
 from regrowth.prompts import source_of
 
@@ -17,7 +18,6 @@ Rows = list[dict]
 BATCH = 64
 IN_MEMORY = 256
 OFFLINE = {"local_files_only": True, "trust_remote_code": False}
-PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def score(judge: Judge, root: Path, images: list[Image.Image], rows: Rows, device: str) -> Rows:
@@ -133,47 +133,56 @@ def features(judge: Judge, root: Path, images: list[Image.Image], device: str) -
     return torch.cat(pooled).cpu().numpy()
 
 
-def reference(judge: Judge, root: Path, named: str, device: str) -> dict[str, np.ndarray]:
+def reference(judge: Judge, root: Path, source: Source, device: str) -> dict[str, np.ndarray]:
     """What FID compares with: mean (width,), covariance (width, width) and n of the features.
 
-    named: a folder of pictures, an .npz with mu and sigma (n is then 0), or "demo world".
+    source: of the prompts; its `reference` is a folder of pictures, an .npz with mu and sigma (n is
+    then 0), or "demo world". Raises ValueError where that cannot be compared with.
     """
-    if named.endswith(".npz"):
-        with np.load(root / named, allow_pickle=False) as held:
-            return {"mean": held["mu"], "covariance": held["sigma"], "n": np.array(0)}
-    if named == "demo world":
+    at, found = root / source.reference, []
+    if source.reference == references.DEMO:
         from regrowth.demo.world import reference as pictures
 
-        found = features(judge, root, pictures(named), device)
+        found = [features(judge, root, pictures(source.reference), device)]
+    elif at.is_file():
+        width = features(judge, root, [Image.new("RGB", (64, 64))], device).shape[1]
+        if told := references.mistakes(source, root, width):
+            raise ValueError(told[0])
+        return references.moments(at)
     else:
-        files = sorted(f for f in (root / named).iterdir() if f.suffix.lower() in PICTURES)
-        blocks = (files[i : i + IN_MEMORY] for i in range(0, len(files), IN_MEMORY))
-        found = np.concatenate(
-            [
-                features(judge, root, [Image.open(f).convert("RGB") for f in b], device)
-                for b in blocks
-            ]
-        )
-    found = found.astype(np.float64)
+        files, out = references.pictures(source, root)
+        log.info("%d pictures; %d left out for words for young people", len(files), len(out))
+        if source.file and prompt_tables.left_out(source, root) is None:
+            log.warning(
+                "%s names no pictures, so that none is left out as its caption is: name the column "
+                "with theirs in the catalogue (columns: image)",
+                source.file,
+            )
+        for first in range(0, len(files), IN_MEMORY):
+            some = [images_of.read(f) for f in files[first : first + IN_MEMORY]]
+            found.append(features(judge, root, some, device))
+            log.info("%d of %d pictures", first + len(some), len(files))
+    found = np.concatenate(found).astype(np.float64)
+    if not np.isfinite(found).all():
+        raise ValueError("features that are no finite numbers: are the judge's weights whole?")
     return {"mean": found.mean(0), "covariance": np.cov(found.T), "n": np.array(len(found))}
 
 
 def _inception(judge, root, images, device) -> np.ndarray:
+    """Pictures of one size at a time: the network stretches each to its own."""
     net = _inception_net(root / judge.model, device)
-    out = []
-    for batch in _batches(images):
-        pixels = torch.stack([torch.from_numpy(np.array(i)).permute(2, 0, 1) for i in batch])
-        out.append(net(pixels.to(device)))
-    return torch.cat(out).cpu().numpy()
+    out = np.empty((len(images), 2048), np.float32)
+    for size in dict.fromkeys(image.size for image in images):
+        alike = [i for i, image in enumerate(images) if image.size == size]
+        for at in _batches(alike):
+            pixels = torch.stack([torch.from_numpy(np.array(images[i])) for i in at])
+            out[at] = net(pixels.permute(0, 3, 1, 2).to(device)).cpu().numpy()
+    return out
 
 
 @lru_cache
 def _inception_net(weights: Path, device: str):
-    from torchmetrics.image.fid import NoTrainInceptionV3
-
-    torch.load(weights, weights_only=True)  # raises on anything but tensors; the library would not
-    net = NoTrainInceptionV3("inception-v3-compat", ["2048"], str(weights))
-    return net.to(device).eval()
+    return inception.network(weights).to(device)
 
 
 def _row(index, label, value, vector=None) -> dict:
@@ -202,7 +211,6 @@ def score_shards(shards, catalogue: Catalogue, name: str, root: Path, device: st
     Returns a frame: prompt_set, class, prompt, seed, label, score, features.
     """
     import pandas as pd
-    from regrowth.images import decode
 
     frames, judge = [], catalogue.judges[name]
     for shard in shards:
@@ -211,7 +219,7 @@ def score_shards(shards, catalogue: Catalogue, name: str, root: Path, device: st
         for at in range(0, len(shard), IN_MEMORY):
             some = shard.iloc[at : at + IN_MEMORY].reset_index(drop=True)
             about = some[["prompt_set", "class", "prompt", "seed"]]
-            images = [decode(cell) for cell in some["image"]]
+            images = [images_of.decode(cell) for cell in some["image"]]
             scored = pd.DataFrame(score(judge, root, images, about.to_dict("records"), device))
             log.info("%s: %d pictures", name, len(images))
             told = about.iloc[scored["index"]].reset_index(drop=True)

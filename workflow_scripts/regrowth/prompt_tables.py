@@ -20,7 +20,12 @@ from regrowth.schema import SEED_MAX, text_of
 from regrowth.young import names_young
 
 #: What a column may be called when the catalogue does not say; ConceptPrune's names among them.
-ALIASES = {"prompt": ("prompt",), "class": ("class",), "seed": ("seed", "evaluation_seed")}
+ALIASES = {
+    "prompt": ("prompt",),
+    "class": ("class",),
+    "seed": ("seed", "evaluation_seed"),
+    "image": ("image", "file_name", "filename", "image_path", "image_id"),
+}
 #: A table as it stands in its file: the columns' names, and each row with its number.
 Table = tuple[list[str], list[tuple[int, list]]]
 
@@ -105,7 +110,20 @@ def read(source: Source, root: Path, name: str | None = None) -> pd.DataFrame:
     Raises FileNotFoundError, or ValueError that says what the table has."""
     path = source.file if name is None else source.file.replace("{name}", name)
     file = hub.file(path, source.hub, source.revision, root)
-    return _read(file, tuple(sorted(source.columns.items())))
+    return _read(file, tuple(sorted(source.columns.items())))[0]
+
+
+def left_out(source: Source, root: Path) -> list[str] | None:
+    """What the source's tables call the pictures of the rows that `read` leaves out; None where
+    they name no pictures. Raises as `read` does."""
+    out, named = [], tuple(sorted(source.columns.items()))
+    classes = getattr(source, "classes", ()) if "{name}" in source.file else ()
+    for path in [source.file.replace("{name}", name) for name in classes] or [source.file]:
+        pictures = _read(hub.file(path, source.hub, source.revision, root), named)[1]
+        if pictures is None:
+            return None
+        out += pictures
+    return out
 
 
 def of_class(source: Source, name: str, root: Path) -> pd.DataFrame:
@@ -129,13 +147,14 @@ def _table(file: Path) -> Table:
 
 
 @lru_cache
-def _read(file: Path, named: tuple[tuple[str, str], ...]) -> pd.DataFrame:
+def _read(file: Path, named: tuple[tuple[str, str], ...]) -> tuple[pd.DataFrame, list[str] | None]:
+    """(the rows that are kept, the pictures of the others if the table names any)."""
     header, rows = _table(file)
     found = _columns(file, header, dict(named))
     if not rows:
         raise ValueError(f"{file.name} has no rows; its columns are {header}")
     ages = [i for i, name in enumerate(header) if str(name).strip().casefold() == "age"]
-    out = []
+    out, pictures = [], []
     for number, values in rows:
         row = {column: values[at] for column, at in found.items()}
         row["prompt"] = _text(row["prompt"])
@@ -148,15 +167,24 @@ def _read(file: Path, named: tuple[tuple[str, str], ...]) -> pd.DataFrame:
         if "seed" in row:
             row["seed"] = _seed(row["seed"], f"{file.name}: row {number}")
         texts = [*_texts(values), *(f"age {_text(values[i])}" for i in ages)]
+        picture = _picture(row.pop("image", None))
         if not any(map(names_young, texts)):
             out.append(row)
+        elif picture:
+            pictures.append(picture)
     if not out:
         raise ValueError(f"{file.name}: every row has a word for young people, and none is left")
-    return pd.DataFrame(out)
+    return pd.DataFrame(out), pictures if "image" in found else None
+
+
+def _picture(cell) -> str:
+    """What a cell calls its picture: a name, a number, or the path beside a picture's bytes."""
+    cell = cell.get("path") if isinstance(cell, dict) else cell
+    return str(cell) if isinstance(cell, str | int) else ""
 
 
 def _columns(file: Path, header: list[str], named: dict[str, str]) -> dict[str, int]:
-    """Where prompt, class and seed stand. Case and blanks around a name do not count."""
+    """Where prompt, class, seed and image stand. Case and blanks around a name do not count."""
     known, out = [str(name).strip().casefold() for name in header], {}
     for column, aliases in ALIASES.items():
         wanted = (named[column],) if column in named else aliases

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from regrowth import keys
+from regrowth import inception, keys
 from regrowth.catalogue import Catalogue, Judge, concepts_of
 from regrowth.prompts import family_of
 from regrowth.revival import KINDS
@@ -230,7 +230,6 @@ def frechet(rows: pd.DataFrame, mean: np.ndarray, covariance: np.ndarray, n: int
     mean: (width,); covariance: (width, width). n: 0 if unknown.
     """
     import torch
-    from torchmetrics.image.fid import FrechetInceptionDistance
 
     class Stored(torch.nn.Module):
         num_features = len(mean)
@@ -246,7 +245,7 @@ def frechet(rows: pd.DataFrame, mean: np.ndarray, covariance: np.ndarray, n: int
         if len(some) < 2:  # one picture has no covariance
             out.append({**cell, "n": len(some), "n_reference": n, "fid": np.nan})
             continue
-        fid = FrechetInceptionDistance(feature=Stored())
+        fid = inception.fid().FrechetInceptionDistance(feature=Stored())
         fid.set_dtype(torch.float64)
         fid.real_features_sum = mu * count
         fid.real_features_cov_sum = sigma * (count - 1) + count * torch.outer(mu, mu)
