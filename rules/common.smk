@@ -24,6 +24,7 @@ from regrowth import (
 from regrowth.catalogue import FEATURES, concepts_of
 from regrowth.config import Solver, baseline_cards, put_local
 from regrowth.defences import FILLS, FILLS_BY_COMPLETION
+from regrowth.plan import UNREADABLE
 from regrowth.provenance import DIGESTS, code_digest, digest, file_digest, folder_digest
 from snakemake.utils import Paramspace
 
@@ -394,9 +395,15 @@ LAYOUT = {"layers": FAMILY, "layers_per_job": STUDY.layers_per_job, "shard": STU
 def refuse_other_layout():
     """Finished work is filed by these two numbers, so they stay what they were."""
     begun = Path(OUT, "model.yaml")
-    before = (
-        yaml.safe_load(begun.read_text(encoding="utf-8"))["layout"] if begun.is_file() else LAYOUT
-    )
+    if not begun.exists():
+        return
+    try:
+        before = yaml.safe_load(begun.read_text(encoding="utf-8"))["layout"]
+    except UNREADABLE:
+        raise WorkflowError(
+            f"{begun}, which says how the results beside it are filed, is damaged. If the study still "
+            f"says what it said when they were begun, delete this file: a run makes it anew"
+        ) from None
     if before != LAYOUT:
         raise WorkflowError(
             f"{OUT} was begun with {before}, the study now says {LAYOUT}. Its results are filed by "

@@ -187,6 +187,22 @@ def test_what_a_study_measured(begun):
     assert set(plan.measured(begun, {}, "webp").sizes["kind"]) == {"scores objects"}
 
 
+@pytest.mark.parametrize("held", ["", "a: [", "[]", "sampler: 3", "\0"])
+def test_a_study_that_is_damaged_measured_nothing(begun, held):
+    (begun / "model.yaml").write_text(held)
+    told = plan.measured(begun, {}, "png")
+    assert told.times.empty and told.sizes.empty and list(told.times.columns) == plan.MEASURED
+    jobs = pd.DataFrame([("mask", "m", 1, np.nan)], columns=plan.MEASURED)
+    assert plan.estimate(jobs, [("begun", told.times)], {})["high"].isna().all()
+
+
+def test_a_file_that_is_damaged_measured_nothing(begun):
+    for stage in ("images", "scores"):
+        for file in (begun / stage).rglob("*.parquet"):
+            file.write_bytes(file.read_bytes()[:200])
+    assert list(plan.measured(begun, {}, "png").times["kind"]) == ["mask"]
+
+
 def test_steps_that_no_one_tells_leave_the_time_unknown(begun):
     (begun / "model.yaml").write_text(yaml.safe_dump({"digest": "m", "sampler": {"steps": None}}))
     assert "generate" not in set(plan.measured(begun, {}, "png").times["kind"])

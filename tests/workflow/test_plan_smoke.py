@@ -73,6 +73,14 @@ def test_a_plan_fails_as_a_dry_run_does(road):
     assert "incomplete" in text and name in text and "Study smoke" not in text
 
 
+def test_a_damaged_record_of_the_layout_is_told(road):
+    begun = road.out / "model.yaml"
+    begun.parent.mkdir(parents=True)
+    begun.write_text("layout: [")
+    told = road.run("--dry-run", good=False)
+    assert "results/smoke/model.yaml, which says" in told and "Traceback" not in told
+
+
 def test_planning_needs_no_torch(road):
     """It takes seconds to import, and a study is planned anew for every look."""
     for name in ("torch", "diffusers", "transformers"):

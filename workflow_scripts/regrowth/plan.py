@@ -10,12 +10,14 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from regrowth import keys, models, prompts
@@ -28,6 +30,9 @@ TIMED_BY = {"score": "judge", "complete": "solver"}
 SIZED_BY = {"scores": "judge", "patches": "variant"}
 #: What grows with the pictures; everything else is measured by the job or the file.
 BY_PICTURE = ("images", "thumbnails", "scores")
+#: What a damaged file of a study, maybe another's, may raise.
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration)
+UNREADABLE += (yaml.YAMLError, pa.ArrowException)
 #: How many files of a study are looked at, for each kind of job.
 SAMPLE = 200
 #: What grows with them from nothing.
@@ -160,17 +165,22 @@ def measured(out: Path, steps: dict[str, int], format: str) -> Measured:
     """The times and sizes of a sample of a study's jobs, whatever its settings were.
 
     steps: of the models' cards by digest, for a study without its own; format: of the pictures
-    whose sizes count. Unsafe pictures are gone, so their jobs do not count.
+    whose sizes count. Unsafe pictures are gone, so their jobs do not count; nor does what is
+    damaged.
     """
     times, sizes, devices, same = [], [], set(), None
-    card = yaml.safe_load((out / "model.yaml").read_text(encoding="utf-8"))
+    try:
+        card = yaml.safe_load((out / "model.yaml").read_text(encoding="utf-8"))
+        own, drawn = card["digest"], card["sampler"]["steps"]
+    except UNREADABLE:
+        return Measured(*[pd.DataFrame(columns=MEASURED)] * 2)
     kinds: dict[str, list[Path]] = {}
     for file in sorted((out / "benchmarks").rglob("*.tsv")):
         path = file.relative_to(out / "benchmarks")
         kinds.setdefault(timed_as(path), []).append(path)
     for kind, paths in kinds.items():
         for path in paths[:: -(-len(paths) // SAMPLE)]:
-            seconds, model = seconds_of(out / "benchmarks" / path), card["digest"]
+            seconds, model = seconds_of(out / "benchmarks" / path), own
             stage = {"generate": "images", "score": "scores"}.get(path.parts[0])
             if not stage:
                 times.append((kind, model, 1, seconds))
@@ -179,22 +189,23 @@ def measured(out: Path, steps: dict[str, int], format: str) -> Measured:
             file = out / made
             if not file.is_file():
                 continue
-            if stage == "scores":
-                n = judged(file)
-                times.append((kind, model, n, seconds))
-                sizes.append((stored_as(made), model, n, file.stat().st_size))
-                continue
-            footer = pq.read_metadata(file)
-            about, n = json.loads(footer.metadata.get(b"regrowth", "{}")), footer.num_rows
-            model = about.get("model")
-            devices.add(about.get("device", "where is not told"))
-            each = card["sampler"]["steps"] or steps.get(model, np.nan)
-            times.append((kind, model, n * each, seconds))
-            same = format_of(file) == format if same is None else same
-            if same:
-                sizes.append((stage, model, n, file.stat().st_size))
-                small = out / "thumbnails" / made.relative_to(stage)
-                sizes.append(("thumbnails", model, n, small.stat().st_size))
+            with suppress(*UNREADABLE):
+                if stage == "scores":
+                    n = judged(file)
+                    times.append((kind, model, n, seconds))
+                    sizes.append((stored_as(made), model, n, file.stat().st_size))
+                    continue
+                footer = pq.read_metadata(file)
+                about, n = json.loads(footer.metadata.get(b"regrowth", "{}")), footer.num_rows
+                model = about.get("model")
+                devices.add(about.get("device", "where is not told"))
+                each = drawn or steps.get(model, np.nan)
+                times.append((kind, model, n * each, seconds))
+                same = format_of(file) == format if same is None else same
+                if same:
+                    sizes.append((stage, model, n, file.stat().st_size))
+                    small = out / "thumbnails" / made.relative_to(stage)
+                    sizes.append(("thumbnails", model, n, small.stat().st_size))
     frames = [pd.DataFrame(rows, columns=MEASURED).dropna() for rows in (times, sizes)]
     return Measured(*frames, tuple(sorted(devices)))
 
