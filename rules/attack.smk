@@ -40,6 +40,7 @@ rule complete:
         gpu=1,
     params:
         code=solver_code("complete"),
+        versions=versions("complete"),
     script:
         "../workflow_scripts/complete.py"
 
@@ -63,6 +64,7 @@ rule revive:
         runtime=growing(10),
     params:
         code=code("revive"),
+        versions=versions("revive"),
         alone=layer_alone,
     script:
         "../workflow_scripts/revive.py"

@@ -25,7 +25,7 @@ from regrowth.catalogue import FEATURES, concepts_of
 from regrowth.config import Solver, baseline_cards, put_local
 from regrowth.defences import FILLS, FILLS_BY_COMPLETION
 from regrowth.plan import UNREADABLE
-from regrowth.provenance import DIGESTS, code_digest, digest, file_digest, folder_digest
+from regrowth.provenance import DIGESTS, code_digest, digest, file_digest, folder_digest, versions
 from snakemake.utils import Paramspace
 
 OUT = f"results/{STUDY.study}"
@@ -293,6 +293,12 @@ def judge_digest(name):
     if judge.classes:
         held.append(file_digest(ROOT / judge.classes, DIGESTS))
     return digest(judge.kind, judge.label, held)
+
+
+def sets_seen(wildcards):
+    """Of the job's bundle, the sets that the judge looks at."""
+    sets = wildcards.prompts.split("+")
+    return [s for s in sets if wildcards.judge in prompts.source_of(CATALOGUE, s).judges]
 
 
 def hub_digest(judge):

@@ -17,6 +17,7 @@ rule defend:
         runtime=growing(10),
     params:
         code=code("defend"),
+        versions=versions("defend"),
     script:
         "../workflow_scripts/defend.py"
 
@@ -43,5 +44,6 @@ rule defend_by_completion:
         gpu=1,
     params:
         code=code("defend_by_completion"),
+        versions=versions("defend_by_completion"),
     script:
         "../workflow_scripts/defend_by_completion.py"

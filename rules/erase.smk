@@ -14,6 +14,7 @@ rule calibrate:
         gpu=1,
     params:
         code=code("calibrate"),
+        versions=versions("calibrate"),
         model=MODEL_DIGEST,
         layers=[layer.name for layer in LAYERS],
         pairs=pairs_of,

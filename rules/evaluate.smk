@@ -43,6 +43,7 @@ rule oracle:
         runtime=growing(20),
     params:
         code=code("oracle"),
+        versions=versions("oracle"),
         model=MODEL_DIGEST,
     script:
         "../workflow_scripts/oracle.py"

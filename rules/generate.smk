@@ -19,6 +19,7 @@ rule generate:
         gpu=1,
     params:
         code=code("generate"),
+        versions=versions("generate"),
         sampling=sampling,
         format=STUDY.images.format,
         rows=shard_rows,
@@ -36,6 +37,7 @@ use rule generate as generate_unsafe with:
         prompts=one_of(UNSAFE),
     params:
         code=code("generate"),
+        versions=versions("generate"),
         sampling=sampling,
         format=STUDY.images.format,
         rows=shard_rows,

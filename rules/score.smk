@@ -16,7 +16,9 @@ rule score:
         gpu=judged_on_gpu,
     params:
         code=code("score"),
+        versions=versions("score"),
         judge=lambda wildcards: judge_digest(wildcards.judge),
+        sees=sets_seen,
     script:
         "../workflow_scripts/score.py"
 
@@ -39,6 +41,7 @@ rule reference:
         gpu=judged_on_gpu,
     params:
         code=code("reference"),
+        versions=versions("reference"),
         judge=lambda wildcards: judge_digest(wildcards.judge),
         reference=lambda wildcards: references.digest_of(
             prompts.source_of(CATALOGUE, wildcards.prompts), ROOT

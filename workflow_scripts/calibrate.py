@@ -1,14 +1,14 @@
 """Column norms of every attacked layer over the calibration prompts, base and target."""
 
-from regrowth import job
+from regrowth import compute, job
 from regrowth.calibration import column_norms
 from regrowth.generation import load_pipeline
 from regrowth.store import write_arrays
 
 study = job.start(snakemake)
-job.use_threads(snakemake.threads)
+compute.use_threads(snakemake.threads)
 settings = snakemake.params
-pipe = load_pipeline(study.model, study.card.dtype, study.device)
+pipe = load_pipeline(study.model, study.card.dtype, compute.device())
 arrays = {}
 for side, prompts in zip(("base", "target"), zip(*settings.pairs)):
     norms = column_norms(

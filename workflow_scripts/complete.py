@@ -2,18 +2,18 @@
 
 import logging
 
-from regrowth import job
+from regrowth import compute, job
 from regrowth.completion import complete_all
 from regrowth.masks import unpack
 from regrowth.store import read_arrays, write_arrays
 
 study = job.start(snakemake)
-job.use_threads(snakemake.threads)
+compute.use_threads(snakemake.threads)
 bits = read_arrays(snakemake.input.detected)
 weights = read_arrays(snakemake.input.released)
 layers = {layer: (w, unpack(bits[layer], w.shape)) for layer, w in weights.items()}
 arrays, told = {}, {}
-for layer, done in complete_all(layers, snakemake.wildcards.solver, study.device).items():
+for layer, done in complete_all(layers, snakemake.wildcards.solver, compute.device()).items():
     arrays[f"{layer}:positions"], arrays[f"{layer}:values"] = bits[layer], done.values
     told[layer] = {
         "iterations": done.iterations,

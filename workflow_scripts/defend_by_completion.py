@@ -1,6 +1,6 @@
 """Released weights with a defence that knows what an attacker's completion will say."""
 
-from regrowth import job
+from regrowth import compute, job
 from regrowth.completion import complete_all
 from regrowth.defences import FILLS_BY_COMPLETION
 from regrowth.masks import unpack
@@ -8,11 +8,11 @@ from regrowth.revival import generator
 from regrowth.store import read_arrays, write_arrays
 
 study = job.start(snakemake)
-job.use_threads(snakemake.threads)
+compute.use_threads(snakemake.threads)
 weights, bits = read_arrays(snakemake.input.pruned), read_arrays(snakemake.input.mask)
 layers = {layer: (w, unpack(bits[layer], w.shape)) for layer, w in weights.items()}
 cell, filled = snakemake.wildcards, {}
-for layer, done in complete_all(layers, "nuclear", study.device).items():
+for layer, done in complete_all(layers, "nuclear", compute.device()).items():
     rng = generator(cell.weight_seed, layer)
     fill = FILLS_BY_COMPLETION[cell.defence]
     filled[layer] = fill(*layers[layer], float(cell.sigma), rng, done.values)

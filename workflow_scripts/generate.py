@@ -1,19 +1,19 @@
 """The pictures of one variant for one shard of its prompts, and small ones for the report."""
 
-from regrowth import generation, images, job, models, patches
+from regrowth import compute, generation, images, job, models, patches
 from regrowth.prompts import bundle_rows
 from regrowth.quantise import ROUNDINGS
 from regrowth.store import read_arrays, write_frame
 
 study = job.start(snakemake)
-job.use_threads(snakemake.threads)
+compute.use_threads(snakemake.threads)
 cell, settings, size = snakemake.wildcards, snakemake.params, study.study.images
 rows = bundle_rows(study.study, study.catalogue, cell.prompts, study.root)
 first = int(cell.shard) * size.shard
 rows = rows[first : first + size.shard]
 
 card = study.baseline(cell.variant) if cell.variant in study.study.baselines else study.card
-pipe = generation.load_pipeline(study.located(card), card.dtype, study.device)
+pipe = generation.load_pipeline(study.located(card), card.dtype, compute.device())
 released = read_arrays(snakemake.input.get("released", []))
 patch = read_arrays(snakemake.input.get("patch", []))
 generation.put_weights(pipe, patches.apply(released, patch))
@@ -26,7 +26,11 @@ made = generation.pictures(pipe, rows, *how, size.batch)
 shard = images.frame(rows, [images.encode(picture, settings.format) for picture in made])
 
 keys = {key: value for key, value in cell.items() if key != "shard"}
-about = {"study": study.study.study, "model": settings.sampling["model"], "device": study.device}
+about = {
+    "study": study.study.study,
+    "model": settings.sampling["model"],
+    "device": compute.device(),
+}
 about["keys"] = keys  # columns of these names would break readers of the folder, which has them
 small = images.thumbnails(shard, settings.blurred)
 write_frame(snakemake.output.thumbnails, small, **about)

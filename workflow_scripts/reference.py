@@ -1,12 +1,12 @@
 """Mean and covariance of the reference pictures' features, which FID compares with."""
 
-from regrowth import job
+from regrowth import compute, job
 from regrowth.judges import reference
 from regrowth.prompts import source_of
 from regrowth.store import write_arrays
 
 study = job.start(snakemake)
-job.use_threads(snakemake.threads)
+compute.use_threads(snakemake.threads)
 cell = snakemake.wildcards
 source, judge = source_of(study.catalogue, cell.prompts), study.catalogue.judges[cell.judge]
-write_arrays(snakemake.output[0], reference(judge, study.root, source, study.device))
+write_arrays(snakemake.output[0], reference(judge, study.root, source, compute.device()))

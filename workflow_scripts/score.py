@@ -1,11 +1,13 @@
 """One judge's raw scores of one variant's pictures of a bundle."""
 
-from regrowth import job
+from regrowth import compute, job
 from regrowth.judges import score_shards
 from regrowth.store import read_frame, write_frame
 
 study = job.start(snakemake)
-job.use_threads(snakemake.threads)
+compute.use_threads(snakemake.threads)
 shards = (read_frame(file) for file in snakemake.input)
-scores = score_shards(shards, study.catalogue, snakemake.wildcards.judge, study.root, study.device)
+scores = score_shards(
+    shards, study.catalogue, snakemake.wildcards.judge, study.root, compute.device()
+)
 write_frame(snakemake.output[0], scores, study=study.study.study, judge=snakemake.params.judge)

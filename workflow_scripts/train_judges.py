@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from diffusers import AutoencoderKL
-from regrowth import job
+from regrowth import compute, job
 from regrowth.demo import train, train_judges, world
 from transformers import CLIPTokenizer
 
 job.start(snakemake)
-job.use_threads(snakemake.threads)
+compute.use_threads(snakemake.threads)
 settings = snakemake.params.settings
 images, captions, contents = world.pictures(settings["pictures"], settings["seed"])
 vae = AutoencoderKL.from_pretrained(snakemake.input.vae).eval()

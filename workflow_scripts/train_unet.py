@@ -4,12 +4,12 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
-from regrowth import job
+from regrowth import compute, job
 from regrowth.demo import train, world
 from transformers import CLIPTokenizer
 
 job.start(snakemake)
-job.use_threads(snakemake.threads)
+compute.use_threads(snakemake.threads)
 settings, seed = snakemake.params.settings, snakemake.params.settings["seed"]
 images, captions, _ = world.pictures(settings["pictures"], seed, settings["styled"])
 parts = Path(snakemake.input.start or Path(snakemake.input.parts[0]).parent)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from regrowth import job
+from regrowth import compute, job
 from regrowth.demo import train, world
 
 job.start(snakemake)
-job.use_threads(snakemake.threads)
+compute.use_threads(snakemake.threads)
 settings = snakemake.params.settings
 images, _, _ = world.pictures(settings["pictures"], settings["seed"])
 vae = train.new_vae()

@@ -11,6 +11,7 @@ import yaml
 from regrowth import checks, hub, prompt_tables
 from regrowth.catalogue import Catalogue, Judge, Source
 from regrowth.config import ConfigError, Study, load_study
+from regrowth.labels import outputs
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -127,7 +128,7 @@ def test_a_classifier_whose_outputs_are_others_than_the_table_says(tmp_path):
         return checks.judge_mistakes(judge, ROOT)
 
     assert told() == []
-    assert checks.outputs(judge, ROOT)[497] == "church"
+    assert outputs(judge, ROOT)[497] == "church"
     labels["497"] = "cinema"
     assert told() == ["output 497 is 'cinema', resources/imagenet.csv wants 'church' there"]
 
@@ -154,7 +155,7 @@ def test_all_mistakes_are_told_at_once():
     assert "no concept 'chruch'; did you mean 'church'? known: church, golf-ball" in text
     assert "sweep[1].K[1]: should be less than or equal to 1 (given: 1.2)" in text
     assert "sweep[1].K[2]: should be greater than 0 (given: 0)" in text
-    assert "'max', 'mean', 'sample' or 'layer-sample' (given: 'median')" in text
+    assert "'sample', 'normal-sample' or 'layer-sample' (given: 'median')" in text
     assert "study is missing" in text
 
 

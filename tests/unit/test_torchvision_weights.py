@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from regrowth import checks, judges
+from regrowth import checks, judges, labels
 from regrowth import torchvision_weights as weights
 from regrowth.catalogue import Judge
 from safetensors.torch import save_file
@@ -191,7 +191,7 @@ def test_such_a_file_is_a_judge(tmp_path):
     judge = Judge(kind="classifier", model="net.pth", classes="classes.csv")
     assert checks.judge_mistakes(judge, tmp_path) == []
     named = {0: "0", 1: "1", 2: "church", 3: "3", 4: "4", 5: "candle", 6: "6"}
-    assert checks.outputs(judge, tmp_path) == named
+    assert labels.outputs(judge, tmp_path) == named
     rng = np.random.default_rng(0)
     images = [Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)) for _ in range(3)]
     told = judges.score(judge, tmp_path, images, [{}] * 3, "cpu")

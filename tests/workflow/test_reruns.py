@@ -94,6 +94,40 @@ def test_a_changed_solver_computes_what_follows_from_it(project):
     assert planned == attacks | drawn | END
 
 
+ALL_SCORES = {"score": 26, "generate_unsafe": 2} | END  # the snow's pictures are gone
+
+
+def test_what_names_a_label_is_part_of_every_score(project):
+    planned = edit(
+        project, "workflow_scripts/regrowth/labels.py", "labels_of(judge, root) |", "{} | {} |"
+    )
+    assert planned == ALL_SCORES | {"reference": 1}
+
+
+def test_what_chooses_the_device_is_part_of_all_that_torch_computes(project):
+    planned = edit(project, "workflow_scripts/regrowth/compute.py", 'else "cpu"', 'else "mps"')
+    assert planned["calibrate"] == 2 and planned["generate"] == 6 and planned["score"] == 26
+    assert planned["complete"] == 5 and planned["reference"] == 1
+
+
+def test_another_version_of_a_library_makes_anew_what_it_computes(project):
+    """And a build for another device of the same version nothing."""
+    file = "workflow_scripts/regrowth/provenance.py"
+    told = "version(name).partition"
+    assert not edit(project, file, told, "(version(name) + '+cu130').partition")
+    new = "('9' if name == 'diffusers' else version(name)).partition"
+    planned = edit(project, file, "(version(name) + '+cu130').partition", new)
+    assert planned["calibrate"] == 2 and planned["generate"] == 6
+    assert not edit(project, file, new, told)
+    planned = edit(project, file, told, new.replace("diffusers", "nudenet"))
+    assert planned == ALL_SCORES | {"reference": 1}
+
+
+def test_a_judge_that_sees_other_sets_of_a_bundle_judges_it_anew(project):
+    planned = edit(project, CATALOGUE, "judges: [snow, clip, nudenet]", "judges: [snow, nudenet]")
+    assert planned == {"generate_unsafe": 1, "score": BOTH} | END
+
+
 def test_a_prompt_that_is_appended_draws_each_variants_last_shard(tmp_path):
     table, rows = tmp_path / "snow.csv", ["prompt,class,seed"]
     rows += [f"a photo of a candle in the snow,snow,{i}" for i in range(8)]

@@ -1,12 +1,11 @@
 """What can be wrong with a catalogue, in itself and on this machine; one line for each mistake."""
 
 import difflib
-import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
 
-from regrowth import hub, keys, models, prompt_tables, prompts, references, torchvision_weights
+from regrowth import keys, labels, models, prompt_tables, prompts, references, torchvision_weights
 from regrowth.catalogue import FEATURES, Catalogue, Family, Judge, ModelCard, PromptSet
 from regrowth.young import names_young
 
@@ -210,13 +209,13 @@ def judge_mistakes(judge: Judge, root: Path) -> list[str]:
     if judge.kind == "clip" and torchvision_weights.is_file(judge.model):
         return [f"a judge of kind clip needs a directory or a hub id, not {judge.model}"]
     try:
-        labels = labels_of(judge, root)
+        names = labels.labels_of(judge, root)
     except (FileNotFoundError, ValueError) as error:
         return [str(error)]
-    if judge.kind == "detector" and judge.label not in labels.values():
-        return [f"label {judge.label!r} is not one of: {', '.join(labels.values())}"]
+    if judge.kind == "detector" and judge.label not in names.values():
+        return [f"label {judge.label!r} is not one of: {', '.join(names.values())}"]
     if judge.kind == "classifier" and judge.classes:
-        return _table_mistakes(judge, labels, root)
+        return _table_mistakes(judge, names, root)
     return []
 
 
@@ -224,8 +223,8 @@ def _nudenet_mistakes(judge: Judge) -> list[str]:
     """Labels that NudeNet never gives, and thresholds below what it tells of at all."""
     by_words = {frozenset(label.split("_")): label for label in NUDENET}
     longer, out = {"F": "FEMALE", "M": "MALE"}, []
-    for name, labels in judge.labels.items():
-        for label in (label for label in labels if label not in NUDENET):
+    for name, wanted in judge.labels.items():
+        for label in (label for label in wanted if label not in NUDENET):
             words = frozenset(longer.get(w, w) for w in re.split(r"\W|_", label.upper()))
             now = by_words.get(words)
             told = f"no label {label!r}; NudeNet 3 calls it {now}"
@@ -270,25 +269,9 @@ def _class_mistakes(name: str, catalogue: Catalogue, classes, root: Path) -> lis
     judge = catalogue.judges[name]
     if judge.kind != "classifier" or classes is None or judge_mistakes(judge, root):
         return []
-    known = list(outputs(judge, root).values())
+    known = list(labels.outputs(judge, root).values())
     strange = [c for c in classes if c not in known]
     if not strange:
         return []
     told = ", ".join(known[:40]) + (" …" if len(known) > 40 else "")
     return [f"judge {name!r} does not know {', '.join(map(repr, strange))}; it knows: {told}"]
-
-
-def labels_of(judge: Judge, root: Path) -> dict[int, str]:
-    """What the model directory calls its outputs; those of torchvision's weights are numbers."""
-    if torchvision_weights.is_file(judge.model):
-        return {i: str(i) for i in range(torchvision_weights.outputs(root / judge.model))}
-    folder = hub.directory(judge.model, judge.revision, "config.json", root)
-    told = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label", {})
-    return {int(index): label for index, label in told.items()}
-
-
-def outputs(judge: Judge, root: Path) -> dict[int, str]:
-    """What a classifier's outputs are called here: the table's names go before the model's, and
-    are taken at their word where the model is a file of torchvision's weights."""
-    table = prompt_tables.classes(root / judge.classes) if judge.classes else {}
-    return labels_of(judge, root) | {index: concept for concept, (index, _) in table.items()}

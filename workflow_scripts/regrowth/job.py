@@ -1,4 +1,4 @@
-"""What every script starts with: its log, its threads, its device and the study it belongs to."""
+"""What every script starts with: its log, its GPU and the study it belongs to."""
 
 import logging
 import sys
@@ -52,12 +52,6 @@ class Job:
         known = models.matrices(self.model, component)
         return [known[name] for name in names]
 
-    @cached_property
-    def device(self) -> str:
-        import torch
-
-        return "cuda" if torch.cuda.is_available() else "cpu"
-
 
 def terminal(name: str, every: float = 60) -> logging.Handler:
     """For the driver's terminal, which many jobs share: errors, and of a job that takes longer than
@@ -108,10 +102,3 @@ def named(snakemake) -> str:
     about = [c for c in [cell.get("concept", keys.NONE)] if c != keys.NONE]
     about += [keys.label(cell)] if keys.VARIANT[-1] in cell else []
     return " ".join([snakemake.rule, *about])
-
-
-def use_threads(n: int) -> None:
-    """Hold torch to `n` threads, so that results can be compared byte by byte."""
-    import torch
-
-    torch.set_num_threads(n)

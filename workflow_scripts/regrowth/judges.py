@@ -10,7 +10,7 @@ from PIL import Image
 from regrowth import hub, inception, prompt_tables, references, torchvision_weights
 from regrowth import images as images_of
 from regrowth.catalogue import Catalogue, Judge, Source
-from regrowth.checks import outputs
+from regrowth.labels import outputs
 from regrowth.prompts import source_of
 
 log = logging.getLogger(__name__)

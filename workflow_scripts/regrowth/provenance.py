@@ -7,6 +7,7 @@ import json
 import os
 from contextlib import suppress
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parent
@@ -17,6 +18,28 @@ PLUMBING = (
     *("catalogue", "checks", "config", "devices", "hub", "job"),
     *("prompt_tables", "prompts", "provenance", "schema", "young"),
 )
+
+
+#: Which packages' versions decide what a script computes. They are its result's, whatever was built
+#: for a CPU or a GPU; a patch release counts, since nobody can tell what it changes.
+TORCH, DRAWING = ("numpy", "torch"), ("numpy", "torch", "diffusers", "transformers")
+JUDGING = ("numpy", "torch", "transformers", "pillow", "nudenet", "onnxruntime")
+PACKAGES = {
+    "calibrate": DRAWING,
+    "generate": (*DRAWING, "pillow"),
+    "score": JUDGING,
+    "reference": JUDGING,
+    "complete": TORCH,
+    "defend_by_completion": TORCH,
+    "defend": ("numpy",),
+    "revive": ("numpy",),
+    "oracle": ("numpy",),
+}
+
+
+def versions(script: str) -> dict[str, str]:
+    """Those of PACKAGES for a script, without what says for which device a build is."""
+    return {name: version(name).partition("+")[0] for name in PACKAGES[script]}
 
 
 def digest(*values) -> str:
