@@ -23,21 +23,30 @@ def test_packed_bits_come_back(rows, columns, seed):
     np.testing.assert_array_equal(unpack(pack(mask), mask.shape), mask)
 
 
-@pytest.mark.parametrize("ratio", [0.02, 0.3])
-def test_conceptprune_mask_against_a_loop(ratio):
-    weights, _ = random((5, 20))
+def test_bits_are_packed_row_major_eight_to_a_byte():
+    mask = np.zeros((2, 5), bool)
+    mask[0, 1] = mask[1, 4] = True
+    assert pack(mask).tolist() == [0b01000000, 0b01000000] and pack(mask).dtype == np.uint8
+
+
+@pytest.mark.parametrize("ratio, n", [(0.02, 20), (0.3, 20), (0.3, 200)])
+def test_conceptprune_mask_against_a_loop(ratio, n):
+    weights, _ = random((5, n))
     rng = np.random.default_rng(1)
-    target, base = rng.random((3, 20)), rng.random((3, 20))
+    target, base = rng.random((3, n)), rng.random((3, n))
+    base[:, ::3] = target[:, ::3]  # no more for the target than for the base: not chosen
     wanted = np.zeros(weights.shape, bool)
     for step in range(3):
         for i in range(5):
-            score = [abs(weights[i, j]) * target[step, j] for j in range(20)]
-            best = sorted(range(20), key=lambda j: -score[j])[: max(1, int(ratio * 20))]
+            score = [abs(weights[i, j]) * target[step, j] for j in range(n)]
+            best = sorted(range(n), key=lambda j: -score[j])[: max(1, int(ratio * n))]
             for j in best:
                 if score[j] > abs(weights[i, j]) * base[step, j]:
                     wanted[i, j] = True
     np.testing.assert_array_equal(conceptprune_mask(weights, target, base, ratio), wanted)
-    assert wanted.any()
+    assert wanted.any() and wanted.sum() < 3 * 5 * max(1, int(ratio * n))
+    with pytest.raises(ValueError, match="shorter"):
+        conceptprune_mask(weights, target, base[:2], ratio)
 
 
 @given(st.integers(1, 50), st.sampled_from([0.2, 0.4, 0.6, 0.8, 1.0]), st.integers(0, 99))
@@ -52,6 +61,11 @@ def test_top_k_keeps_the_largest(n, k, seed):
 def test_top_k_is_exact_where_k_n_is_whole():
     assert top_k(np.arange(10.0), 0.6).sum() == 6  # 0.6 * 10 is 6.000…01 in floating point
     assert top_k(np.arange(7.0), 0.3).sum() == 3
+
+
+def test_of_equal_values_top_k_keeps_the_earlier():
+    values = np.array([1.0, -1.0] * 50)
+    assert top_k(values, 0.37).tolist() == [True] * 37 + [False] * 63
 
 
 def test_magnitudes_come_from_the_rows_unpruned_weights():
@@ -70,9 +84,12 @@ def test_magnitudes_come_from_the_rows_unpruned_weights():
             assert got["sample"][at] in kept
             at += 1
     assert at == missing.sum() == len(got["max"])
-    with pytest.raises(ValueError, match="known: max, mean, sample"):
+    with pytest.raises(
+        ValueError, match="^unknown magnitude 'median'; known: max, mean, sample, n"
+    ):
         magnitudes(weights, missing, "median", rng)
-    with pytest.raises(ValueError, match="nothing is unpruned"):
+    told = "^nothing is unpruned: there is no magnitude to take$"
+    with pytest.raises(ValueError, match=told):
         magnitudes(weights, np.ones_like(missing), "max", rng)
 
 
@@ -105,6 +122,9 @@ def test_revive_signs_and_zeros():
     completed = np.random.default_rng(4).normal(size=missing.sum())
     values = revive(weights, missing, completed, 0.5, "max", np.random.default_rng(0))
     keep = top_k(completed, 0.5)
+    largest = np.repeat(np.where(missing, 0, np.abs(weights)).max(1), missing.sum(1))
+    np.testing.assert_array_equal(np.abs(values[keep]), largest[keep])
+    assert values.dtype == np.float32
     assert (values[~keep] == 0).all() and (np.sign(values[keep]) == np.sign(completed[keep])).all()
 
 

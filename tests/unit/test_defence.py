@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from regrowth import config, defences, detectability, detectors, models, store
 from regrowth.completion import complete
 from scipy.special import expit
-from scipy.stats import mannwhitneyu, norm
+from scipy.stats import mannwhitneyu, norm, poisson
 
 
 def layer(shape=(40, 160), rank=8, noise=0.4, share=0.05, seed=0):
@@ -204,6 +204,88 @@ def test_what_is_known_of_columns_helps(size, best, beaten):
     filled = np.where(mask, size * make.normal(size=low.shape), weights).astype(np.float32)
     auc = {n: detectability.roc(s(filled), mask)["auc"] for n, s in detectors.SCORES.items()}
     assert max(auc, key=auc.get) == best and auc[best] > auc[beaten] + 0.05
+
+
+def slow_errors(w):
+    """Each weight's standardised residual, one column at a time, short side first."""
+    if len(w) > w.shape[1]:
+        return [a.T for a in slow_errors(w.T)]
+    error, variance = np.zeros(w.shape), np.zeros(w.shape)
+    ridge = detectors.RIDGE * np.trace(w @ w.T) / len(w)
+    for j in range(w.shape[1]):
+        rest = np.delete(w, j, axis=1)
+        gram = rest @ rest.T + ridge * np.eye(len(w))
+        for i in range(len(w)):
+            others = np.delete(np.arange(len(w)), i)
+            fitted = np.linalg.solve(gram[np.ix_(others, others)], gram[others, i])
+            error[i, j] = w[i, j] - fitted @ w[others, j]
+            variance[i, j] = (gram[i, i] - gram[i, others] @ fitted) / w.shape[1]
+    return error, variance
+
+
+def slow_odds(w, error, variance, fill):
+    """Expectation and maximisation by the densities themselves."""
+    c, share = 1.0, np.full(w.shape[1], detectors.SHARE)
+    for _ in range(detectors.ROUNDS):
+        erased = share * norm.pdf(w, 0, fill)
+        kept = (1 - share) * norm.pdf(error, 0, np.sqrt(c * variance))
+        p = erased / (erased + kept)
+        c = ((1 - p) * error**2 / variance).sum() / (1 - p).sum()
+        share = (p.sum(0) + detectors.FAITH * p.mean()) / (len(w) + detectors.FAITH)
+        share = np.clip(share * min(1, detectors.SHARE / share.mean()), 1e-6, 0.5)
+    return np.log(erased / kept)
+
+
+@pytest.mark.parametrize("shape", [(9, 31), (31, 9)])
+def test_scores_are_those_of_slow_versions(shape):
+    make = rng(11)
+    weights = make.normal(size=(shape[0], 3)) @ make.normal(size=(3, shape[1]))
+    weights = 0.01 * (weights + 0.7 * make.normal(size=shape)) * make.uniform(0.5, 2, (shape[0], 1))
+    weights[:, :2] *= 0.05  # columns with many small ones
+    w = weights / np.sqrt((weights**2).mean(1, keepdims=True))
+    error, variance = slow_errors(w)
+    slow = {
+        "smallest": -np.abs(weights),
+        "row": -np.abs(w),
+        "column": slow_odds(w, w, np.ones((len(w), 1)), detectors.QUIET),
+        "residual": np.abs(error) / np.sqrt(variance),
+        "combined": slow_odds(w, error, variance, detectors.LOUD),
+    }
+    assert list(slow) == list(detectors.SCORES)
+    for name, wanted in slow.items():
+        found = detectors.SCORES[name](weights.astype(np.float32))
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("name", detectors.SCORES)
+def test_a_layer_or_a_row_of_zeros_blinds_no_detector(name):
+    weights, _, truth = layer((40, 120))
+    truth[3] = 0
+    layers = {"a": truth, "nothing": np.zeros((20, 30), np.float32)}
+    with np.errstate(all="raise", under="ignore"):
+        assert all(np.isfinite(detectors.SCORES[name](w)).all() for w in layers.values())
+    found = detectors.detect(layers, f"{name}-0.05")
+    total = sum(mask.sum() for mask in found.values())
+    assert total >= round(0.05 * (truth.size + 600))
+    found = detectors.detect({"a": truth}, f"{name}-0.0001")
+    assert not found["a"].any()  # half a weight, rounded
+
+
+def test_as_many_zeros_as_chance_explains_are_natural():
+    half = np.linspace(1e-6, 1e-3, 4000).astype(np.float16).reshape(40, 100)
+    bound = detectors.natural_zeros(half)
+    size = np.sort(np.abs(half.astype(np.float64)), axis=None)
+    dense = 0.05 * len(size) / np.quantile(size, 0.05)  # weights per unit, near zero
+    mean = dense * 2.0**-24 / 2  # half a step rounds to zero
+    assert poisson.sf(bound, mean) <= 1e-4 < poisson.sf(bound - 1, mean) and bound > 2
+    for n, told in ((bound, 0), (bound + 1, bound + 1)):
+        some = np.concatenate([half.ravel(), np.zeros(n, np.float16)])[None]
+        bound_of_some = detectors.natural_zeros(some)
+        assert bound_of_some == bound and detectors.zeros(some).sum() == told
+    assert detectors.natural_zeros(np.zeros((2, 2), np.float16)) == 0
+    assert detectors.zeros(np.zeros((1, 1), np.float16)).all()
+    assert detectors.zeros(np.zeros((0, 5), np.float16)).shape == (0, 5)
 
 
 def test_detect_takes_the_share_of_all_layers_together():

@@ -20,6 +20,8 @@ FAITH = 20
 RIDGE = 1e-3
 #: How sure a layer's zeros must be more than chance to count as pruned.
 SURE = 1e-4
+#: What is not zero, though all errors are.
+SMALLEST = np.finfo(np.float32).tiny
 
 
 def zeros(weights: np.ndarray) -> np.ndarray:
@@ -97,7 +99,7 @@ def detect(layers: Mapping[str, np.ndarray], detector: str) -> dict[str, np.ndar
     layers' weights that is taken, such as "smallest-0.02"."""
     if detector == "zeros":
         return {name: zeros(w) for name, w in layers.items()}
-    name, share = detector.rsplit("-", 1)
+    name, share = detector.split("-")
     scores = {layer: SCORES[name](w) for layer, w in layers.items()}
     everything = np.concatenate([s.ravel() for s in scores.values()])
     n = round(float(share) * len(everything))
@@ -123,7 +125,7 @@ def _left_out(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return error.T, precision.T
     n = w.shape[1]
     gram = (w @ w.T).astype(np.float64)
-    gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram) / len(gram)
+    gram[np.diag_indices_from(gram)] += RIDGE * (np.trace(gram) or 1) / len(gram)
     inverse = np.linalg.inv(gram)
     pulled = inverse.astype(np.float32) @ w
     left = 1 - np.minimum((pulled * w).sum(axis=0), 0.999)
@@ -152,7 +154,7 @@ def _mixture(w: np.ndarray, error: np.ndarray, variance: np.ndarray, fill: float
         found = columns.sum()
         if not 0 < found < total:
             break
-        scale = (whole - np.vdot(p, explained)) / (total - found)
+        scale = max(SMALLEST, (whole - np.vdot(p, explained)) / (total - found))
         share = (columns + FAITH * found / total) / (len(w) + FAITH)
         share = np.clip(share * min(1, SHARE / share.mean()), 1e-6, 0.5)
     return odds

@@ -5,7 +5,7 @@ import numpy as np
 
 def pack(mask: np.ndarray) -> np.ndarray:
     """bool (out, in) → uint8 bits, row-major."""
-    return np.packbits(mask, axis=None)
+    return np.packbits(mask)
 
 
 def unpack(bits: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
