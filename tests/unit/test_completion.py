@@ -1,5 +1,6 @@
 """The solvers against slow versions with a full SVD in float64."""
 
+from types import SimpleNamespace
 from typing import get_args
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from regrowth.completion import SOLVERS, complete, complete_all
 from regrowth.config import Solver
 from regrowth.solvers import gauss_spin
-from regrowth.solvers.problem import Problem
+from regrowth.solvers.problem import Outcome, Problem
 
 SHAPES = [(12, 40), (40, 12), (24, 60)]
 
@@ -348,3 +349,139 @@ def test_a_layer_too_large_for_its_device_goes_to_the_cpu(monkeypatch):
     done = complete(weights, missing, "full", device="cpu:0")
     assert done.device == "cpu" and "does not fit the memory of cpu:0" in done.note
     np.testing.assert_array_equal(done.values, complete(weights, missing).values)
+
+
+def recorder(monkeypatch, solve=SOLVERS["nuclear"]):
+    """A solver by the name of "seen", and the problems that it was given."""
+    seen = []
+
+    def solver(problem, **options):
+        seen.append((problem, options))
+        return solve(problem)
+
+    monkeypatch.setitem(SOLVERS, "seen", solver)
+    return seen
+
+
+def test_layers_of_one_shape_and_precision_are_solved_together(monkeypatch):
+    seen = recorder(monkeypatch)
+    layers = {f"{shape} {i}": problem(shape, i) for shape in [(4, 9), (9, 4)] for i in range(9)}
+    layers |= {f"half {i}": (w.astype(np.float32), m) for i, (w, m) in enumerate(layers.values())}
+    sizes = {}
+    for device, batch in [("cpu", None), ("cpu:0", None), ("cpu", 4)]:
+        seen.clear()
+        done = complete_all(layers, "seen", device, batch)
+        assert list(done) == list(layers)
+        sizes[device, batch] = sorted(len(p.x) for p, _ in seen)
+        for name, one in done.items():
+            assert one.device == device and one.values.dtype == np.float32
+            assert one.dtype.startswith("float32" if name.startswith("half") else "float64")
+            assert len(one.values) == layers[name][1].sum()
+    assert sizes["cpu", None] == [1] * 36
+    assert sizes["cpu:0", None] == [1] * 4 + [8] * 4
+    assert sizes["cpu", 4] == [1] * 4 + [4] * 8
+
+
+def test_the_short_side_goes_first(monkeypatch):
+    seen = recorder(monkeypatch)
+    for shape in [(3, 4), (4, 4), (4, 3)]:
+        weights, missing = problem(shape, share=0.3)
+        complete(weights, missing, "seen", faint=2)
+        told, options = seen[-1]
+        turned = shape == (4, 3)
+        assert told.flipped == turned and options == {"faint": 2}
+        wanted = missing.T if turned else missing
+        np.testing.assert_array_equal(told.gone[0].numpy(), wanted)
+        scale = float(told.unit[0, 0])  # a power of two, the largest weight just below it
+        x = (weights.T if turned else weights) / scale
+        np.testing.assert_array_equal(told.x[0].numpy(), np.where(wanted, 0, x))
+        assert 0.5 <= np.abs(x[~wanted]).max() < 1 and np.log2(scale) % 1 == 0
+
+
+def test_what_needs_no_solver_has_none(monkeypatch):
+    seen = recorder(monkeypatch)
+    weights, missing = problem((4, 9), share=0.3)
+    layers = {"full": (weights, np.zeros_like(missing)), "zero": (0 * weights, missing)}
+    done = complete_all(layers, "seen")
+    told = {"iterations": 0, "residual": 0.0, "seconds": 0.0, "device": "cpu", "dtype": ""}
+    for name, n, converged, note in [
+        ("full", 0, True, "nothing is missing"),
+        ("zero", missing.sum(), False, "everything observed is zero"),
+    ]:
+        found = vars(done[name]).copy()
+        values = found.pop("values")
+        assert values.dtype == np.float32 and values.tolist() == [0] * n
+        assert found == told | {"converged": converged, "note": note}
+    assert not seen
+    spoilt = np.where(missing, np.nan, 0)  # what is missing is not looked at
+    assert complete(spoilt, missing, "seen").note == "everything observed is zero"
+
+
+def test_notes_of_lines_and_of_the_solver_are_joined():
+    weights, missing = problem((10, 30))
+    missing[4:6], missing[:, 7:10] = True, True
+    done = complete(weights, missing, "nuclear", limit=1)
+    assert done.note == (
+        "2 rows have nothing observed; 3 columns have nothing observed; "
+        "stopped at the iteration limit"
+    )
+
+
+def test_a_batch_too_large_for_its_device_is_solved_one_by_one(monkeypatch):
+    def small(problem):
+        if len(problem.x) > 1:
+            raise torch.OutOfMemoryError
+        return SOLVERS["nuclear"](problem)
+
+    seen = recorder(monkeypatch, small)
+    layers = {f"layer {i}": problem((10, 30), i) for i in range(3)}
+    done = complete_all(layers, "seen", batch=3)
+    assert [len(p.x) for p, _ in seen] == [3, 1, 1, 1] and list(done) == list(layers)
+    for name, one in complete_all(layers).items():
+        np.testing.assert_array_equal(done[name].values, one.values)
+        assert done[name].note == one.note
+
+
+def test_what_went_to_the_cpu_says_so_before_all_else(monkeypatch, caplog):
+    def full(problem):
+        if len(seen) == 1:
+            raise torch.OutOfMemoryError
+        return SOLVERS["nuclear"](problem, limit=1)
+
+    seen = recorder(monkeypatch, full)
+    done = complete_all({"a": problem((10, 30))}, "seen", "cpu:0")["a"]
+    told = "does not fit the memory of cpu:0: completed on the CPU"
+    assert done.note == f"{told}; stopped at the iteration limit"
+    assert caplog.messages[-1] == f"a: {told}"
+
+
+def test_seconds_are_a_layers_share(monkeypatch):
+    from regrowth import completion
+
+    clock = iter(range(100, 200, 6))
+    monkeypatch.setattr(completion, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    recorder(monkeypatch, lambda p: Outcome(p.zeros(), *(p.zeros()[:, 0],) * 3, ["", "", ""]))
+    done = complete_all({f"{i}": problem((4, 9), i) for i in range(3)}, "seen", batch=3)
+    assert [one.seconds for one in done.values()] == [2.0] * 3
+
+
+def test_a_long_solve_is_told_of_now_and_then(monkeypatch, caplog):
+    from regrowth import completion
+
+    now = SimpleNamespace(at=100.0)
+    monkeypatch.setattr(completion, "time", SimpleNamespace(monotonic=lambda: now.at))
+    watch = completion._progress(["a", "b"], 100.0)
+    with caplog.at_level("INFO"):
+        for i, now.at in enumerate([105.0, 109.9, 110.0, 119.0, 120.0, 131.5]):
+            watch(i, torch.tensor([[0.25], [0.5]]))
+    assert caplog.messages == [
+        "2 layers from a: iteration 2, residual 5.00e-01, 10 s",
+        "2 layers from a: iteration 4, residual 5.00e-01, 20 s",
+        "2 layers from a: iteration 5, residual 5.00e-01, 32 s",
+    ]
+
+
+def test_a_layer_has_a_name_even_if_none_is_given():
+    weights, missing = problem((4, 6))
+    with pytest.raises(ValueError, match="^layer: everything is missing"):
+        complete(weights, np.ones_like(missing))

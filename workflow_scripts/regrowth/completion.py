@@ -179,10 +179,8 @@ def _scaled(weights: np.ndarray, missing: np.ndarray, power: int) -> np.ndarray:
 
 
 def _stack(arrays: list[np.ndarray], flip: bool, device: str) -> torch.Tensor:
-    """(batch, short, long) on the device; floats below double precision become float32."""
-    first = arrays[0].dtype
-    dtype = np.float32 if first.kind == "f" and first != np.float64 else first
-    rows = [np.ascontiguousarray(a.T if flip else a, dtype) for a in arrays]
+    """(batch, short, long) on the device."""
+    rows = [np.ascontiguousarray(a.T if flip else a) for a in arrays]
     tensors = [torch.from_numpy(a).to(device)[None] for a in rows]
     return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
 

@@ -30,7 +30,7 @@ def conceptprune_mask(
     mask = np.zeros(weights.shape, bool)
     for towards, away in zip(target, base, strict=True):
         score = magnitude * towards
-        best = np.argpartition(-score, top - 1, axis=1)[:, :top]
+        best = np.argpartition(-score, top - 1)[:, :top]
         chosen = np.zeros_like(mask)
         np.put_along_axis(chosen, best, True, axis=1)
         mask |= chosen & (score > magnitude * away)
