@@ -3,6 +3,9 @@
 import base64
 import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -79,6 +82,19 @@ def test_a_damaged_record_of_the_layout_is_told(road):
     begun.write_text("layout: [")
     told = road.run("--dry-run", good=False)
     assert "results/smoke/model.yaml, which says" in told and "Traceback" not in told
+
+
+def test_an_interpreter_below_a_path_with_a_space_runs_the_jobs(road, tmp_path):
+    """A checkout in "My Drive", with its .venv; the working folder and TMPDIR as well."""
+    (tmp_path / "my tmp").mkdir()
+    road = Road(tmp_path / "my tmp", road.config)
+    (tmp_path / "my venv").symlink_to(sys.prefix)
+    run = road.command("results/smoke/model.yaml")
+    run[0] = str(tmp_path / "my venv" / "bin" / Path(sys.executable).name)
+    own = os.environ | {"TMPDIR": str(road.folder)}
+    done = subprocess.run(run, capture_output=True, text=True, env=own)
+    assert done.returncode == 0, done.stderr
+    assert (road.out / "model.yaml").is_file()
 
 
 def test_planning_needs_no_torch(road):
