@@ -1,7 +1,5 @@
 """Regrowth: erase a concept by pruning, grow it back from the pruned weights, measure both."""
 
-import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -12,13 +10,10 @@ min_version("9.0")
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-# Snakemake puts the interpreter's path into a job's command as it is: one with a space is found on
-# PATH instead.
-if shlex.quote(sys.executable) != sys.executable:
-    folder, sys.executable = os.path.split(sys.executable)
-    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
-
 from regrowth.config import ConfigError, load_study
+from regrowth.driver import name_interpreter
+
+name_interpreter()
 
 # A study stands alone: with --configfile, nothing of the default study is mixed in.
 if not workflow.overwrite_configfiles:

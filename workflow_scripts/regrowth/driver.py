@@ -1,7 +1,10 @@
-"""One driver a study: a lock that the kernel takes away with the process that holds it."""
+"""What drives a study: one process at a time, by a lock that goes with it, and its interpreter."""
 
 import errno
 import fcntl
+import os
+import shlex
+import sys
 from pathlib import Path
 
 #: In a study's folder: what its driver holds a lock on.
@@ -21,6 +24,14 @@ def hold(folder: Path) -> bool:
     file = open(folder / FILE, "a", encoding="utf-8")  # noqa: SIM115
     _held.append(file)
     return _lock(file, fcntl.LOCK_EX)
+
+
+def name_interpreter() -> None:
+    """Snakemake puts the interpreter's path into a job's command as it is: one with a space is
+    found on PATH instead."""
+    if shlex.quote(sys.executable) != sys.executable:
+        folder, sys.executable = os.path.split(sys.executable)
+        os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
 def let_go() -> None:
