@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pandas as pd
-from regrowth import figures, job
+from regrowth import album, figures, job
 from regrowth.store import read_hive
-from regrowth.tables import for_concept, names_of
+from regrowth.tables import names_of
 
 study = job.start(snakemake)
 out, target = Path("results", study.study.study), Path(snakemake.output[0]).parent
@@ -16,15 +16,14 @@ tables = {
 }
 if snakemake.input.detectability:
     detectability = read_hive(snakemake.input.detectability, out / "detectability")
-thumbnails = read_hive(snakemake.input.thumbnails, out / "thumbnails")
 
 
 def draw(concept: str, kind: str):
     """One figure; of the study as a whole, or of a concept."""
     if kind == "pictures":
-        sets = snakemake.params.sets[concept]
-        own = for_concept(thumbnails, study.catalogue, concept, sets)
-        return figures.pictures(own[own["role"] == "erased"], names[concept])
+        root, sets = out / "thumbnails", snakemake.params.sets[concept]
+        own = album.erased(snakemake.input.thumbnails, root, study.catalogue, concept, sets)
+        return figures.pictures(own, names[concept])
     if kind in ("detectability", "roc"):
         more = [snakemake.params.half_width] if kind == "detectability" else []
         return getattr(figures, kind)(detectability, *more)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import yaml
-from regrowth import job, report
+from regrowth import album, job, report
 from regrowth.prompts import is_unsafe
-from regrowth.store import read_hive, write_text
-from regrowth.tables import for_concept, names_of
+from regrowth.store import write_text
+from regrowth.tables import names_of
 
 study = job.start(snakemake)
 told = snakemake.params
@@ -24,12 +24,13 @@ figures = {
     for (concept, kind), file in zip(told.figures, snakemake.input.figures)
     if kind not in report.IN_HTML
 }
-pictures = read_hive(snakemake.input.thumbnails, out / "thumbnails")
+shown = [
+    album.erased(snakemake.input.thumbnails, out / "thumbnails", study.catalogue, concept, sets)
+    for concept, sets in told.sets.items()
+]
+pictures = pd.concat(shown)
 unsafe = {name: is_unsafe(study.catalogue, name) for name in pictures["prompt_set"].unique()}
-pictures["unsafe"] = pictures["prompt_set"].map(unsafe)
-pictures = pd.concat(
-    for_concept(pictures, study.catalogue, concept, sets) for concept, sets in told.sets.items()
-).replace({"concept": names})
+pictures = pictures.assign(unsafe=pictures["prompt_set"].map(unsafe)).replace({"concept": names})
 objects = [names[concept] for concept in told.objects]
 about = study.study.model_dump(mode="json")
 about["yaml"] = yaml.safe_dump(about, sort_keys=False)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from regrowth import figures, images, keys, report, tables
+from regrowth import album, figures, images, keys, report, store, tables
 from regrowth.catalogue import Catalogue
 from regrowth.progress import MISSING
 
@@ -195,3 +195,40 @@ def test_what_is_judged_before_an_attack_is_measured_has_its_page(models):
     assert found["accuracy"]["variant"].nunique() == len(models)
     assert "No attack is measured." in told and "Signs that came back" not in page
     assert ("No concept has both" in page) == (len(models) == 1)
+
+
+def test_the_gallery_shows_every_picture_on_the_page_of_its_role(tmp_path):
+    """Shards on disk, of a concept and of the models as they are; another's do not enter."""
+    about = catalogue()
+    variants = [*MODELS, PRUNED | {"concept": "candle"}]
+    files = []
+    for variant in variants:
+        shard = thumbnails(scored(variant, "first", 5, n=60)).drop(columns=["unsafe"])
+        bare = shard.drop(columns=list(keys.VARIANT))
+        files.append(tmp_path / keys.path(variant | {"prompts": "objects"}) / "shard=000.parquet")
+        store.write_frame(files[-1], bare)
+    erased = album.erased(files, tmp_path, about, "church", ["objects"])
+    assert len(erased) == 3 * 60 and set(erased["class"]) == {"church"}
+    own = [album.small(f, tmp_path, about, "church", ["objects"], 2) for f in files[:3]]
+    frame = pd.concat(own).assign(unsafe=False)
+    assert "image" not in frame
+    index, shown = [], 0
+    for told, pages in album.gallery("s", "church", frame):
+        index.append(told)
+        for file, page in pages:
+            assert file in told["files"] and "../index.html" in page
+            shown += page.count("data:image/webp")
+    assert [(t["role"], t["pictures"], len(t["files"])) for t in index] == [
+        ("erased", 180, 2),
+        ("preserved", 180, 2),
+    ]
+    assert shown == 360
+    first = album.index("s", index)
+    assert all(f'href="church/{file}"' in first for t in index for file in t["files"])
+
+
+def test_a_study_of_what_is_preserved_alone_has_its_figure():
+    nothing = thumbnails(scored(PRUNED, "first", 1)).iloc[:0]
+    figure = figures.pictures(nothing, "church")
+    assert "no picture of it was asked for" in figure.texts[0].get_text()
+    figures.plt.close(figure)

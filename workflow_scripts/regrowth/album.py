@@ -2,14 +2,17 @@
 
 import base64
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jinja2
 import pandas as pd
 from regrowth import keys
+from regrowth.catalogue import Catalogue
 from regrowth.images import decode
-from regrowth.tables import by_variant
+from regrowth.store import keys_of, read_hive
+from regrowth.tables import by_variant, for_concept
 
 #: Templates, style and script of every page, and the figures' captions.
 PAGE = Path(__file__).with_name("page")
@@ -20,6 +23,8 @@ TEMPLATES.filters["slug"] = keys.slug
 #: Pictures on one page, more or less: at 4 kB each, so that it loads at once.
 BUDGET = 1500
 SIDE = 128
+#: In a concept's folder of the gallery: what the index says of it.
+CONTENTS = "contents.json"
 _PICTURE = ["prompt", "seed"]
 
 
@@ -62,25 +67,48 @@ def columns_for(lines: int, most: int = 8) -> int:
     return max(2, min(most, BUDGET // max(lines, 1)))
 
 
-def gallery(
-    study: str, frames: Iterable[tuple[str, pd.DataFrame]], most: int = 48
-) -> Iterator[tuple[str, str]]:
-    """Every picture of a study as pages, (file name, HTML), the index last.
+def of_concept(
+    file: str | Path, root: Path, catalogue: Catalogue, concept: str, sets: list[str]
+) -> pd.DataFrame:
+    """The pictures of one shard below `root` that judge a concept, with their role."""
+    return for_concept(read_hive([file], root), catalogue, concept, sets)
 
-    frames: (concept, the keys of a variant, prompt_set, role, class, prompt, seed, src, unsafe). A
-    page has the grids of one concept and prompt set, a grid a class, `most` seeds at once or fewer.
+
+def erased(files, root: Path, catalogue: Catalogue, concept: str, sets: list[str]) -> pd.DataFrame:
+    """Of many shards, read one at a time, the pictures in which the concept should not show."""
+    own = [f for f in files if keys_of(f, root)["concept"] in (concept, keys.NONE)]
+    frames = (of_concept(file, root, catalogue, concept, sets) for file in own)
+    return pd.concat([frame[frame["role"] == "erased"] for frame in frames], ignore_index=True)
+
+
+def small(file, root: Path, catalogue: Catalogue, concept: str, sets: list[str], threads: int):
+    """`of_concept` with `src` for a page instead of the pictures as they are."""
+    frame = of_concept(file, root, catalogue, concept, sets)
+    with ThreadPoolExecutor(threads) as pool:
+        src = list(pool.map(source, frame["image"]))
+    return frame.assign(src=src).drop(columns="image")
+
+
+def gallery(
+    study: str, concept: str, frame: pd.DataFrame, most: int = 48
+) -> Iterator[tuple[dict, Iterator[tuple[str, str]]]]:
+    """Every picture of a concept as pages: for each role and prompt set what the index says of it
+    and its pages, (file name, HTML).
+
+    frame: the keys of a variant, prompt_set, role, class, prompt, seed, src, unsafe. A page has a
+    grid for each class, `most` seeds at once or fewer.
     """
-    page, index = TEMPLATES.get_template("gallery.html.j2"), []
-    for concept, frame in frames:
-        for (role, name), part in frame.groupby(["role", "prompt_set"]):
-            classes = list(part.groupby("class", sort=False))
-            lines = sum(len(some.drop_duplicates(list(keys.VARIANT))) for _, some in classes)
-            columns = columns_for(lines, most)
-            seeds = max(len(some.drop_duplicates(_PICTURE)) for _, some in classes)
-            starts = range(0, seeds, columns)
-            files = [f"{keys.slug(concept)}-{role}-{name}-{i + 1}.html" for i in range(len(starts))]
-            told = {"concept": concept, "role": role, "prompt_set": name, "files": files}
-            index.append(told | {"pictures": len(part)})
+    page = TEMPLATES.get_template("gallery.html.j2")
+    for (role, name), part in frame.groupby(["role", "prompt_set"]):
+        classes = list(part.groupby("class", sort=False))
+        lines = sum(len(some.drop_duplicates(list(keys.VARIANT))) for _, some in classes)
+        columns = columns_for(lines, most)
+        seeds = max(len(some.drop_duplicates(_PICTURE)) for _, some in classes)
+        starts = range(0, seeds, columns)
+        files = [f"{role}-{name}-{i + 1}.html" for i in range(len(starts))]
+        told = {"concept": concept, "role": role, "prompt_set": name, "files": files}
+
+        def pages(classes=classes, starts=starts, columns=columns, name=name, told=told):
             for i, start in enumerate(starts):
                 grids = [
                     grid(some, start, columns)
@@ -88,5 +116,11 @@ def gallery(
                     for shown, some in classes
                 ]
                 grids = [one for one in grids if one["columns"]]
-                yield files[i], page.render(study=study, at=i, grids=grids, **told)
-    yield "index.html", TEMPLATES.get_template("index.html.j2").render(study=study, index=index)
+                yield told["files"][i], page.render(study=study, at=i, grids=grids, **told)
+
+        yield told | {"pictures": len(part)}, pages()
+
+
+def index(study: str, contents: list[dict]) -> str:
+    """The gallery's first page. contents: what `gallery` tells of each concept's pages."""
+    return TEMPLATES.get_template("index.html.j2").render(study=study, index=contents)

@@ -95,6 +95,10 @@ def pictures(thumbnails: pd.DataFrame, name: str, columns: int = 8) -> Figure:
     """Before and after: a row of pictures per variant, the same prompt and seed in a column."""
     from regrowth.images import decode
 
+    if thumbnails.empty:  # the study asks for what is preserved alone
+        figure = plt.figure(figsize=(5, 0.6))
+        figure.text(0.5, 0.5, f"{name}: no picture of it was asked for", ha="center", va="center")
+        return figure
     groups = by_variant(together(thumbnails))
     images = [["prompt", "seed"]]
     first = groups[0][1].set_index(images[0]).index[:columns]

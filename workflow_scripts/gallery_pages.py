@@ -1,0 +1,30 @@
+"""Every picture that judges one concept, on pages by prompt set."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+from regrowth import album, job
+from regrowth.prompts import is_unsafe
+from regrowth.store import write_text
+from regrowth.tables import names_of
+
+study = job.start(snakemake)
+concept, out = snakemake.wildcards.concept, Path("results", study.study.study)
+shown = [
+    album.small(file, out / folder, study.catalogue, concept, snakemake.params.sets, threads)
+    for threads in [snakemake.threads]
+    for folder in ("images", "thumbnails")
+    for file in snakemake.input[folder]
+]
+pictures = pd.concat(shown, ignore_index=True)
+unsafe = {name: is_unsafe(study.catalogue, name) for name in pictures["prompt_set"].unique()}
+pictures["unsafe"] = pictures["prompt_set"].map(unsafe)
+
+target, index = Path(snakemake.output[0]), []
+name = names_of(study.catalogue)[concept]
+for told, pages in album.gallery(study.study.study, name, pictures):
+    index.append(told)
+    for file, page in pages:
+        write_text(target / file, page)
+write_text(target / album.CONTENTS, json.dumps(index, indent=1))
