@@ -22,6 +22,8 @@ SOLVERS = {
 }
 #: Seconds between two lines of a long solve's log.
 PACE = 10
+#: Completed values are in single precision, so weights must fit it.
+FITS = np.finfo(np.float32)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def complete_all(
     be, and the note says so. Where nothing is missing the result is empty; where everything
     observed is zero it is zero, and not converged. Raises ValueError if the shapes differ or are no
     matrices', the weights are not floating-point numbers, the mask is not bool, everything is
-    missing, an observed weight is not finite, or the solver is unknown.
+    missing, an observed weight is not finite, the largest is beyond single precision, or the solver
+    is unknown.
     """
     if solver not in SOLVERS:
         raise ValueError(f"unknown solver {solver!r}; known: {', '.join(SOLVERS)}")
@@ -111,6 +114,9 @@ def _check(weights: np.ndarray, missing: np.ndarray, layer: str) -> None:
     bad = int((~(np.isfinite(weights) | missing)).sum())
     if bad:
         raise ValueError(f"{layer}: {bad} observed weights are not finite (NaN or infinite)")
+    largest = np.abs(weights[~missing]).max(initial=0)
+    if largest and not FITS.tiny <= largest <= FITS.max / 2:
+        raise ValueError(f"{layer}: weights as large as {largest:.3g} do not fit single precision")
 
 
 def _complete_batch(names, layers, solver: str, device: str, options: dict):

@@ -48,8 +48,11 @@ def gauss_spin(
         problem.watch(int(iterations.max()), residual)
     field = diagonal * m - _pull(scaled, k, m)
     done = (settled & (residual < tolerance))[:, 0]
-    note = "the conditional means stopped at the iteration limit"
-    notes = ["" if s else note for s in settled[:, 0].tolist()]
+    stopped = "the conditional means stopped at the iteration limit"
+    moving = "the signs still moved at the last sweep"
+    notes = [
+        "" if d else moving if s else stopped for d, s in zip(done.tolist(), settled[:, 0].tolist())
+    ]
     return Outcome(sigma_of * field / diagonal, iterations[:, 0], residual[:, 0], done, notes)
 
 
