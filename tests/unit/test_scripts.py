@@ -5,12 +5,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 import yaml
-from regrowth import keys, models, patches
+from regrowth import generation, keys, models, patches
 from regrowth.defences import FILLS, FILLS_BY_COMPLETION
 from regrowth.job import ROOT
 from regrowth.masks import pack, unpack
 from regrowth.oracles import oracle
+from regrowth.quantise import ROUNDINGS
 from regrowth.revival import revive
 from regrowth.store import read_arrays, write_arrays
 
@@ -41,7 +43,7 @@ def pruned(tmp_path):
     return weights, left, masks
 
 
-def run(script, folder, cell, **files):
+def run(script, folder, cell, params=(), **files):
     """The arrays that a script writes."""
     study = yaml.safe_load((ROOT / "config/smoke.yaml").read_text(encoding="utf-8"))
     told = SimpleNamespace(
@@ -50,9 +52,9 @@ def run(script, folder, cell, **files):
         log=[str(folder / "log")],
         threads=1,
         resources=Named(),
-        params=Named(alone=None),
+        params=Named(alone=None, **dict(params)),
         wildcards=Named(**cell),
-        input=SimpleNamespace(**{name: str(folder / file) for name, file in files.items()}),
+        input=Named(**{name: str(folder / file) for name, file in files.items()}),
         output=[folder / f"{script}.out"],
     )
     runpy.run_path(str(ROOT / f"workflow_scripts/{script}.py"), {"snakemake": told})
@@ -109,3 +111,31 @@ def test_magnitudes_are_drawn_for_each_layer_with_its_own_stream(tmp_path, prune
         known = weights[name][mask].astype(np.float32)
         wanted = revive(left[name], mask, known, 0.6, "normal-sample", stream(1, name))
         np.testing.assert_array_equal(patch[f"{name}:values"], wanted)
+
+
+@pytest.mark.parametrize("which", ["all", "attacked"])
+@pytest.mark.parametrize("scheme", ["quant4", "nf4"])
+def test_what_is_rounded_is_what_the_study_asks_for(tmp_path, pruned, monkeypatch, scheme, which):
+    """The weights as they are when the pictures are drawn."""
+
+    class Drawn(Exception):
+        pass
+
+    def pictures(pipe, *rest):
+        raise Drawn({name: p.detach().numpy() for name, p in pipe.unet.named_parameters()})
+
+    monkeypatch.setattr(generation, "pictures", pictures)
+    _, left, _ = pruned
+    cell = CELL | {"variant": scheme, "prompts": "objects", "shard": "0"}
+    sampling = {"model": None, "steps": 1, "guidance": 1.0, "rounded": which}
+    with pytest.raises(Drawn) as drawn:
+        told = {"sampling": sampling, "format": "png"}
+        run("generate", tmp_path, cell, told, released="pruned")
+    (found,) = drawn.value.args
+    model = models.matrices(ROOT / "resources/demo/model")
+    before = models.read_weights(list(model.values()))
+    for name, was in before.items():
+        wanted = torch.from_numpy(left.get(name, was))
+        if which == "all" or name in left:
+            wanted = ROUNDINGS[scheme](wanted)
+        np.testing.assert_allclose(found[name], wanted, rtol=1e-6, atol=1e-6 * np.abs(was).max())

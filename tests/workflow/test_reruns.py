@@ -37,6 +37,11 @@ def test_one_k_more_computes_only_that_k(changed):
     assert planned == {"revive": 1, "generate": 1, "score": JUDGES} | END
 
 
+def test_which_matrices_are_rounded_concerns_the_rounded_alone(changed):
+    planned = changed(lambda s: s.update(quantised="attacked"))
+    assert planned == {"generate": 1, "score": JUDGES} | END
+
+
 def test_one_layer_alone_computes_only_that_variant(changed):
     planned = changed(lambda s: s["sweep"][0].update(layers_alone=[3]))
     assert planned == {"revive": 1, "generate": 1, "score": JUDGES} | END
