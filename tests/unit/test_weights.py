@@ -82,7 +82,9 @@ def test_layer_sample_repeats_by_seed_and_survives_an_emptied_row():
     assert magnitudes(weights, np.zeros_like(missing), "layer-sample", rng()).shape == (0,)
     with pytest.raises(ValueError, match="nothing is unpruned"):
         magnitudes(weights, np.ones_like(missing), "layer-sample", rng())
-    with pytest.raises(ValueError, match="'layer'; known: max, mean, sample, layer-sample"):
+    with pytest.raises(
+        ValueError, match="'layer'; known: max, mean, sample, normal-sample, layer-s"
+    ):
         magnitudes(weights, missing, "layer", rng())
 
 
