@@ -9,4 +9,5 @@ study = job.start(snakemake)
 compute.use_threads(snakemake.threads)
 cell = snakemake.wildcards
 source, judge = source_of(study.catalogue, cell.prompts), study.catalogue.judges[cell.judge]
-write_arrays(snakemake.output[0], reference(judge, study.root, source, compute.device()))
+found = reference(judge, study.root, source.reference, compute.device(), source)
+write_arrays(snakemake.output[0], found)

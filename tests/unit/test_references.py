@@ -111,7 +111,7 @@ def test_what_is_no_whole_picture_is_told_by_name(tmp_path):
         with pytest.raises(ValueError, match=f"{file.name} (is no whole picture|holds floating)"):
             images.read(file)
     with pytest.raises(ValueError, match="cut.jpg is no whole picture"):
-        judges.reference(FEATURES, ROOT, source(tmp_path), "cpu")
+        judges.reference(FEATURES, ROOT, str(tmp_path), "cpu")
 
 
 def test_a_folder_of_pictures_is_checked_before_anything_runs(tmp_path):
@@ -119,16 +119,18 @@ def test_a_folder_of_pictures_is_checked_before_anything_runs(tmp_path):
         for file in files:
             (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name / file).touch()
-        return references.mistakes(source(tmp_path / name), ROOT)
+        return references.mistakes(str(tmp_path / name), ROOT)
 
     assert told("good", "a.JPEG", "b.tiff", "Thumbs.db", "c.png") == []
-    kept, out = references.pictures(source(tmp_path / "good"), ROOT)
+    kept, out = references.pictures(str(tmp_path / "good"), ROOT)
     assert [f.name for f in kept] == ["a.JPEG", "b.tiff", "c.png"] and not out
     (line,) = told("hidden", "a.jpg", "._a.jpg", ".b.png")
     assert "two pictures at least, here are 1 (.png, .jpg" in line
     (line,) = told("nested", "val2014/a.jpg", "val2014/b.jpg", ".git/x")
     assert "here are 0" in line and line.endswith("it has folders: name one of val2014")
-    assert references.mistakes(source(tmp_path / "absent"), ROOT) == [f"no {tmp_path / 'absent'}"]
+    with pytest.raises(ValueError, match="here are 0"):
+        judges.reference(FEATURES, ROOT, str(tmp_path / "nested"), "cpu")
+    assert references.mistakes(str(tmp_path / "absent"), ROOT) == [f"no {tmp_path / 'absent'}"]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_a_folder_of_pictures_is_checked_before_anything_runs(tmp_path):
 def test_a_file_of_moments_is_checked_before_anything_runs(tmp_path, held, wanted):
     file = tmp_path / "r.npz"
     file.write_bytes(held) if isinstance(held, bytes) else np.savez(file, **held)
-    told = references.mistakes(source(file), ROOT, 4)
+    told = references.mistakes(str(file), ROOT, width=4)
     assert len(told) == len(wanted)
     assert all(t.startswith(w.format(file=file)) for t, w in zip(told, wanted))
 
@@ -154,7 +156,7 @@ def test_a_file_of_moments_is_checked_before_anything_runs(tmp_path, held, wante
 def test_moments_of_another_network_are_refused_by_the_job(tmp_path):
     np.savez(tmp_path / "r.npz", mu=np.zeros(64), sigma=np.eye(64))
     with pytest.raises(ValueError, match="is of 64 features, the judge has 128"):
-        judges.reference(FEATURES, ROOT, source(tmp_path / "r.npz"), "cpu")
+        judges.reference(FEATURES, ROOT, str(tmp_path / "r.npz"), "cpu")
     catalogue = Catalogue(
         families={
             "f": {"kind": "object", "classes": ["a"], "calibration": {"base": "b", "target": "a"}}
@@ -186,11 +188,11 @@ def test_a_picture_whose_caption_is_left_out_is_left_out(tmp_path, caplog, heade
         picture.save(folder / f"val_0{i}.png")
     columns = {"image": header} if header == "picture" else {}
     own = source(folder, file=str(tmp_path / "captions.csv"), columns=columns)
-    kept, out = references.pictures(own, ROOT)
+    kept, out = references.pictures(own.reference, ROOT, own)
     assert [f.name for f in kept] == ["val_01.png", "val_03.png", "val_04.png"]
     assert [f.name for f in out] == ["val_02.png"]
     with caplog.at_level(logging.INFO):
-        held = judges.reference(FEATURES, ROOT, own, "cpu")
+        held = judges.reference(FEATURES, ROOT, own.reference, "cpu", own)
     vectors = judges.features(FEATURES, ROOT, [some[0], *some[2:]], "cpu")
     assert held["n"] == 3
     np.testing.assert_allclose(held["mean"], vectors.mean(0), rtol=0, atol=1e-4 * vectors.max())
@@ -208,6 +210,6 @@ def test_a_table_that_names_no_pictures_is_said_and_a_pictures_own_name_counts(t
         noise(64, 64).save(tmp_path / f"{name}.png")
     own = source(tmp_path, file=str(tmp_path / "captions.csv"))
     assert prompt_tables.left_out(own, ROOT) is None
-    judges.reference(FEATURES, ROOT, own, "cpu")
+    judges.reference(FEATURES, ROOT, own.reference, "cpu", own)
     assert "1 left out" not in caplog.text and "names no pictures" in caplog.text
-    assert [f.name for f in references.pictures(own, ROOT)[1]] == ["two-girls_3.png"]
+    assert [f.name for f in references.pictures(own.reference, ROOT, own)[1]] == ["two-girls_3.png"]

@@ -69,6 +69,11 @@ def forward(state, x, depths=DEPTHS) -> torch.Tensor:
     return x.mean((2, 3)) @ state["fc.weight"].T + state["fc.bias"]
 
 
+def alike(a, b):
+    """To what float32 rounds over the layers, in proportion to the largest."""
+    torch.testing.assert_close(a, b, rtol=0, atol=1e-4 * b.abs().max().item())
+
+
 def saved(state, folder, how):
     file = folder / ("net.safetensors" if how == "safetensors" else "net.pth")
     if how == "safetensors":
@@ -86,7 +91,7 @@ def test_the_converted_model_is_torchvisions_forward_pass(tmp_path, how):
     assert not net.training and weights.outputs(file) == CLASSES
     x = torch.randn((2, 3, 75, 90), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        torch.testing.assert_close(net(x).logits, forward(state, x), rtol=1e-5, atol=1e-5)
+        alike(net(x).logits, forward(state, x))
 
 
 def test_the_real_size_has_the_real_number_of_parameters():
@@ -107,7 +112,7 @@ def test_old_files_without_counters_and_with_parameters_are_read(tmp_path):
     net, _ = weights.resnet(saved(parameters, tmp_path, "before 1.6"))
     x = torch.ones((1, 3, 64, 64))
     with torch.no_grad():
-        torch.testing.assert_close(net(x).logits, forward(state, x), rtol=1e-5, atol=1e-5)
+        alike(net(x).logits, forward(state, x))
 
 
 class Evil:

@@ -194,7 +194,7 @@ def _reference_mistakes(source, catalogue: Catalogue, root: Path) -> list[str]:
         return [f"judge {asked[0]!r} makes FID, so a reference is wanted: pictures, or .npz"]
     wide = 2048 if catalogue.judges[asked[0]].kind == "inception" else None
     try:
-        return references.mistakes(source, root, wide)
+        return references.mistakes(source.reference, root, source, wide)
     except (OSError, ValueError):
         return []  # its table cannot be read, which is told
 

@@ -133,30 +133,34 @@ def features(judge: Judge, root: Path, images: list[Image.Image], device: str) -
     return torch.cat(pooled).cpu().numpy()
 
 
-def reference(judge: Judge, root: Path, source: Source, device: str) -> dict[str, np.ndarray]:
+def reference(
+    judge: Judge, root: Path, named: str, device: str, captions: Source | None = None
+) -> dict[str, np.ndarray]:
     """What FID compares with: mean (width,), covariance (width, width) and n of the features.
 
-    source: of the prompts; its `reference` is a folder of pictures, an .npz with mu and sigma (n is
-    then 0), or "demo world". Raises ValueError where that cannot be compared with.
+    named: a folder of pictures (without those whose captions are left out), an .npz with mu and
+    sigma (n is then 0), or "demo world". Raises ValueError where it cannot be compared with.
     """
-    at, found = root / source.reference, []
-    if source.reference == references.DEMO:
+    at, found = root / named, []
+    if named == references.DEMO:
         from regrowth.demo.world import reference as pictures
 
-        found = [features(judge, root, pictures(source.reference), device)]
+        found = [features(judge, root, pictures(named), device)]
     elif at.is_file():
         width = features(judge, root, [Image.new("RGB", (64, 64))], device).shape[1]
-        if told := references.mistakes(source, root, width):
+        if told := references.mistakes(named, root, width=width):
             raise ValueError(told[0])
         return references.moments(at)
     else:
-        files, out = references.pictures(source, root)
+        if told := references.mistakes(named, root, captions):
+            raise ValueError(told[0])
+        files, out = references.pictures(named, root, captions)
         log.info("%d pictures; %d left out for words for young people", len(files), len(out))
-        if source.file and prompt_tables.left_out(source, root) is None:
+        if captions and captions.file and prompt_tables.left_out(captions, root) is None:
             log.warning(
                 "%s names no pictures, so that none is left out as its caption is: name the column "
                 "with theirs in the catalogue (columns: image)",
-                source.file,
+                captions.file,
             )
         for first in range(0, len(files), IN_MEMORY):
             some = [images_of.read(f) for f in files[first : first + IN_MEMORY]]

@@ -13,20 +13,21 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 DEMO = "demo world"
 
 
-def pictures(source: Source, root: Path) -> tuple[list[Path], list[Path]]:
-    """(kept, left out): the pictures of the reference folder, sorted; hidden files are none.
+def pictures(
+    named: str, root: Path, captions: Source | None = None
+) -> tuple[list[Path], list[Path]]:
+    """(kept, left out): the pictures of the folder `named`, sorted; hidden files are none.
 
-    Left out are those whose caption `prompt_tables.read` leaves out, if the source's table names
+    Left out are those whose caption `prompt_tables.read` leaves out, if the captions' table names
     them, and those whose own name has a word for young people. Raises as `prompt_tables.read`.
     """
     there = sorted(
         f
-        for f in (root / source.reference).iterdir()
+        for f in (root / named).iterdir()
         if f.suffix.lower() in ENDINGS and not f.name.startswith(".") and f.is_file()
     )
-    banned = {
-        _called(name) for name in (source.file and prompt_tables.left_out(source, root)) or ()
-    }
+    table = prompt_tables.left_out(captions, root) if captions and captions.file else None
+    banned = {_called(name) for name in table or ()}
     out = [f for f in there if _names(f) & banned or names_young(re.sub(r"[\W_]+", " ", f.stem))]
     return sorted(set(there) - set(out)), out
 
@@ -43,14 +44,16 @@ def _names(file: Path) -> set[str | int]:
     return {_called(file.name)} | ({int(at_end[0])} if at_end else set())
 
 
-def mistakes(source: Source, root: Path, width: int | None = None) -> list[str]:
-    """What is wrong with a source's reference, without opening its pictures. width: of the features
-    that it is to be compared with, if that is known."""
-    named, at = source.reference, root / source.reference
+def mistakes(
+    named: str, root: Path, captions: Source | None = None, width: int | None = None
+) -> list[str]:
+    """What is wrong with a reference, without opening its pictures. width: of the features that it
+    is to be compared with, if that is known."""
+    at = root / named
     if named == DEMO:
         return []
     if at.is_dir():
-        kept, out = pictures(source, root)
+        kept, out = pictures(named, root, captions)
         if len(kept) >= 2:
             return []
         folders = [f.name for f in sorted(at.iterdir()) if f.is_dir() and f.name[0] != "."]
@@ -99,5 +102,7 @@ def digest_of(source: Source, root: Path) -> str:
     if source.reference == DEMO:
         return DEMO
     if at.is_dir():
-        return digest([(f.name, f.stat().st_size) for f in pictures(source, root)[0]])
+        return digest(
+            [(f.name, f.stat().st_size) for f in pictures(source.reference, root, source)[0]]
+        )
     return file_digest(at, DIGESTS)
