@@ -1,5 +1,6 @@
 """Regrowth: erase a concept by pruning, grow it back from the pruned weights, measure both."""
 
+import atexit
 import sys
 from pathlib import Path
 
@@ -54,6 +55,8 @@ rule all:
     input:
         f"{MADE}/report.html",
         WANTED,
+        map(str, rules.tables.output),
+        map(str, rules.figures.output),
 
 
 onstart:
@@ -66,8 +69,11 @@ onstart:
     delete_unsafe()
 
 
+# However it ends; a run that has nothing to do ends without the hooks below.
+atexit.register(leave)
+
+
 onsuccess:
-    delete_unsafe()
     if is_whole_run():
         shell("test ! -f {MADE}/summary.txt || cat {MADE}/summary.txt")
         if not PARTIAL:
@@ -75,6 +81,5 @@ onsuccess:
 
 
 onerror:
-    delete_unsafe()
     if is_whole_run() and not PARTIAL:
         tell_what_is_there()

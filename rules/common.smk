@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from functools import lru_cache
 from typing import get_args
@@ -29,6 +30,7 @@ from regrowth.provenance import DIGESTS, code_digest, digest, file_digest, folde
 from snakemake.utils import Paramspace
 
 OUT = f"results/{STUDY.study}"
+HERE = os.getcwd()
 ENV = "../envs/regrowth.yaml"
 
 # Every script inherits these. Its terminal is the driver's, and may lack a letter; and glibc keeps freed memory instead of
@@ -154,10 +156,14 @@ def tell_what_is_there():
     subprocess.run(dag.command(workflow.main_snakefile, config, Path(OUT, "partial"), "partial"))
 
 
+def only_looks():
+    return bool(PARTIAL) or bool(LOOKS.intersection(workflow.dag_settings.targets))
+
+
 def delete_unsafe():
     """Unblurred pictures that no judge waits for: of a run that was killed between the last score
     and their deletion, or in the middle of writing them, or of one that was to keep them."""
-    if PARTIAL or STUDY.keep_unblurred or set(workflow.dag_settings.targets) & LOOKS:
+    if STUDY.keep_unblurred or only_looks():
         return
     waited_for = {
         Path(file)
@@ -165,8 +171,24 @@ def delete_unsafe():
         if cell["prompts"] in UNSAFE and not all(Path(f).is_file() for f in scores_of(cell))
         for file in shards_of(cell, "images")
     }
-    for file in unsafe.unblurred(Path(OUT, "images"), CATALOGUE, waited_for):
+    # And what this run has planned to read: it draws no picture that was there.
+    waited_for |= {Path(file) for job in workflow.dag.needrun_jobs() for file in job.input}
+    for file in (
+        *unsafe.unblurred(Path(OUT, "images"), CATALOGUE, waited_for),
+        *unsafe.sharp(Path(OUT, "thumbnails"), CATALOGUE, set(map(Path, SHARDS))),
+    ):
         file.unlink(missing_ok=True)
+    shutil.rmtree(Path(OUT, unsafe.GALLERY), ignore_errors=True)
+
+
+def leave():
+    """The end of this process: of a run, it leaves no unsafe picture that nobody waits for."""
+    ran = workflow.is_main_process and workflow.executor_plugin is not None
+    if not ran or workflow.dryrun or workflow.touch or workflow._dag is None or only_looks():
+        return
+    os.chdir(HERE)  # Snakemake has left it
+    if Path(OUT).is_dir() and os.access(OUT, os.W_OK) and driver.hold(Path(OUT)):
+        delete_unsafe()
 
 
 def one_of(names):

@@ -1,6 +1,11 @@
 # Pictures that are deleted once they are judged are shown by their blurred thumbnails.
 KEPT = [cell for cell in CELLS if cell["prompts"] not in UNSAFE]
 DELETED = [cell for cell in CELLS if cell["prompts"] in UNSAFE]
+#: One with unsafe pictures as they are has a name of its own, so that it is found and deleted when
+#: they are to be kept no more.
+GALLERY = "gallery"
+if STUDY.keep_unblurred and any(prompts.is_unsafe(CATALOGUE, b) for b in BUNDLES):
+    GALLERY = unsafe.GALLERY
 
 
 def shards_shown(cells, folder):
@@ -21,9 +26,9 @@ def minutes_shown(wildcards, attempt):
 
 rule gallery:
     input:
-        expand(f"{OUT}/gallery/{{concept}}", concept=CONCEPTS),
+        expand(f"{OUT}/{GALLERY}/{{concept}}", concept=CONCEPTS),
     output:
-        f"{OUT}/gallery/index.html",
+        f"{OUT}/{GALLERY}/index.html",
     log:
         f"{OUT}/logs/gallery.log",
     benchmark:
@@ -45,7 +50,7 @@ rule gallery_pages:
         images=shards_shown(KEPT, "images"),
         thumbnails=shards_shown(DELETED, "thumbnails"),
     output:
-        directory(f"{OUT}/gallery/{{concept}}"),
+        directory(f"{OUT}/{GALLERY}/{{concept}}"),
     log:
         f"{OUT}/logs/gallery/concept={{concept}}.log",
     benchmark:

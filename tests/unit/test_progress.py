@@ -1,11 +1,13 @@
 """States, reasons and blame, from records and logs alone."""
 
+import fcntl
 import logging
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
-from regrowth import job, keys, progress, unsafe
+from regrowth import driver, job, keys, progress, unsafe
 from regrowth.catalogue import Catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,6 +134,35 @@ def test_unblurred_pictures_are_found_wherever_they_were_left(tmp_path):
         (tmp_path / name).write_text("")
     found = unsafe.unblurred(tmp_path, catalogue, {tmp_path / waited})
     assert sorted(found) == sorted(tmp_path / name for name in gone)
+
+
+def test_small_pictures_that_were_not_blurred_are_found(tmp_path):
+    catalogue = Catalogue.model_validate(
+        yaml.safe_load((ROOT / "resources/demo/catalogue.yaml").read_text(encoding="utf-8"))
+    )
+    told = {
+        "snow/a": [True, False],
+        "snow/b": [True, True],
+        "objects/c": [False],
+        "snow/d": [False],
+    }
+    for name, blurred in told.items():
+        file = tmp_path / f"prompts={name}.parquet"
+        file.parent.mkdir(exist_ok=True)
+        pd.DataFrame({"blurred": blurred}).to_parquet(file)
+    (tmp_path / "prompts=snow" / "e.parquet").write_text("damaged")
+    found = unsafe.sharp(tmp_path, catalogue, {tmp_path / "prompts=snow" / "d.parquet"})
+    assert [file.stem for file in found] == ["a", "e"]
+
+
+def test_a_driver_that_is_refused_holds_nothing(tmp_path):
+    with open(tmp_path / driver.FILE, "a", encoding="utf-8") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert not driver.hold(tmp_path) and not driver.hold(tmp_path)
+    assert driver.hold(tmp_path) and driver.hold(tmp_path)
+    assert driver.is_driven(tmp_path)
+    driver.let_go()
+    assert not driver.is_driven(tmp_path)
 
 
 def test_a_running_job_is_told_with_its_last_word(tmp_path, records):

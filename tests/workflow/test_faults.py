@@ -107,18 +107,25 @@ def test_a_run_of_less_than_all_is_no_study_s_end(spare):
 
 def test_unsafe_pictures_do_not_outlive_their_judges(spare):
     """As a kill leaves them between the last score and their deletion, or half written."""
-    thumbnails = one(spare, "thumbnails/concept=snow/**/prompts=snow/shard=000.parquet")
+    thumbnails = one(spare, "thumbnails/concept=snow/**/prompts=objects+snow/shard=000.parquet")
     shard = spare.out / "images" / thumbnails.relative_to(spare.out / "thumbnails")
     begun = shard.with_name(f".{shard.name}.77.part")
     assert not shard.exists()
     for file in (shard, begun):
         file.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(thumbnails, file)
+        shutil.copy2(thumbnails, file)
     assert str(shard.relative_to(spare.folder)) in (told := spare.run("status"))
     assert "2 files have unblurred pictures" in told
+    assert not spare.planned(), "it is deleted though there is nothing to be done"
+    gallery = spare.out / "gallery-unblurred"  # of a study that was to keep them
+    gallery.mkdir()
     spare.run()
-    assert not shard.exists() and not begun.exists()
+    assert not shard.exists() and not begun.exists() and not gallery.exists()
     assert "unblurred" not in spare.run("status")
+    shutil.copy2(thumbnails, shard)  # now a judge reads what was there when the run was planned
+    score = next(spare.out.glob("scores/concept=snow/**/prompts=objects+snow/judge=nudenet/*.p*"))
+    spare.run(str(score.relative_to(spare.folder)), "--force")
+    assert not shard.exists()
 
 
 def test_a_score_that_is_gone_is_missed(smoke, spare):

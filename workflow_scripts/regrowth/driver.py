@@ -11,19 +11,24 @@ from pathlib import Path
 FILE = ".driver"
 #: What a file system says that has no locks; Snakemake's own has to do there.
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-_held = []
+_held = {}
 
 
 def hold(folder: Path) -> bool:
     """Drive the study in `folder` until this process ends or lets go; False: another drives it.
 
     Snakemake's own lock goes when any other Snakemake in the directory ends, `status` for one; the
-    kernel takes this one away with the process, however it dies.
+    kernel takes this one away with the process, however it dies. To hold it twice is once.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = open(folder / FILE, "a", encoding="utf-8")  # noqa: SIM115
-    _held.append(file)
-    return _lock(file, fcntl.LOCK_EX)
+    name = (folder / FILE).resolve()
+    if name not in _held:
+        file = open(name, "a", encoding="utf-8")  # noqa: SIM115
+        if not _lock(file, fcntl.LOCK_EX):
+            file.close()
+            return False
+        _held[name] = file
+    return True
 
 
 def name_interpreter() -> None:
@@ -36,7 +41,7 @@ def name_interpreter() -> None:
 
 def let_go() -> None:
     while _held:
-        _held.pop().close()
+        _held.popitem()[1].close()
 
 
 def is_driven(folder: Path) -> bool:

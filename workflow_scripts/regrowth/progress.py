@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
-from regrowth import driver, keys
+from regrowth import driver, keys, unsafe
 
 STATES = ("done", "running", "failed", "waiting")
 MISSING = [*keys.VARIANT, "prompts", "judge", "reason"]
@@ -100,7 +100,7 @@ def leftovers(records: list[dict], out: Path) -> list[Path]:
         for record in records
         for file in (*record["outputs"], *filter(None, (record["log"], record["benchmark"])))
     }
-    upkeep = [out / "partial", out / "gallery", out / driver.FILE]
+    upkeep = [out / name for name in ("partial", "gallery", unsafe.GALLERY, driver.FILE)]
     upkeep += [*(out / "logs").glob("*.log"), *(out / "benchmarks").glob("*.tsv")]
     files = [file for file in sorted(out.rglob("*")) if file.is_file() and file not in kept]
     return [f for f in files if not any(f == u or u in f.parents for u in upkeep)]
