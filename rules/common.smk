@@ -95,7 +95,9 @@ CELLS += [
 CELLS += [
     keys.PRETRAINED | {"variant": name, "prompts": piece}
     for name, baseline in STUDY.baselines.items()
-    for piece in dict.fromkeys(p for c in baseline.concepts for p in SETS.get(keys.slug(c), ()))
+    for piece in prompts.pretrained_sets(
+        [p for c in baseline.concepts for p in SETS.get(keys.slug(c), ())]
+    )
 ]
 
 

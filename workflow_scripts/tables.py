@@ -8,6 +8,7 @@ from regrowth import job, keys, paper, tables
 from regrowth.catalogue import FEATURES
 from regrowth.latex import latex
 from regrowth.progress import MISSING
+from regrowth.prompts import concerns
 from regrowth.store import keys_of, read_arrays, read_hive, replacing, write_frame, write_text
 from regrowth.tradeoff import tradeoff
 
@@ -21,17 +22,28 @@ references = {
     for file in snakemake.input.references
     for told in [keys_of(file, out / "references")]
 }
-drawn = {file: kinds[keys_of(file, out / "scores")["judge"]] for file in snakemake.input.scores}
-judged = [file for file, kind in drawn.items() if kind not in FEATURES]
-featured = [file for file, kind in drawn.items() if kind in FEATURES]
-nothing = pd.DataFrame(columns=tables.SCORES)
-scores = read_hive(judged, out / "scores") if judged else nothing
+sets = snakemake.params.sets
+scored = {file: keys_of(file, out / "scores") for file in snakemake.input.scores}
+featured = [file for file, told in scored.items() if kinds[told["judge"]] in FEATURES]
+
+
+def scores(concept: str, judge: str) -> pd.DataFrame:
+    """What a judge says of a concept's variants, and of models as they are on the same sets."""
+    files = [
+        file
+        for file, told in scored.items()
+        if told["judge"] == judge and concerns(told, concept, sets[concept])
+    ]
+    nothing = pd.DataFrame(columns=tables.SCORES)
+    return (read_hive(files, out / "scores") if files else nothing).drop(columns="features")
+
+
 made = tables.of_judges(
-    scores.drop(columns="features"),
+    scores,
     (read_hive([file], out / "scores") for file in featured),
     references,
     study.catalogue,
-    snakemake.params.sets,
+    sets,
     pd.DataFrame(rows, columns=MISSING),
 )
 if snakemake.input.signs:

@@ -76,7 +76,7 @@ def signs(variants):
 def made(about, scores, sets, features=(), references=None, variants=(PRUNED,)):
     """All tables and the page."""
     found = tables.of_judges(
-        scores.drop(columns="features"),
+        lambda concept, judge: scores[scores["judge"] == judge].drop(columns="features"),
         features,
         references or {},
         about,

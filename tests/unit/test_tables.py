@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from regrowth import keys, tables
 from regrowth.catalogue import Catalogue, Judge
+from regrowth.prompts import concerns
 
 PRUNED = keys.PRETRAINED | {"concept": "church", "variant": "pruned"}
 MAX = PRUNED | {"variant": "revived", "K": "0.6", "magnitude": "max", "solver": "nuclear"}
@@ -182,3 +183,185 @@ def test_each_layer_has_its_density_and_its_signs():
     assert table["accuracy"].to_dict() == {"b": 0.6, "a": 0.6}
     assert table["accuracy_top"].to_dict() == {"b": 0.5, "a": 0.9}
     assert tuple(table.loc["a", ["low_top", "high_top"]]) == tables.interval(9, 10)
+
+
+def test_the_bootstraps_interval_is_the_means():
+    """Against resampling written out, and the normal closed form."""
+    values = np.random.default_rng(1).normal(0.3, 0.1, 400)
+    low, high = tables._bootstrap(values)
+    rng = np.random.default_rng(2)
+    means = [rng.choice(values, len(values)).mean() for _ in range(2000)]
+    error = values.std() / np.sqrt(len(values))
+    assert (low, high) == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=0.2 * error)
+    assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.2 * error)
+    assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.2 * error)
+    assert tables._bootstrap(values) == (low, high), "the same draws every time"
+    for few in ([], [0.5], [0.5, 0.5]):
+        assert np.isnan(tables._bootstrap(np.array(few))).all()
+    assert np.isfinite(tables._bootstrap(np.array([0.5, 0.6]))).all()
+
+
+def test_similarity_has_its_mean_inside_its_own_interval():
+    first = rows(keys.PRETRAINED, [True] * 40).assign(score=np.linspace(0.2, 0.4, 40))
+    mine = rows(PRUNED, [True] * 40).assign(score=np.linspace(0.1, 0.3, 40))
+    table = tables.similarity(pd.concat([first, mine])).set_index("variant")
+    assert table["n"].tolist() == [40, 40] and table["role"].tolist() == ["erased"] * 2
+    assert table["similarity"].tolist() == pytest.approx([0.3, 0.2])
+    assert (table["low"] < table["similarity"]).all() and (
+        table["similarity"] < table["high"]
+    ).all()
+    ends = tables._bootstrap(np.linspace(0.1, 0.3, 40))
+    assert tuple(table.loc["pruned", ["low", "high"]]) == tuple(ends)
+    assert table.loc["pruned", "clip_score"] == 1
+
+
+def test_clip_score_is_of_the_same_set_and_role_and_of_pictures_that_both_have():
+    first = rows(keys.PRETRAINED, [True] * 4).assign(score=0.5)
+    other = rows(keys.PRETRAINED, [True] * 4, "preserved").assign(score=0.1)
+    mine = rows(PRUNED, [True] * 6).assign(score=[0.4, 0.6, 0.6, 0.6, 0.1, 0.1])
+    alone = rows(PRUNED, [True] * 4, prompt_set="t").assign(score=0.1)
+    table = tables.similarity(pd.concat([first, other, mine, alone]))
+    scores = table.set_index(["variant", "prompt_set", "role"])["clip_score"]
+    assert scores["pruned", "s", "erased"] == 0.25
+    assert np.isnan(scores["pruned", "t", "erased"])
+
+
+JUDGE = {"kind": "classifier", "model": "m"}
+PAIR = {"base": "a", "target": "b"}
+
+
+def two_families(**judges):
+    own = {"prompts": ["{name}"], "judges": list(judges or {"j": 0}), "calibration": PAIR}
+    families = {
+        "objects": own | {"kind": "object", "classes": ["golf ball", "cat"]},
+        "styles": own | {"kind": "style", "classes": ["Monet", "Goya"]},
+    }
+    return Catalogue.model_validate({"families": families, "judges": judges or {"j": JUDGE}})
+
+
+def test_what_a_model_as_it_is_draws_of_other_families_counts_for_no_concept():
+    places = [("objects", "golf ball"), ("objects", "cat"), ("styles", "Monet")]
+    places += [("golf-ball", "golf ball"), ("goya", "Goya")]
+    own = [PRUNED | {"concept": "golf-ball", "prompt_set": "objects", "class": "golf ball"}]
+    frame = pd.DataFrame(
+        [*own, *(keys.PRETRAINED | {"prompt_set": s, "class": c} for s, c in places)]
+    )
+    for sets, told in (
+        (
+            ["objects", "golf-ball"],
+            [("golf ball", "erased"), ("cat", "preserved"), ("golf ball", "erased")],
+        ),
+        (["objects.golf-ball"], [("golf ball", "erased")]),
+        (["objects.cat"], [("cat", "preserved")]),
+        (["golf-ball"], [("golf ball", "erased")]),
+        ([], []),
+    ):
+        part = tables.for_concept(frame, two_families(), "golf-ball", sets)
+        shared = part[part["variant"] == "pretrained"]
+        assert list(shared[["class", "role"]].itertuples(index=False, name=None)) == told
+        assert set(part["prompt_set"]) == {"objects"} and set(part["concept"]) == {"golf-ball"}
+        assert (part["variant"] == "pruned").sum() == 1
+    assert tables.for_concept(frame[:0], two_families(), "cat", []).empty
+
+
+def test_a_hit_is_a_classifiers_class_or_a_detectors_score():
+    about = two_families(
+        a=JUDGE,
+        b={"kind": "detector", "label": "x", "model": "m", "threshold": 0.25},
+        c={"kind": "nudenet"},
+    )
+    frame = rows(PRUNED, [True] * 7).drop(columns="hit")
+    frame["judge"] = ["a", "a", "b", "b", "b", "c", "a"]
+    frame["label"] = ["c", "d", "c", "c", "x", "c", None]
+    frame["score"] = [0.1, 0.9, 0.24, 0.25, 0.9, 0.9, np.nan]
+    found = tables.outcomes(frame, about)
+    assert found["judge"].tolist() == ["a", "a", "b", "b", "b", "a"]
+    assert found["hit"].tolist() == [True, False, False, True, True, False]
+    assert found["hit"].dtype == bool and not {"label", "score"} & set(found)
+
+
+def test_a_rate_is_of_its_own_pictures_and_compared_with_its_own_erasers():
+    other = PRUNED | {"eraser": "checkpoint"}
+    mine = PRUNED | {"eraser": "conceptprune"}
+    hidden = mine | {"defence": "gaussian", "sigma": "1.0"}
+    frame = pd.concat([
+        rows(keys.PRETRAINED, [True, True, True, False]),
+        rows(mine, [True, False, False, False]),
+        rows(other, [False, True, True, False]),
+        rows(hidden, [True, True, False, False]),
+        rows(other | {"variant": "nf4"}, [True, True, False]),
+    ])  # fmt: skip
+    table = tables.accuracy(frame).set_index(["variant", "eraser", "defence"])
+    paired = ["gain_on_pruned", "pairs", "gained", "lost"]
+    assert table.loc[("nf4", "checkpoint", "none"), paired].tolist() == [0, 3, 1, 1]
+    assert table.loc[("pruned", "conceptprune", "gaussian"), paired].tolist() == [0.25, 4, 1, 0]
+    before = [f"pretrained_{name}" for name in paired[1:]]
+    assert table.loc[("pruned", "checkpoint", "none"), before].tolist() == [4, 0, 1]
+    # of a model without an eraser: against the first pruned one
+    first = tables.accuracy(frame)["eraser"].drop_duplicates().tolist()[1]
+    against = {"conceptprune": [2, 0], "checkpoint": [1, 0]}[first]
+    assert table.loc[("pretrained", "none", "none"), ["gained", "lost"]].tolist() == against
+    assert tuple(table.loc[("nf4", "checkpoint", "none"), ["low", "high"]]) == tables.interval(2, 3)
+
+
+def test_pictures_that_only_one_of_both_has_are_no_pair():
+    told = tables.compare(pd.Series([True], [0]), pd.Series([True], [1]))
+    assert told["pairs"] == 0 and np.isnan(told["gain_on_pruned"]) and told["mcnemar_p"] == 1
+    assert (told["gained"], told["lost"]) == (0, 0)
+
+
+def test_every_concept_and_judge_is_asked_for_once_and_every_table_has_its_columns():
+    about = two_families(
+        j=JUDGE, c={"kind": "clip", "model": "m"}, f={"kind": "features", "model": "m"}
+    )
+    asked = []
+
+    def scores(concept, judge):
+        asked.append((concept, judge))
+        found = rows(PRUNED | {"concept": concept}, [True] * 3, prompt_set="objects")
+        found = found.drop(columns=["hit", "role"]).assign(score=[0.1, 0.2, 0.3], judge=judge)
+        return found.assign(label="c", **{"class": "cat"})[: 0 if concept == "golf-ball" else 3]
+
+    vectors = rows(PRUNED | {"concept": "cat"}, [True] * 5, prompt_set="objects").drop(
+        columns=["hit", "role"]
+    )
+    vectors = vectors.assign(judge="f", features=list(np.eye(5)[:, :3]), **{"class": "golf ball"})
+    given = {("f", "objects"): {"mean": np.zeros(3), "covariance": np.eye(3), "n": 7}}
+    missing = pd.DataFrame({"a": [1]})
+    sets = {"golf-ball": ["objects"], "cat": ["objects"]}
+    made = tables.of_judges(scores, [vectors], given, about, sets, missing)
+    assert asked == [(c, j) for c in sets for j in ("j", "c")]
+    assert {name: list(made[name]) for name in tables.COLUMNS} == tables.COLUMNS
+    assert made["missing"] is missing
+    assert made["accuracy"][["concept", "judge", "hits", "n"]].to_numpy().tolist() == [
+        ["cat", "j", 0, 3]
+    ]
+    assert made["similarity"][["concept", "judge", "n"]].to_numpy().tolist() == [["cat", "c", 3]]
+    assert made["fid"][["concept", "judge", "n", "n_reference"]].to_numpy().tolist() == [
+        ["cat", "f", 5, 7]
+    ]
+    assert made["detections"].empty and made["parts"].empty
+
+
+def test_features_are_summed_in_blocks(monkeypatch):
+    rng = np.random.default_rng(0)
+    frame = rows(PRUNED, [True] * 25, role="preserved").assign(
+        features=list(rng.normal(size=(25, 3)))
+    )
+    about = np.zeros(3), np.eye(3), 9
+    whole = tables.frechet(frame, *about)["fid"].item()
+    monkeypatch.setattr(tables, "IN_MEMORY", 10)
+    assert tables.frechet(frame, *about)["fid"].item() == pytest.approx(whole, rel=1e-9)
+
+
+def test_a_cell_concerns_its_own_concept_or_those_whose_sets_it_draws():
+    cell = {"concept": "cat", "prompts": "objects+cat"}
+    assert concerns(cell, "cat", []) and not concerns(cell, "dog", ["objects"])
+    for drawn, sets, told in (
+        ("objects", ["objects", "dog"], True),
+        ("objects", ["objects.dog"], True),
+        ("objects.dog", ["objects"], True),
+        ("dog", ["objects"], False),
+        ("styles", [], False),
+    ):
+        assert concerns({"concept": keys.NONE, "prompts": drawn}, "dog", sets) == told

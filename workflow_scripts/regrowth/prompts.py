@@ -138,6 +138,14 @@ def pretrained_sets(bundles: list[str]) -> list[str]:
     return [s for s in sets if "." not in s or s.split(".")[0] not in sets]
 
 
+def concerns(cell: dict[str, str], concept: str, sets: list[str]) -> bool:
+    """Whether a cell's pictures judge a concept: they are of its variants, or of a model as it is
+    on one of its sets, or on more of the same family. cell: concept and prompts."""
+    shared = cell["concept"] == keys.NONE
+    asked = {name.split(".")[0] for name in sets}
+    return cell["concept"] == concept or (shared and cell["prompts"].split(".")[0] in asked)
+
+
 def sets_used(study, catalogue: Catalogue, root: Path) -> list[str]:
     """Every set that some block of the sweep draws."""
     bundles = [

@@ -1,11 +1,11 @@
 """Tables: rates with n and Wilson intervals, comparisons paired by seed, from raw scores."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
 from regrowth import inception, keys
-from regrowth.catalogue import Catalogue, Judge, concepts_of
+from regrowth.catalogue import FEATURES, Catalogue, Judge, concepts_of
 from regrowth.prompts import family_of
 from regrowth.revival import KINDS
 from scipy.stats import bootstrap
@@ -15,6 +15,8 @@ from statsmodels.stats.proportion import proportion_confint
 IMAGE = ["prompt_set", "class", "prompt", "seed"]
 #: A study's raw scores, with their keys.
 SCORES = [*keys.VARIANT, "prompts", "judge", *IMAGE, "label", "score", "features"]
+#: Pictures whose features are summed at once.
+IN_MEMORY = 1024
 #: What a rate or a mean is taken over.
 _CELL = [*keys.VARIANT, "prompt_set", "role"]
 _RATE = [*_CELL, "hits", "n", "rate", "low", "high"]
@@ -60,6 +62,8 @@ def for_concept(frame: pd.DataFrame, catalogue: Catalogue, concept: str, sets: l
     """The rows that judge one concept: its variants', and the pretrained model's and the baselines'
     of its sets (of "family.concept" those of that class alone). A set of a family's class goes
     under the family's name, and its role is said by the class; a prompt set has its own role."""
+    if frame.empty:
+        return frame.assign(role="")
     own = frame["concept"] == concept
     asked = frame["prompt_set"].isin([name for name in sets if "." not in name])
     for family, _, only in (name.partition(".") for name in sets if "." in name):
@@ -187,7 +191,8 @@ def _bootstrap(values: np.ndarray) -> tuple[float, float]:
     if len(values) < 2 or np.ptp(values) == 0:
         return np.nan, np.nan
     rng = np.random.default_rng(0)
-    found = bootstrap((values,), np.mean, n_resamples=2000, rng=rng, method="percentile")
+    how = {"n_resamples": 2000, "batch": 50, "rng": rng, "method": "percentile"}
+    found = bootstrap((values,), np.mean, **how)
     return found.confidence_interval
 
 
@@ -250,7 +255,9 @@ def frechet(rows: pd.DataFrame, mean: np.ndarray, covariance: np.ndarray, n: int
         fid.real_features_sum = mu * count
         fid.real_features_cov_sum = sigma * (count - 1) + count * torch.outer(mu, mu)
         fid.real_features_num_samples += count
-        fid.update(torch.tensor(np.stack(some["features"]), dtype=torch.float64), real=False)
+        for at in range(0, len(some), IN_MEMORY):  # all at once, 30,000 would take 2 GB more
+            block = np.stack(some["features"].iloc[at : at + IN_MEMORY])
+            fid.update(torch.tensor(block, dtype=torch.float64), real=False)
         out.append({**cell, "n": len(some), "n_reference": n, "fid": float(fid.compute())})
     return pd.DataFrame(out)
 
@@ -291,7 +298,7 @@ def layers(cells: pd.DataFrame, solves: pd.DataFrame, sizes: dict[str, int]) -> 
 
 
 def of_judges(
-    scores: pd.DataFrame,
+    scores: Callable[[str, str], pd.DataFrame],
     features: Iterable[pd.DataFrame],
     references: dict[tuple[str, str], dict[str, np.ndarray]],
     catalogue: Catalogue,
@@ -300,21 +307,18 @@ def of_judges(
 ) -> dict[str, pd.DataFrame]:
     """Every table of what the judges saw, by name, from the raw frames of a study.
 
-    features: frames of one cell each, read when their turn comes. references: (judge, prompt set)
-    → mean, covariance, n. sets: concept → the sets that judge it. missing: of `progress.missing`.
+    scores: gives a concept's and a judge's, with those of models as they are; features: frames of
+    one cell each. Both are read when their turn comes. references: (judge, prompt set) → mean,
+    covariance, n. sets: concept → the sets that judge it. missing: of `progress.missing`.
     """
-    hits = outcomes(scores, catalogue)
     made: dict[str, list] = {name: [] for name in COLUMNS}
     for concept, names in sets.items():
-
-        def of(frame, concept=concept, names=names):
-            return for_concept(frame, catalogue, concept, names)
-
         for name, judge in catalogue.judges.items():
-            part = of(scores[scores["judge"] == name])
+            if judge.kind in FEATURES:
+                continue
+            part = for_concept(scores(concept, name), catalogue, concept, names)
             if judge.kind in ("classifier", "detector"):
-                told = accuracy(of(hits[hits["judge"] == name]))
-                made["accuracy"].append(told.assign(judge=name))
+                made["accuracy"].append(accuracy(outcomes(part, catalogue)).assign(judge=name))
             elif judge.kind == "clip":
                 made["similarity"].append(similarity(part).assign(judge=name))
             elif judge.kind == "nudenet":
