@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from regrowth.paired import BUDGET, decide, interval
+from regrowth.paired import BUDGET, _rounded_up, decide, interval
 from scipy.optimize import minimize_scalar
 from scipy.stats import binom, multinomial, norm
 
@@ -104,6 +104,7 @@ def test_many_attacks_need_more_pictures_and_the_largest_counts():
     assert (one.at, many.at) == (0, 0) and many.low < one.low and many.high > one.high
     assert (many.low, many.high) == interval(5, 0, 400, 0.05 / 3)
     assert decide([1, 0, 5], [0, 2, 0], [400] * 3).at == 2
+    assert decide([9, 8], [9, 0], [400] * 2).at == 1, "what was lost is taken off"
     # the widest top and the highest bottom may be another's
     mixed = decide([30, 2], [0, 0], [300, 10])
     ends = [interval(30, 0, 300, 0.025), interval(2, 0, 10, 0.025)]
@@ -125,8 +126,21 @@ def test_so_many_would_decide():
 
 def test_where_nothing_was_compared_nothing_is_decided():
     found = decide([0, 5], [0, 0], [0, 100])
-    assert found.word == "undecided" and math.isnan(found.high)
-    with pytest.raises(ValueError, match="nothing to compare"):
+    assert found.word == "undecided" and math.isnan(found.high) and math.isnan(found.wanted)
+    assert found.at == 0 and math.isnan(found.difference) and math.isnan(found.low)
+    with pytest.raises(ValueError, match="^there is nothing to compare$"):
         decide([], [], [])
     with pytest.raises(ValueError):
         decide([1], [0, 0], [9, 9])
+
+
+def test_no_more_than_a_million_pictures_are_asked_for():
+    assert math.isnan(decide([49_990], [0], [1_000_000]).wanted)
+    assert decide([490], [0], [10_000]).wanted == pytest.approx(190_000, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("n", "told"), [(7.2, 8), (73.1, 74), (99.1, 100), (137.2, 140), (1372, 1400), (140, 140)]
+)
+def test_what_is_wanted_has_two_digits(n, told):
+    assert _rounded_up(n) == told

