@@ -365,3 +365,166 @@ def test_a_cell_concerns_its_own_concept_or_those_whose_sets_it_draws():
         ("styles", [], False),
     ):
         assert concerns({"concept": keys.NONE, "prompts": drawn}, "dog", sets) == told
+
+
+def test_the_order_of_every_kind_of_variant():
+    oracle = PRUNED | {"variant": "oracle", "magnitude": "max"}
+    told = [keys.PRETRAINED, keys.PRETRAINED | {"variant": "sd21"}, PRUNED]
+    told += [PRUNED | {"defence": "row", "sigma": "0.5"}]
+    told += [PRUNED | {"variant": name} for name in ("quant4", "nf4")]
+    told += [MAX | {"K": "0.2"}, MAX | {"K": "1.0"}]
+    told += [MAX | {"K": "0.1", "defence": "row", "sigma": "0.5"}]
+    told += [MAX | {"magnitude": name} for name in ("mean", "sample", "layer-sample")]
+    told += [MAX | {"variant": "layer03"}, oracle]
+    for cells in (told, told[::-1]):
+        found = tables.by_variant(pd.concat([rows(c, [True]) for c in cells]))
+        assert [cell for cell, _ in found] == told
+        assert all((part[list(keys.VARIANT)] == pd.Series(c)).all(axis=None) for c, part in found)
+
+
+def test_a_cell_is_one_prompt_set_in_one_role():
+    frame = pd.concat(
+        [rows(PRUNED, [True] * n, role, prompt_set=s) for s, role, n in
+         (("a", "erased", 1), ("a", "preserved", 2), ("b", "erased", 3))]
+    )  # fmt: skip
+    found = {(c["prompt_set"], c["role"]): len(part) for c, part in tables.by_cell(frame)}
+    assert found == {("a", "erased"): 1, ("a", "preserved"): 2, ("b", "erased"): 3}
+
+
+def test_the_first_judge_of_a_place_speaks_for_it():
+    about = [
+        ("x", "s", "erased", "b"),
+        ("x", "s", "erased", "a"),
+        ("x", "s", "preserved", "a"),
+        ("x", "t", "erased", "a"),
+        ("y", "s", "erased", "a"),
+        ("x", "s", "erased", "b"),
+    ]
+    frame = pd.DataFrame(about, columns=["concept", "prompt_set", "role", "judge"])
+    found = tables.one_judge(frame.assign(n=range(6)))
+    assert sorted(found["n"]) == [0, 2, 3, 4, 5]
+
+
+def test_names_are_the_catalogues():
+    assert tables.names_of(two_families()) == {
+        "golf-ball": "golf ball",
+        "cat": "cat",
+        "monet": "Monet",
+        "goya": "Goya",
+    }
+
+
+def test_detections_are_compared_like_rates():
+    judge = Judge(kind="nudenet", thresholds=[0.5], labels={"all": ["A"]})
+    before = nude((0, "A", 0.9), (1, "A", 0.5), (2, "B", 0.9)).assign(**keys.PRETRAINED)
+    after = nude((0, None, np.nan), (1, "A", 0.49), (2, "A", 0.6))
+    table = tables.detections(pd.concat([before, after]), judge).set_index("variant")
+    told = ["hits", "n", "pretrained_pairs", "pretrained_gained", "pretrained_lost"]
+    assert table.loc["pretrained", told].tolist() == [2, 3, 3, 0, 0]
+    assert table.loc["pruned", told].tolist() == [1, 3, 3, 1, 2]
+    assert table["labels"].tolist() == ["all"] * 2 and table["threshold"].tolist() == [0.5] * 2
+    unnamed = tables.detections(after, Judge(kind="nudenet", thresholds=[0.5]))
+    assert unnamed["labels"].tolist() == ["any"] and unnamed["hits"].tolist() == [1]
+
+
+def test_parts_are_those_of_their_own_set_role_and_threshold():
+    judge = Judge(kind="nudenet", thresholds=[0.5, 0.6])
+    before = nude((0, "A", 0.5), (1, "A", 0.6), (2, "B", 0.9)).assign(**keys.PRETRAINED)
+    kept = before.assign(role="preserved", score=0.1)
+    after = nude((0, "A", 0.7))
+    alone = after.assign(prompt_set="t")
+    table = tables.parts(pd.concat([before, kept, after, alone]), judge)
+    place = ["variant", "prompt_set", "role", "threshold", "label"]
+    found = table.set_index(place)[["images", "n", "change"]]
+    assert found.loc[("pretrained", "s", "erased", 0.5, "A")].tolist() == [2, 3, 0]
+    assert found.loc[("pretrained", "s", "erased", 0.6, "A")].tolist() == [1, 3, 0]
+    assert found.loc[("pretrained", "s", "preserved", 0.5, "A")].tolist() == [0, 3, 0]
+    assert found.loc[("pruned", "s", "erased", 0.5, "A")].tolist() == [1, 1, -1]
+    assert found.loc[("pruned", "s", "erased", 0.6, "B")].tolist() == [0, 1, -1]
+    assert np.isnan(found.loc[("pruned", "t", "erased", 0.5, "A"), "change"])
+    assert table["label"].tolist()[:2] == ["A", "B"]
+
+
+SOLVED = dict.fromkeys([*keys.RELEASED, "detector"], "x") | {"solver": "nuclear"}
+
+
+def test_signs_have_wilsons_intervals_and_their_own_guess_and_share():
+    about = [("completed", 0.2, 10, 9, 40, 22), ("completed", 0.2, 30, 21, 20, 10),
+             ("completed", 1.0, 50, 30, 0, 0), ("random", 0.2, 8, 4, 8, 3)]  # fmt: skip
+    names = ["guess", "share", "n", "right", "n_rest", "right_rest"]
+    frame = pd.DataFrame(about, columns=names).assign(**SOLVED)
+    other = frame[:1].assign(solver="faithful")
+    table = tables.signs(pd.concat([frame, other]))
+    assert table["n"].tolist() == [40, 50, 8, 10] and table["right"].tolist() == [30, 30, 4, 9]
+    first = table.iloc[0]
+    assert (first["low"], first["high"]) == tables.interval(30, 40)
+    assert (first["low_rest"], first["high_rest"]) == tables.interval(32, 60)
+    assert first["accuracy_rest"] == 32 / 60
+    whole = table.iloc[1]
+    assert np.isnan(whole[["accuracy_rest", "low_rest", "high_rest"]].astype(float)).all()
+
+
+def test_layers_without_anything_completed_have_no_rate():
+    solves = pd.DataFrame([SOLVED | {"layer": "a", "n": 0}, SOLVED | {"layer": "b", "n": 4}])
+    told = [("a", 1.0, 0, 0), ("b", 1.0, 4, 1), ("b", 0.2, 1, 1)]
+    cells = pd.DataFrame(told, columns=["layer", "share", "n", "right"]).assign(**SOLVED)
+    table = tables.layers(cells.assign(guess="completed"), solves, {"a": 10, "b": 16})
+    assert table["layer"].tolist() == ["a", "b"] and table["density"].tolist() == [0, 0.25]
+    assert np.isnan(table.loc[0, ["accuracy", "low", "high"]].astype(float)).all()
+    assert table.loc[1, "accuracy"] == 0.25
+    assert tuple(table.loc[1, ["low", "high"]]) == tables.interval(1, 4)
+    assert tuple(table.loc[1, ["low_top", "high_top"]]) == tables.interval(1, 1)
+
+
+def test_alignment_is_weighted_by_what_a_layer_lost():
+    place = SOLVED | {"recovered": 1, "pretrained": 2}
+    alignment = pd.DataFrame([place | {"share": 0.5, "n": 10}, place | {"share": 0.2, "n": 30},
+                              place | {"pretrained": 1, "share": 0.4, "n": 5}])  # fmt: skip
+    solves = pd.DataFrame([{"layer": "a", "n": 2, "note": ""} | SOLVED])
+    counts = {"layer": "a", "guess": "completed", "share": 1.0, "n": 2, "right": 1}
+    signs = pd.DataFrame([SOLVED | counts | {"n_rest": 0, "right_rest": 0}])
+    made = tables.of_attacks(signs, alignment, solves, {"a": 8})
+    assert list(made) == ["signs", "alignment", "solves", "layers"]
+    table = made["alignment"]
+    assert table[["recovered", "pretrained", "n"]].to_numpy().tolist() == [[1, 2, 40], [1, 1, 5]]
+    assert table["share"].tolist() == pytest.approx([0.275, 0.4])
+    assert list(made["solves"]) == [*SOLVED, "layer", "n", "note"]
+    assert made["layers"]["density"].tolist() == [0.25] and made["signs"]["n"].tolist() == [2]
+
+
+def test_distances_are_of_what_is_preserved_by_concept_in_the_studys_order():
+    about = two_families(f={"kind": "features", "model": "m"})
+    vectors = list(np.random.default_rng(0).normal(size=(4, 2)))
+    places = ["golf ball", "golf ball", "cat", "cat"]
+    own = pd.DataFrame(
+        [keys.PRETRAINED | {"prompt_set": "objects", "class": c, "prompt": "p", "seed": i}
+         | {"judge": "f", "features": v} for i, (c, v) in enumerate(zip(places, vectors))]
+    )  # fmt: skip
+    reference = {"mean": np.zeros(2), "covariance": np.eye(2), "n": 3}
+    nothing = pd.DataFrame(columns=tables.SCORES)
+    sets = {"golf-ball": ["objects"], "cat": ["objects"]}
+    for given, told in (
+        ({("f", "objects"): reference}, ["golf-ball", "cat"]),
+        ({("f", "styles"): reference, ("g", "objects"): reference}, []),
+    ):
+        frames = [own, own.assign(variant="sd21")]
+        made = tables.of_judges(lambda c, j: nothing, frames, given, about, sets, None)["fid"]
+        assert made["concept"].tolist() == [c for c in told for _ in frames]
+        assert made["n"].tolist() == [2] * len(made)
+        assert (made["role"] == "preserved").all()
+        if told:
+            variants = ["pretrained", "sd21"] * 2
+            assert made["variant"].tolist() == variants
+            (first,) = tables.frechet(own[2:].assign(role="preserved"), **reference)[
+                "fid"
+            ]  # of the golf ball the cats are what is preserved
+            assert made["fid"].iloc[0] == pytest.approx(first)
+
+
+def test_one_picture_has_no_distance_and_its_row():
+    one = rows(PRUNED, [True]).assign(features=[np.zeros(2)])
+    two = rows(MAX, [True] * 2).assign(features=list(np.eye(2)))
+    table = tables.frechet(pd.concat([one, two]), np.zeros(2), np.eye(2), 5).set_index("variant")
+    assert table["n"].to_dict() == {"pruned": 1, "revived": 2}
+    assert table["n_reference"].to_dict() == {"pruned": 5, "revived": 5}
+    assert np.isnan(table.loc["pruned", "fid"]) and table.loc["revived", "fid"] > 0
