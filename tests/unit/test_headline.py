@@ -105,10 +105,17 @@ def test_the_sentence_has_the_numbers_of_one_concept_and_the_range_of_several():
     low, high = (round(100 * bound) for bound in interval(90, 100))
     one = answer(headline(church))
     assert one.startswith("Erased by pruning, church grew back")
-    assert f"90% [{low}, {high}] after the attack (n = 100)" in one
+    up = decide([80], [0], [100])
+    gain = f"+80 [{100 * up.low:+.0f}, {100 * up.high:+.0f}] points on the same pictures"
+    assert f"90% [{low}, {high}] after the attack, {gain} (n = 100)" in one
     both = answer(headline(pd.concat([church, gas])))
     assert "church and gas pump grew back" in both
     assert "96 to 98 % of pictures before, 10 to 30 % after erasure and 80 to 90 % after" in both
+    least, most = decide([50], [0], [100]).low, up.high
+    assert f"attack, +50 to +80 [{100 * least:+.0f}, {100 * most:+.0f}] points" in both
+    flat = answer(headline(rows("church", 200, 196, 10, max=10)))
+    assert flat.startswith("Church: stayed erased") and "the attack, +0 [-2, +2] points on" in flat
+    assert "points" not in answer(headline(rows("church", 200, 196, 10)))
     few = answer(headline(rows("snow", 1, 1, 0, max=1)))
     assert few.startswith("Snow: too few pictures to say that it was erased (100% [21, 100] before")
     assert "n = 1; about 5 would decide)" in few

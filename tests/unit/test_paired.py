@@ -43,6 +43,12 @@ def test_without_a_change_it_is_as_wide_as_wilsons():
     assert interval(0, 0, 0) == pytest.approx((NONE, NONE), nan_ok=True)
 
 
+def test_the_interval_is_the_one_printed():
+    """Fagerland, Lydersen and Laake, Recommended tests and confidence intervals for paired binomial
+    proportions, Statistics in Medicine 33 (2014): 1 and 7 of 21 pairs."""
+    assert interval(1, 7, 21) == pytest.approx((-0.517, -0.026), abs=5e-4)
+
+
 def test_it_turns_with_the_sides_and_holds_its_point():
     for gained, lost, n in [(3, 1, 9), (9, 0, 9), (0, 9, 9), (40, 40, 90)]:
         low, high = interval(gained, lost, n)

@@ -85,7 +85,7 @@ def test_the_strongest_attack_of_each_defence():
     row = table.loc["gaussian", "1.0"]
     assert (row["erased"], row["preserved"]) == (0.09, 0.88)
     assert (row["attacks"], row["tried"], row["revival"], row["n"]) == (2, 2, 0.14, 1000)
-    assert (row["revival_preserved"], row["prompt_set"]) == (0.8, "objects")
+    assert row[["revival_preserved", "prompt_set", "judge"]].tolist() == [0.8, *["objects"] * 2]
     assert row["strongest"] == "max K=0.6 at smallest-0.02"
     wide = proportion_confint(140, 1000, 0.025, "wilson")
     assert (row["low"], row["high"]) == pytest.approx(wide)
@@ -150,8 +150,8 @@ def test_the_advice_is_a_sentence_to_act_on():
     accuracy, detectability = study()
     told = advice(tradeoff(accuracy, detectability))
     assert told.startswith("church: the best defence tried is gaussian at sigma 1.0, with too few")
-    assert "that it holds as drawn with seed 0 (about 2," in told
-    assert "would decide): the strongest of 2 attacks (max K=0.6 at smallest-0.02) regrows" in told
+    assert "that it holds as drawn with seed 0 (n = 1,000; about 2,400 would decide): the" in told
+    assert "the strongest of 2 attacks (max K=0.6 at smallest-0.02) regrows" in told
     assert "regrows 0.14 [" in told and "undefended 0.95, +0.04 [+0.03, +0.06] against" in told
     low, high = interval(880, 1000)
     assert f"accuracy 0.88 [{low:.2f}, {high:.2f}] is left, a cost of +0.02 [+0.01, +0.03]" in told
@@ -175,11 +175,13 @@ def test_many_concepts_are_advised_on_together():
     assert told == (
         "Church and gas pump: the best defence tried is gaussian at sigma 1.0, with too few "
         "pictures to say that it holds as drawn with seed 0 (the strongest attacks regrow 0.14, "
-        "undefended 0.95). "
-        "Release french horn and racket with gaussian at sigma 3.0, which holds as drawn "
-        "with seed 0 (the strongest attacks regrow 0.03, undefended 0.95). Candle: "
+        "undefended 0.95, +0.04 [+0.03, +0.06] against erasure alone; about 2,400 pictures of each "
+        "would decide). Release french horn and racket with gaussian at sigma 3.0, which holds as "
+        "drawn with seed 0 (the strongest attacks regrow 0.03, undefended 0.95, -0.07 [-0.09, "
+        "-0.05] against erasure alone). Candle: "
         "no defence tried holds; the best is decoy at sigma 1.0 (the strongest attacks regrow "
-        "0.60, undefended 0.95). No defence is recommended for kite, since each that was attacked "
+        "0.60, undefended 0.95, +0.50 [+0.46, +0.54] against erasure alone). No "
+        "defence is recommended for kite, since each that was attacked "
         "costs more than 0.05 of preserved accuracy, or nobody knows how much."
     )
 
@@ -228,8 +230,39 @@ def test_what_met_fewer_attacks_is_not_recommended():
     lucky = lucky[lucky["K"] != "0.2"].replace({"detector": {"smallest-0.02": "zeros"}})
     change(lucky, lucky["variant"] == "revived", 0)
     table = judged(pd.concat([accuracy, lucky], ignore_index=True), detectability)
-    assert table.loc["row", "1.0"][["holds", "tried"]].tolist() == ["yes", 1]
+    assert table.loc["row", "1.0"][["holds", "tried", "fewer"]].tolist() == ["yes", 1, True]
     assert table["recommended"].to_list() == [False, False, True, False, False, False]
+    assert table["fewer"].to_list() == [False] * 5 + [True]
+    shown = report.readable_defences(table.reset_index()).set_index("defence")
+    assert shown.loc["row 1.0", "holds"] == "yes, met fewer attacks"
+
+
+def test_what_met_fewer_attacks_on_its_other_draws_is_not_recommended():
+    """As many kinds and draws, but one attack of the second draw is left out."""
+    accuracy, detectability = study()
+    accuracy = accuracy[accuracy["defence"] != "decoy"]
+    again = accuracy[accuracy["defence"] == "gaussian"].assign(weight_seed="1")
+    spared = (again["sigma"] == "1.0") & (again["K"] == "0.2")
+    for left_out, chosen in ((spared & False, "1.0"), (spared, "0.1")):
+        both = pd.concat([accuracy, again[~left_out]], ignore_index=True)
+        change(both, (both["sigma"] == "3.0") & (both["role"] == "preserved"), 600)
+        table = tradeoff(both, detectability)
+        assert table.loc[table["recommended"], "sigma"].item() == chosen
+        assert table.loc[table["fewer"], "sigma"].to_list() == ["1.0"] * int(left_out.any())
+        assert set(table.loc[table["sigma"] != "none", "tried"]) == {2}
+
+
+def test_what_is_not_drawn_is_held_to_the_kinds_of_attacks_alone():
+    """Of a decoy there is but one draw: three of another make no difference."""
+    accuracy, detectability = study()
+    decoyed = accuracy["defence"] == "decoy"
+    change(accuracy, decoyed & (accuracy["variant"] == "revived"), 50)
+    noisy = accuracy[accuracy["sigma"] == "0.1"]
+    more = [noisy.assign(weight_seed=seed) for seed in ("1", "2")]
+    table = judged(pd.concat([accuracy, *more], ignore_index=True), detectability)
+    assert table["attacks"].to_list() == [1, 6, 2, 2, 2]
+    assert table["recommended"].to_list() == [False, False, False, False, True]
+    assert table["fewer"].to_list() == [False, False, True, False, False], "3.0 is too dear"
 
 
 def test_of_equals_the_cheaper_is_recommended():

@@ -4,7 +4,7 @@ import pandas as pd
 from regrowth import keys
 from regrowth.paired import Decision, decide
 from regrowth.tables import one_judge
-from regrowth.tradeoff import in_words
+from regrowth.tradeoff import counts, in_words
 from statsmodels.stats.proportion import proportion_confint
 
 _STAGES = ("pretrained", "pruned", "revived")
@@ -117,7 +117,7 @@ def answer(table: pd.DataFrame) -> str:
             f"Erased by pruning, {in_words(grown)} grew back from the pruned weights alone, "
             f"without data or training: recognised in {_range(grown, 'pretrained')} of pictures "
             f"before, {_range(grown, 'pruned')} after erasure and {_range(grown, 'revived')} after "
-            f"the attack (n = {_counts(grown['pruned_n'])})."
+            f"the attack{_gain(grown)} (n = {counts(grown['pruned_n'])})."
         )
     rest = table[table["verdict"] != "grew back"]
     for text, part in rest.groupby("verdict", sort=False):
@@ -125,18 +125,24 @@ def answer(table: pd.DataFrame) -> str:
         spread = f"{_range(part, 'pretrained')} before, " if before else ""
         spread += f"{_range(part, 'pruned')} after erasure"
         if (part["attacks"] > 0).all():
-            spread += f", {_range(part, 'revived')} after the attack"
-        spread += f"; n = {_counts(part['pruned_n'])}"
+            spread += f", {_range(part, 'revived')} after the attack{_gain(part)}"
+        spread += f"; n = {counts(part['pruned_n'])}"
         if part["open"].notna().any():
-            spread += f"; about {_counts(part['open'])} would decide"
+            spread += f"; about {counts(part['open'])} would decide"
         name = in_words(part)
         told.append(f"{name[0].upper()}{name[1:]}: {text} ({spread}).")
     return " ".join(told)
 
 
-def _counts(of: pd.Series) -> str:
-    low, high = f"{of.min():,.0f}", f"{of.max():,.0f}"
-    return low if low == high else f"{low} to {high}"
+def _gain(table: pd.DataFrame) -> str:
+    """What the attack brings back, in points, of one row with its interval."""
+    of = table[[f"regrown_{name}" for name in _DIFFERENCE[:3]]].dropna() * 100
+    if of.empty:
+        return ""
+    ends = [f"{end:+.0f}" for end in (of.iloc[:, 0].min(), of.iloc[:, 0].max())]
+    least = ends[0] if ends[0] == ends[1] else " to ".join(ends)
+    spread = f"[{of.iloc[:, 1].min():+.0f}, {of.iloc[:, 2].max():+.0f}]"
+    return f", {least} {spread} points on the same pictures"
 
 
 def _range(table: pd.DataFrame, stage: str) -> str:

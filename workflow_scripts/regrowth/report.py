@@ -113,7 +113,9 @@ def readable_defences(table: pd.DataFrame) -> pd.DataFrame:
             "concept": table["concept"],
             "defence": (table["defence"] + " " + table["sigma"]).str.replace(" none", ""),
             "draws": table["draws"],
-            "holds": table["holds"] + table["recommended"].map({True: ", recommended", False: ""}),
+            "holds": table["holds"]
+            + table["recommended"].map({True: ", recommended", False: ""})
+            + table["fewer"].map({True: ", met fewer attacks", False: ""}),
             "erased": table["erased"].map("{:.2f}".format, na_action="ignore").fillna(""),
             "preserved": [
                 _rate({"rate": r.preserved, "low": r.preserved_low, "high": r.preserved_high})
@@ -369,6 +371,7 @@ def page(
         advice=advice(defences),
         budget=f"{BUDGET:.2f}".lstrip("0"),
         headline=first_screen(top, grids, defences),
+        seen_by=", ".join(dict.fromkeys(top["judge"])),
         grids=grids,
         figures=drawn,
         captions=captions,

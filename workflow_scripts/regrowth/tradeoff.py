@@ -15,9 +15,10 @@ _HOLDS = {"within": "yes", "undecided": "undecided", "beyond": "no"}
 COLUMNS = [
     *(*_DEFENCE, "draws", "erased", "preserved", "preserved_low", "preserved_high"),
     *("cost", "cost_low", "cost_high", "attacks", "tried", "strongest", "prompt_set"),
+    "judge",
     *("weight_seed", "revival", "low", "high", "n", "revival_preserved"),
     *("difference", "difference_low", "difference_high", "wanted"),
-    *("detector", "auc", "tpr", "holds", "recommended"),
+    *("detector", "auc", "tpr", "holds", "fewer", "recommended"),
 ]
 
 
@@ -36,9 +37,10 @@ def tradeoff(accuracy: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFram
     chosen. detector: the one of the largest area under the ROC, its auc, and tpr at 1 % false
     positives; of no defence, whose zeros anyone finds, both 1. holds: whether `difference` is
     within BUDGET: "yes", "no", or "undecided", and `wanted` pictures would decide; "" without an
-    attack. recommended: of the defences whose cost is known, and not surely beyond BUDGET, that
-    were drawn as often and met as many kinds of attacks as any of these, the one that holds most
-    surely: by `holds`, the top of the difference, the cost.
+    attack. fewer: of the defences whose cost is known, and not surely beyond BUDGET, whether
+    another was drawn more often, or met more kinds of attacks, or more attacks on all its draws;
+    recommended: of the rest the one that holds most surely: by `holds`, the top of the difference,
+    the cost.
     """
     own = one_judge(accuracy[accuracy["variant"].isin(["pruned", "revived"])])
     # what a released model is called does not depend on how an attack draws magnitudes
@@ -84,7 +86,7 @@ def _of(part: pd.DataFrame, detectability: pd.DataFrame) -> dict:
         row["holds"] = _HOLDS[found.word]
         variant = {key: best[key] for key in keys.VARIANT}
         attack = variant | {"defence": keys.NONE, "weight_seed": keys.NONE}
-        row |= {name: best[name] for name in ("weight_seed", "n", "prompt_set")}
+        row |= {name: best[name] for name in ("weight_seed", "n", "prompt_set", "judge")}
         same = (part[list(keys.VARIANT)] == pd.Series(variant)).all(axis=1)
         row["strongest"] = keys.label(attack)
         row["revival_preserved"] = part.loc[same & (part["role"] == "preserved"), "rate"].mean()
@@ -108,13 +110,15 @@ def _rate(name: str, rows: pd.DataFrame, at: int) -> dict:
 
 
 def _recommend(some: pd.DataFrame) -> None:
-    """Fill in `recommended` for one concept's defences."""
-    some["recommended"] = False
+    """Fill in `fewer` and `recommended` for one concept's defences."""
+    some["fewer"], some["recommended"] = False, False
     affordable = some["cost_low"] <= BUDGET  # not so if unknown
     allowed = (some["defence"] != keys.NONE) & (some["holds"] != "") & affordable
-    often = some["draws"] == some.loc[allowed, "draws"].max()
-    allowed &= often | some["defence"].isin(keys.FIXED)
-    allowed &= some["tried"] == some.loc[allowed, "tried"].max()
+    drawn = ~some["defence"].isin(keys.FIXED)
+    for met, of in (("draws", drawn), ("tried", True), ("attacks", drawn)):
+        few = allowed & of & (some[met] < some.loc[allowed & of, met].max())
+        some["fewer"] |= few
+        allowed &= ~few
     if allowed.any():
         rank = some["holds"].map({"yes": 0, "undecided": 1, "no": 2})
         order = some[allowed].assign(rank=rank).sort_values(["rank", "difference_high", "cost"])
@@ -155,7 +159,13 @@ def _in_short(holds: str, defence: str, sigma: str, chosen, plain) -> str:
     }[holds].format(in_words(chosen), f"{defence} at sigma {sigma}", _drawn(chosen.iloc[0]))
     bare = plain["revival"][plain["attacks"] > 0]
     undefended = f", undefended {_ends(bare)}" if len(bare) else ""
-    text = f"{lead} (the strongest attacks regrow {_ends(chosen['revival'])}{undefended})."
+    more = chosen["wanted"].dropna()
+    so_many = f"; about {counts(more)} pictures of each would decide" if len(more) else ""
+    text = (
+        f"{lead} (the strongest attacks regrow {_ends(chosen['revival'])}{undefended}, "
+        f"{_ends(chosen['difference'], '+')} [{chosen['difference_low'].min():+.2f}, "
+        f"{chosen['difference_high'].max():+.2f}] against erasure alone{so_many})."
+    )
     return text[0].upper() + text[1:]
 
 
@@ -166,8 +176,14 @@ def _none_is_cheap(rest: pd.DataFrame) -> str:
     )
 
 
-def _ends(rates: pd.Series) -> str:
-    low, high = f"{rates.min():.2f}", f"{rates.max():.2f}"
+def counts(of: pd.Series) -> str:
+    """The least and the largest: "64", "64 to 1,200"."""
+    low, high = f"{of.min():,.0f}", f"{of.max():,.0f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _ends(rates: pd.Series, sign: str = "") -> str:
+    low, high = f"{rates.min():{sign}.2f}", f"{rates.max():{sign}.2f}"
     return low if low == high else f"{low} to {high}"
 
 
@@ -190,7 +206,9 @@ def _in_full(row, bare) -> str:
         "no": "no defence tried holds; the best is {}",
     }[row["holds"]].format(f"{row['defence']} at sigma {row['sigma']}", _drawn(row))
     strongest = row["strongest"] + keys.drawn(row["weight_seed"])
-    more = f" (about {row['wanted']:,.0f} would decide)" if pd.notna(row["wanted"]) else ""
+    more = ""
+    if pd.notna(row["wanted"]):
+        more = f" (n = {row['n']:,}; about {row['wanted']:,.0f} would decide)"
     return (
         f"{row['concept']}: {lead}{more}: the strongest of {row['attacks']} attacks ({strongest}) "
         f"regrows {spread}{undefended}, {_signed(row, 'difference')} against erasure alone; of "
