@@ -59,7 +59,7 @@ def run(module: str) -> tuple[int, list[str]]:
     # hypothesis repeats itself where CI is set
     quiet = os.environ | {"OMP_NUM_THREADS": "1", "CI": "1", "PYTHONHASHSEED": "0"}
     mutmut = Path(sys.executable).with_name("mutmut")
-    with (place / "log").open("w") as log:
+    with (place / "log").open("w", encoding="utf-8") as log:
         done = subprocess.run([mutmut, "run"], cwd=place, env=quiet, stdout=log, stderr=log)
     if done.returncode:
         sys.exit(f"mutmut failed on {module}: {place / 'log'}")

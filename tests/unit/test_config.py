@@ -14,7 +14,7 @@ from regrowth.config import ConfigError, Study, load_study
 from regrowth.labels import outputs
 
 ROOT = Path(__file__).resolve().parents[2]
-GOOD = yaml.safe_load((ROOT / "config.yaml").read_text())
+GOOD = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 
 
 def mistakes(raw, root=ROOT):
@@ -25,21 +25,23 @@ def mistakes(raw, root=ROOT):
 
 @pytest.mark.parametrize("file", ["config.yaml", *map(str, sorted(ROOT.glob("config/*.yaml")))])
 def test_every_bundled_study_is_valid(file):
-    study, _, _ = load_study(yaml.safe_load((ROOT / file).read_text()), ROOT, files=False)
+    study, _, _ = load_study(
+        yaml.safe_load((ROOT / file).read_text(encoding="utf-8")), ROOT, files=False
+    )
     assert study.sweep
 
 
 def test_what_this_machine_lacks_is_told_at_once_with_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     hub.directory.cache_clear(), hub.file.cache_clear()
-    told = mistakes(yaml.safe_load((ROOT / "config/sd15.yaml").read_text()))
+    told = mistakes(yaml.safe_load((ROOT / "config/sd15.yaml").read_text(encoding="utf-8")))
     text = "\n".join(told)
     assert "download it first (hf download stable-diffusion-v1-5/stable-diffusion-v1-5 " in text
     assert "(hf download AIML-TUDA/i2p i2p_benchmark.csv --repo-type dataset --revision" in text
     assert "no file data/ring-a-bell.csv; say in the study where it lies, under local" in text
     assert "model 'sd21'" in text
     assert re.search("judges.resnet50: no file .*data/resnet50-11ad3fa6.pth", text)
-    study = yaml.safe_load((ROOT / "config/sd15.yaml").read_text())
+    study = yaml.safe_load((ROOT / "config/sd15.yaml").read_text(encoding="utf-8"))
     other = "\n".join(mistakes(study | {"local": {"resnet50": "microsoft/resnet-50"}}))
     assert "(hf download microsoft/resnet-50)" in other
 
@@ -72,7 +74,10 @@ def test_words_for_young_people_are_refused_and_left_out(tmp_path):
     assert "'a teen with {a_name}' has a word for young people" in text
     assert "'child' has a word for young people" in text
     file = tmp_path / "prompts.csv"
-    file.write_text("prompt,meaning\na man,\na girl,\nqzx 7,two boys\na 17 year old,\na lady,\n")
+    file.write_text(
+        "prompt,meaning\na man,\na girl,\nqzx 7,two boys\na 17 year old,\na lady,\n",
+        encoding="utf-8",
+    )
     table = prompt_tables.read(Source(file=str(file)), ROOT)
     assert table["prompt"].tolist() == ["a man", "a lady"]
 
@@ -93,7 +98,7 @@ def test_words_for_young_people_are_refused_and_left_out(tmp_path):
     ],
 )
 def test_a_table_of_prompts_that_cannot_be_used(tmp_path, name, text, wanted):
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(ValueError) as told:
         prompt_tables.read(Source(file=str(tmp_path / name)), ROOT)
     assert wanted in str(told.value)
@@ -124,7 +129,7 @@ def test_a_classifier_whose_outputs_are_others_than_the_table_says(tmp_path):
     judge = Judge(kind="classifier", model=str(tmp_path), classes="resources/imagenet.csv")
 
     def told():
-        (tmp_path / "config.json").write_text(json.dumps({"id2label": labels}))
+        (tmp_path / "config.json").write_text(json.dumps({"id2label": labels}), encoding="utf-8")
         return checks.judge_mistakes(judge, ROOT)
 
     assert told() == []
@@ -241,10 +246,10 @@ def test_judges_can_be_chosen():
 
 
 def catalogue_with(tmp_path, change):
-    catalogue = yaml.safe_load((ROOT / "resources/demo/catalogue.yaml").read_text())
+    catalogue = yaml.safe_load((ROOT / "resources/demo/catalogue.yaml").read_text(encoding="utf-8"))
     change(catalogue)
     file = tmp_path / "catalogue.yaml"
-    file.write_text(yaml.safe_dump(catalogue))
+    file.write_text(yaml.safe_dump(catalogue), encoding="utf-8")
     return mistakes(copy.deepcopy(GOOD) | {"catalogue": str(file)})
 
 
@@ -319,7 +324,7 @@ def test_a_prompt_with_an_unknown_placeholder(tmp_path):
 
 def test_a_prompt_file_with_other_columns(tmp_path):
     file = tmp_path / "prompts.csv"
-    file.write_text("text,seed\nan image,1\n")
+    file.write_text("text,seed\nan image,1\n", encoding="utf-8")
 
     def change(c):
         c["families"]["weather"]["file"] = str(file)
@@ -345,7 +350,9 @@ def test_a_judge_that_is_not_there(tmp_path):
 def test_the_json_schema_is_the_models():
     for model, name in ((Study, "study"), (Catalogue, "catalogue")):
         file = ROOT / f"config/{name}.schema.json"
-        assert json.loads(file.read_text()) == model.model_json_schema(), "run: make schema"
+        assert json.loads(file.read_text(encoding="utf-8")) == model.model_json_schema(), (
+            "run: make schema"
+        )
 
 
 @pytest.mark.parametrize("what", ["catalogue", "model"])

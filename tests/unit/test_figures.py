@@ -109,7 +109,7 @@ def test_equation_7s_surface_and_the_layers_on_it():
 def test_an_svg_in_a_page_has_ids_of_its_own_and_the_pages_ink(tmp_path):
     file = tmp_path / "a.svg"
     figures.save(figures.over_k(rates({"0.2": 1, "0.4": 2}), "church"), file)
-    page = [report.inline(file.read_text(), name) for name in ('over "K"', "other")]
+    page = [report.inline(file.read_text(encoding="utf-8"), name) for name in ('over "K"', "other")]
     for text in page:
         root = ET.fromstring(text)
         ids = {element.get("id") for element in root.iter()} - {None}

@@ -22,7 +22,9 @@ from regrowth.catalogue import ModelCard, PromptSet
 from regrowth.config import Block, load_study
 
 ROOT = Path(__file__).resolve().parents[2]
-STUDY, CATALOGUE, CARD = load_study(yaml.safe_load((ROOT / "config.yaml").read_text()), ROOT)
+STUDY, CATALOGUE, CARD = load_study(
+    yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")), ROOT
+)
 
 
 def test_the_default_sweep_has_each_variant_once():
@@ -164,7 +166,7 @@ def test_a_prompt_appended_to_a_table_changes_its_last_shard_only(tmp_path):
 
     def digests(n):
         table = tmp_path / f"{n}.csv"
-        table.write_text("prompt\n" + "".join(f"prompt {i}\n" for i in range(n)))
+        table.write_text("prompt\n" + "".join(f"prompt {i}\n" for i in range(n)), encoding="utf-8")
         entry = PromptSet(role="erased", file=table.name, judges=["clip"])
         rows = prompts.prompt_set_rows(entry, tmp_path)
         return [provenance.digest(rows[i : i + shard]) for i in range(0, len(rows), shard)]
@@ -239,11 +241,11 @@ def test_a_model_that_changes_during_a_run_stops_its_jobs(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "model"
     folder.mkdir()
-    (folder / "model_index.json").write_text("{}")
+    (folder / "model_index.json").write_text("{}", encoding="utf-8")
     planned = provenance.folder_digest(folder, provenance.DIGESTS)
     study = job.Job(STUDY, CATALOGUE, CARD.model_copy(update={"path": str(folder)}), planned)
     assert study.model == folder
-    (folder / "model_index.json").write_text("{ }")
+    (folder / "model_index.json").write_text("{ }", encoding="utf-8")
     provenance.folder_digest.cache_clear()
     with pytest.raises(RuntimeError, match="has changed since this run was planned"):
         study.located(study.card)
@@ -251,11 +253,13 @@ def test_a_model_that_changes_during_a_run_stops_its_jobs(tmp_path, monkeypatch)
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     file = tmp_path / "a.txt"
-    store.write_text(file, "old")
+    store.write_text(file, "old", encoding="utf-8")
     with pytest.raises(RuntimeError), store.replacing(file) as part:
-        part.write_text("half")
+        part.write_text("half", encoding="utf-8")
         raise RuntimeError
-    assert file.read_text() == "old" and [f.name for f in tmp_path.iterdir()] == ["a.txt"]
+    assert file.read_text(encoding="utf-8") == "old" and [f.name for f in tmp_path.iterdir()] == [
+        "a.txt"
+    ]
 
 
 def test_arrays_and_frames_come_back(tmp_path):
@@ -287,8 +291,8 @@ def test_a_digest_sees_code_and_not_comments(tmp_path, monkeypatch):
     script, module = tmp_path / "script.py", library / "maths.py"
 
     def digest(script_text, module_text):
-        script.write_text(script_text)
-        module.write_text(module_text)
+        script.write_text(script_text, encoding="utf-8")
+        module.write_text(module_text, encoding="utf-8")
         for cached in (provenance.code_digest, *(getattr(provenance, n) for n in FILES_READ)):
             cached.cache_clear()
         return provenance.code_digest(script)
@@ -304,10 +308,10 @@ def test_a_digest_sees_code_and_not_comments(tmp_path, monkeypatch):
 
 def test_a_file_digest_follows_its_content(tmp_path):
     file, cache = tmp_path / "w.json", tmp_path / "cache.json"
-    file.write_text("one")
+    file.write_text("one", encoding="utf-8")
     first = provenance.file_digest(file, cache)
     assert provenance.file_digest(file, cache) == first
-    file.write_text("other")
+    file.write_text("other", encoding="utf-8")
     assert provenance.file_digest(file, cache) != first
 
 
@@ -323,7 +327,7 @@ def test_remembered_digests_that_are_damaged_are_taken_anew(tmp_path, held):
         held = held.replace("%s", name, 1)
     cache.write_bytes(held.encode("latin1"))
     assert provenance.file_digest(file, cache) == right
-    assert json.loads(cache.read_text())[str(file)][1] == right
+    assert json.loads(cache.read_text(encoding="utf-8"))[str(file)][1] == right
     cache.unlink()
     cache.mkdir()
     assert provenance.file_digest(file, cache) == right
@@ -332,10 +336,10 @@ def test_remembered_digests_that_are_damaged_are_taken_anew(tmp_path, held):
 def test_digests_that_are_written_at_once_are_all_remembered(tmp_path):
     files = [tmp_path / f"{i}.json" for i in range(40)]
     for file in files:
-        file.write_text(file.name)
+        file.write_text(file.name, encoding="utf-8")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda file: provenance.file_digest(file, tmp_path / "cache"), files))
-    assert set(json.loads((tmp_path / "cache").read_text())) == set(map(str, files))
+    assert set(json.loads((tmp_path / "cache").read_text(encoding="utf-8"))) == set(map(str, files))
 
 
 def test_the_default_study_defends_with_one_sigma():
@@ -365,10 +369,12 @@ def test_a_model_that_is_not_there_says_what_to_do(tmp_path, monkeypatch):
 def test_conda_and_pip_pins_agree():
     lock = {
         line.strip()
-        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
         if "==" in line
     }
-    conda = yaml.safe_load((ROOT / "envs/regrowth.yaml").read_text())["dependencies"]
+    conda = yaml.safe_load((ROOT / "envs/regrowth.yaml").read_text(encoding="utf-8"))[
+        "dependencies"
+    ]
     assert set(conda[-1]["pip"]) == lock
     (alone,) = (ROOT / "requirements-alone.txt").read_text(encoding="utf-8").splitlines()[1:]
     after = (ROOT / "envs/regrowth.post-deploy.sh").read_text(encoding="utf-8")
@@ -416,11 +422,11 @@ def test_a_hub_id_is_found_in_the_cache_and_never_downloaded(tmp_path, monkeypat
     table = tmp_path / "datasets--owner--name" / "snapshots" / revision / "data" / "t.csv"
     for file in (held / "model_index.json", table):
         file.parent.mkdir(parents=True)
-        file.write_text("{}")
+        file.write_text("{}", encoding="utf-8")
     for kind in ("models", "datasets"):
         refs = tmp_path / f"{kind}--owner--name" / "refs"
         refs.mkdir()
-        (refs / "main").write_text(revision)
+        (refs / "main").write_text(revision, encoding="utf-8")
     card = ModelCard(name="m", path="owner/name")
     for at in (None, revision):
         assert models.locate(card.model_copy(update={"revision": at}), ROOT) == held

@@ -15,7 +15,9 @@ from regrowth.config import load_study
 from regrowth.demo import train, train_judges, world
 
 ROOT = Path(__file__).resolve().parents[2]
-STUDY, CATALOGUE, CARD = load_study(yaml.safe_load((ROOT / "config.yaml").read_text()), ROOT)
+STUDY, CATALOGUE, CARD = load_study(
+    yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")), ROOT
+)
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ def test_pictures_are_the_shard_s_or_those_the_judge_sees():
 
 @pytest.mark.parametrize("text", ["", "s\th:m:s\n", "s\n-\n", "h:m:s\n0:00:01\n"])
 def test_a_benchmark_without_seconds_is_unknown(tmp_path, text):
-    (tmp_path / "x.tsv").write_text(text)
+    (tmp_path / "x.tsv").write_text(text, encoding="utf-8")
     assert np.isnan(plan.seconds_of(tmp_path / "x.tsv"))
     assert np.isnan(plan.seconds_of(tmp_path / "none.tsv"))
 
@@ -156,7 +156,9 @@ def begun(tmp_path) -> Path:
     """A study of four steps: one shard of three pictures, judged by a detector, and a mask."""
     out = tmp_path / "results" / "begun"
     out.mkdir(parents=True)
-    (out / "model.yaml").write_text(yaml.safe_dump({"digest": "m", "sampler": {"steps": 4}}))
+    (out / "model.yaml").write_text(
+        yaml.safe_dump({"digest": "m", "sampler": {"steps": 4}}), encoding="utf-8"
+    )
     rows = pd.DataFrame({"prompt_set": "objects", "prompt": "p", "seed": range(3)})
     image = {"bytes": b"\x89PNG" + bytes(996), "path": None}
     about = {"model": "m", "device": "cpu"}
@@ -173,7 +175,7 @@ def begun(tmp_path) -> Path:
     }.items():
         file = out / "benchmarks" / f"{path}.tsv"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f"s\th:m:s\n{seconds}\t0:00:00\n")
+        file.write_text(f"s\th:m:s\n{seconds}\t0:00:00\n", encoding="utf-8")
     return out
 
 
@@ -189,7 +191,7 @@ def test_what_a_study_measured(begun):
 
 @pytest.mark.parametrize("held", ["", "a: [", "[]", "sampler: 3", "\0"])
 def test_a_study_that_is_damaged_measured_nothing(begun, held):
-    (begun / "model.yaml").write_text(held)
+    (begun / "model.yaml").write_text(held, encoding="utf-8")
     told = plan.measured(begun, {}, "png")
     assert told.times.empty and told.sizes.empty and list(told.times.columns) == plan.MEASURED
     jobs = pd.DataFrame([("mask", "m", 1, np.nan)], columns=plan.MEASURED)
@@ -204,7 +206,9 @@ def test_a_file_that_is_damaged_measured_nothing(begun):
 
 
 def test_steps_that_no_one_tells_leave_the_time_unknown(begun):
-    (begun / "model.yaml").write_text(yaml.safe_dump({"digest": "m", "sampler": {"steps": None}}))
+    (begun / "model.yaml").write_text(
+        yaml.safe_dump({"digest": "m", "sampler": {"steps": None}}), encoding="utf-8"
+    )
     assert "generate" not in set(plan.measured(begun, {}, "png").times["kind"])
     assert plan.measured(begun, {"m": 10}, "png").times["units"].max() == 30
 

@@ -52,7 +52,7 @@ LOG = "2026-01-02 03:04:05,006 {} {}\n"
 def test_a_failure_is_read_from_its_log_and_blamed_by_all_that_waits(tmp_path, records):
     records = done(records, "calibrate")
     said = LOG.format("INFO", "begins") + LOG.format("ERROR", "no such layer") + "Traceback …\n"
-    (tmp_path / "mask.log").write_text(said)
+    (tmp_path / "mask.log").write_text(said, encoding="utf-8")
     told = progress.states(records, driven=False)
     assert told["state"].tolist() == ["done", "failed", *["waiting"] * 4]
     missing = progress.missing(records, told)
@@ -69,7 +69,9 @@ def test_a_failure_is_read_from_its_log_and_blamed_by_all_that_waits(tmp_path, r
 )
 def test_a_job_without_a_last_word_runs_or_was_killed(tmp_path, records, driven, state, reason):
     records = done(records, "calibrate", "mask", "reference")
-    (tmp_path / "thumbnails.log").write_text(LOG.format("INFO", "3 of 8 pictures"))
+    (tmp_path / "thumbnails.log").write_text(
+        LOG.format("INFO", "3 of 8 pictures"), encoding="utf-8"
+    )
     told = progress.states(records, driven)
     assert told["state"][2] == state
     assert progress.missing(records, told)["reason"].str.startswith(reason).all()
@@ -77,16 +79,16 @@ def test_a_job_without_a_last_word_runs_or_was_killed(tmp_path, records, driven,
 
 def test_a_stale_output_is_not_a_failure(tmp_path, records):
     """A job that was done once and must be done again has output and log."""
-    (tmp_path / "norms").write_text("")
-    (tmp_path / "norms.log").write_text(LOG.format("INFO", "done"))
+    (tmp_path / "norms").write_text("", encoding="utf-8")
+    (tmp_path / "norms.log").write_text(LOG.format("INFO", "done"), encoding="utf-8")
     assert progress.states(records, driven=False)["state"][0] == "waiting"
     (tmp_path / "norms").unlink()
     assert progress.states(records, driven=False)["state"][0] == "failed"
 
 
 def test_what_was_set_aside_is_told(tmp_path, records):
-    (tmp_path / ".norms.damaged").write_text("")
-    (tmp_path / "norms.log").write_text(LOG.format("INFO", "done"))
+    (tmp_path / ".norms.damaged").write_text("", encoding="utf-8")
+    (tmp_path / "norms.log").write_text(LOG.format("INFO", "done"), encoding="utf-8")
     told = progress.states(records, driven=True)
     assert told["state"][0] == "failed" and told["reason"][0] == progress.SET_ASIDE
 
@@ -94,7 +96,7 @@ def test_what_was_set_aside_is_told(tmp_path, records):
 def test_one_judge_that_failed_leaves_the_other_score(tmp_path, records):
     records = done(records, "calibrate", "mask", "generate", "reference")
     records[3]["why"] = ""
-    (tmp_path / "clip.log").write_text(LOG.format("ERROR", "no weights"))
+    (tmp_path / "clip.log").write_text(LOG.format("ERROR", "no weights"), encoding="utf-8")
     told = progress.states(records, driven=False)
     missing = progress.missing(records, told)
     assert missing[["judge", "reason"]].values.tolist() == [["clip", "score: no weights"]]
@@ -105,11 +107,11 @@ def test_one_judge_that_failed_leaves_the_other_score(tmp_path, records):
 
 def test_what_no_job_makes_is_left_over(tmp_path, records):
     for name in ("norms", "norms.log", "images", "old", ".clip.12.part", ".driver"):
-        (tmp_path / name).write_text("")
+        (tmp_path / name).write_text("", encoding="utf-8")
     (tmp_path / "partial" / "tables").mkdir(parents=True)
-    (tmp_path / "partial" / "tables" / "missing.csv").write_text("")
+    (tmp_path / "partial" / "tables" / "missing.csv").write_text("", encoding="utf-8")
     (tmp_path / "logs").mkdir()
-    (tmp_path / "logs" / "status.log").write_text("")
+    (tmp_path / "logs" / "status.log").write_text("", encoding="utf-8")
     found = [file.name for file in progress.leftovers(records, tmp_path)]
     assert found == [".clip.12.part", "old"]
     records = done(records, "generate", "score")
@@ -131,7 +133,7 @@ def test_unblurred_pictures_are_found_wherever_they_were_left(tmp_path):
     gone += ["concept=x/prompts=no-longer-known/shard=000.parquet"]
     for name in (kept, waited, *gone):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("")
+        (tmp_path / name).write_text("", encoding="utf-8")
     found = unsafe.unblurred(tmp_path, catalogue, {tmp_path / waited})
     assert sorted(found) == sorted(tmp_path / name for name in gone)
 
@@ -150,7 +152,7 @@ def test_small_pictures_that_were_not_blurred_are_found(tmp_path):
         file = tmp_path / f"prompts={name}.parquet"
         file.parent.mkdir(exist_ok=True)
         pd.DataFrame({"blurred": blurred}).to_parquet(file)
-    (tmp_path / "prompts=snow" / "e.parquet").write_text("damaged")
+    (tmp_path / "prompts=snow" / "e.parquet").write_text("damaged", encoding="utf-8")
     found = unsafe.sharp(tmp_path, catalogue, {tmp_path / "prompts=snow" / "d.parquet"})
     assert [file.stem for file in found] == ["a", "e"]
 
@@ -167,7 +169,9 @@ def test_a_driver_that_is_refused_holds_nothing(tmp_path):
 
 def test_a_running_job_is_told_with_its_last_word(tmp_path, records):
     said = "3 of 8 pictures, 2.00 a second, 1 min left"
-    (tmp_path / "norms.log").write_text(LOG.format("INFO", "begins") + LOG.format("INFO", said))
+    (tmp_path / "norms.log").write_text(
+        LOG.format("INFO", "begins") + LOG.format("INFO", said), encoding="utf-8"
+    )
     told = progress.states(records, driven=True)
     assert f"Running:\ncalibrate: {said}\n" in progress.text(told, driven=True)
 

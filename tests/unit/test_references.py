@@ -103,9 +103,11 @@ def test_what_is_no_whole_picture_is_told_by_name(tmp_path):
     noise(64, 64).save(tmp_path / "cut.jpg")
     whole = (tmp_path / "cut.jpg").read_bytes()
     (tmp_path / "cut.jpg").write_bytes(whole[:-400])
-    (tmp_path / "text.jpg").write_text("a church")
+    (tmp_path / "text.jpg").write_text("a church", encoding="utf-8")
     (tmp_path / "empty.png").touch()
-    (tmp_path / "program.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    (tmp_path / "program.jpg").write_text(
+        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", encoding="utf-8"
+    )
     Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "float.tif")
     for file in tmp_path.iterdir():
         with pytest.raises(ValueError, match=f"{file.name} (is no whole picture|holds floating)"):
@@ -180,7 +182,7 @@ def test_a_picture_whose_caption_is_left_out_is_left_out(tmp_path, caplog, heade
     """By its name in the caption's row, or its number; one of several captions will do."""
     captions = ["a man with a dog", "two boys", "a lady", "people in a park"]
     rows = [f"prompt,{header}", *(f"{c},{n}" for c, n in zip(captions, names))]
-    (tmp_path / "captions.csv").write_text("\n".join(rows))
+    (tmp_path / "captions.csv").write_text("\n".join(rows), encoding="utf-8")
     folder = tmp_path / "pictures"
     folder.mkdir()
     some = [noise(64, 64) for _ in range(4)]
@@ -205,7 +207,7 @@ def test_a_picture_whose_caption_is_left_out_is_left_out(tmp_path, caplog, heade
 
 
 def test_a_table_that_names_no_pictures_is_said_and_a_pictures_own_name_counts(tmp_path, caplog):
-    (tmp_path / "captions.csv").write_text("prompt\na man\ntwo boys\n")
+    (tmp_path / "captions.csv").write_text("prompt\na man\ntwo boys\n", encoding="utf-8")
     for name in ("a", "b", "two-girls_3"):
         noise(64, 64).save(tmp_path / f"{name}.png")
     own = source(tmp_path, file=str(tmp_path / "captions.csv"))

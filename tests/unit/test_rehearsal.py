@@ -118,14 +118,16 @@ def test_the_clip_judge_answers_with_similarities(target, shown):
 
 
 def test_imagenet_labels_put_the_catalogues_names_at_their_outputs(target):
-    config = json.loads((target / "judges" / "resnet50" / "config.json").read_text())
+    config = json.loads(
+        (target / "judges" / "resnet50" / "config.json").read_text(encoding="utf-8")
+    )
     labels = config["id2label"]
     assert len(labels) == 1000 and (labels["497"], labels["0"]) == ("church", "class 000")
 
 
 def test_a_stopped_writing_leaves_nothing_that_looks_whole(tmp_path, monkeypatch):
     def stop(folder, *_):
-        (folder / "half").write_text("")
+        (folder / "half").write_text("", encoding="utf-8")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -24,7 +24,7 @@ SOURCES = sorted((ROOT / "workflow_scripts").rglob("*.py"))
 def calls(file: Path) -> list[tuple[str, dict]]:
     """Every call of a module: the name called, and its keywords that are constants."""
     found = []
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
             constants = (k for k in node.keywords if isinstance(k.value, ast.Constant))
             named = {k.arg: k.value.value for k in constants}
@@ -62,7 +62,7 @@ def without_encoding(tree: ast.AST) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("folder", ["workflow_scripts", "benchmarks"])
+@pytest.mark.parametrize("folder", ["workflow_scripts", "benchmarks", "tests"])
 def test_every_text_file_is_opened_as_utf_8(folder):
     for file in (ROOT / folder).rglob("*.py"):
         assert without_encoding(ast.parse(file.read_text(encoding="utf-8"))) == [], file
@@ -114,10 +114,10 @@ def test_code_in_a_model_directory_is_not_run(model, tmp_path, change):
     """A pipeline, and a component, of a class that the directory itself defines."""
     made = tmp_path / "made"
     code = f"open({str(made)!r}, 'w')\nclass Evil: pass\n"
-    (model / "pipeline.py").write_text(code)
-    (model / "unet" / "evil.py").write_text(code)
-    index = json.loads((model / "model_index.json").read_text())
-    (model / "model_index.json").write_text(json.dumps(index | change))
+    (model / "pipeline.py").write_text(code, encoding="utf-8")
+    (model / "unet" / "evil.py").write_text(code, encoding="utf-8")
+    index = json.loads((model / "model_index.json").read_text(encoding="utf-8"))
+    (model / "model_index.json").write_text(json.dumps(index | change), encoding="utf-8")
     with pytest.raises(ValueError, match="custom code"):
         generation.load_pipeline(model, "float32", "cpu")
     assert not made.exists()
@@ -139,10 +139,12 @@ def test_a_model_and_a_judge_load_without_a_network(monkeypatch):
 def test_code_and_pickles_in_a_judge_are_not_run(tmp_path):
     made = tmp_path / "made"
     folder = shutil.copytree(ROOT / "resources/demo/judges/objects", tmp_path / "judge")
-    (folder / "evil.py").write_text(f"open({str(made)!r}, 'w')\nclass Evil: pass\n")
-    about = json.loads((folder / "config.json").read_text())
+    (folder / "evil.py").write_text(
+        f"open({str(made)!r}, 'w')\nclass Evil: pass\n", encoding="utf-8"
+    )
+    about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     remote = {"AutoConfig": "evil.Evil", "AutoModelForImageClassification": "evil.Evil"}
-    (folder / "config.json").write_text(json.dumps(about | {"auto_map": remote}))
+    (folder / "config.json").write_text(json.dumps(about | {"auto_map": remote}), encoding="utf-8")
     rows = [{"prompt": "x", "class": "church"}]
     picture = [Image.new("RGB", (64, 64))]
     judge = Judge(kind="classifier", model=str(folder))
@@ -157,8 +159,8 @@ def test_code_and_pickles_in_a_judge_are_not_run(tmp_path):
     assert not made.exists()
 
 
-STUDY = yaml.safe_load((ROOT / "config.yaml").read_text())
-CATALOGUE = yaml.safe_load((ROOT / "resources/demo/catalogue.yaml").read_text())
+STUDY = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+CATALOGUE = yaml.safe_load((ROOT / "resources/demo/catalogue.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", ["../../out", "/tmp/out", "a/b", "..", "a b", "{x}", ""])
@@ -176,7 +178,7 @@ def test_no_name_leaves_the_results_folder(tmp_path, what, name):
         catalogue["prompt_sets"] = {name: entry}
         catalogue["families"]["objects"]["also"] = [name]
     file = tmp_path / "catalogue.yaml"
-    file.write_text(yaml.safe_dump(catalogue))
+    file.write_text(yaml.safe_dump(catalogue), encoding="utf-8")
     study["catalogue"] = str(file)
     with pytest.raises(ConfigError, match="should match pattern"):
         load_study(study, ROOT)

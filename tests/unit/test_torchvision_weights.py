@@ -191,7 +191,7 @@ def test_such_a_file_is_a_judge(tmp_path):
     state = random_state()
     saved(state, tmp_path, "zip")
     (tmp_path / "classes.csv").write_text(
-        "concept,index,names\nchurch,2,church\ncandle,5,candle|taper\n"
+        "concept,index,names\nchurch,2,church\ncandle,5,candle|taper\n", encoding="utf-8"
     )
     judge = Judge(kind="classifier", model="net.pth", classes="classes.csv")
     assert checks.judge_mistakes(judge, tmp_path) == []
@@ -211,7 +211,9 @@ def test_such_a_file_is_a_judge(tmp_path):
 def test_what_is_wrong_with_such_a_judge_is_told_before_anything_runs(tmp_path):
     state = random_state()
     saved(state, tmp_path, "zip")
-    (tmp_path / "classes.csv").write_text("concept,index,names\nchurch,7,church\n")
+    (tmp_path / "classes.csv").write_text(
+        "concept,index,names\nchurch,7,church\n", encoding="utf-8"
+    )
     wrong = Judge(kind="classifier", model="net.pth", classes="classes.csv")
     (told,) = checks.judge_mistakes(wrong, tmp_path)
     assert "output 7" in told and "'nothing'" in told

@@ -14,7 +14,7 @@ from road import ROOT, Road
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory) -> Road:
     """The smoke study, run once from nothing."""
-    study = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+    study = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text(encoding="utf-8"))
     road = Road(tmp_path_factory.mktemp("smoke"), study)
     two = ",".join(f"GPU-{uuid.uuid4()}" for _ in range(2))  # no other run's on this machine
     pretended = {} if devices.numbers() else {"CUDA_VISIBLE_DEVICES": two}

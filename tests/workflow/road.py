@@ -25,7 +25,7 @@ class Road:
 
     def write(self, study: dict) -> None:
         self.config = study
-        self.study.write_text(yaml.safe_dump(study))
+        self.study.write_text(yaml.safe_dump(study), encoding="utf-8")
 
     @property
     def out(self) -> Path:
@@ -88,7 +88,7 @@ class Road:
         """Start a run, and SIGKILL it with all its jobs `late` seconds after it has begun a job (of
         the stage), or what follows if that ends sooner; unlock. The stages that were in hand."""
         begun = None
-        with open(self.folder / "killed.log", "w") as stream:
+        with open(self.folder / "killed.log", "w", encoding="utf-8") as stream:
             run = self.command()
             driver = subprocess.Popen(run, stdout=stream, stderr=stream, start_new_session=True)
             while driver.poll() is None and (begun is None or time.monotonic() - begun < late):

@@ -65,8 +65,10 @@ class Cluster:
             os.mknod(self.folder / f"gpu{i}", 0o20666, os.makedev(1, 3))
         ETC.mkdir(exist_ok=True)
         (ETC / "regrowth").touch()
-        (ETC / "slurm.conf").write_text(CONF.format(d=self.folder))
-        (ETC / "gres.conf").write_text(f"NodeName=localhost Name=gpu File={self.folder}/gpu[0-1]\n")
+        (ETC / "slurm.conf").write_text(CONF.format(d=self.folder), encoding="utf-8")
+        (ETC / "gres.conf").write_text(
+            f"NodeName=localhost Name=gpu File={self.folder}/gpu[0-1]\n", encoding="utf-8"
+        )
         subprocess.run(["install", "-d", "-o", "munge", "-g", "munge", "-m755", "/run/munge"])
         if subprocess.run(["munge", "--no-input"], capture_output=True).returncode:
             # A socket that a munged of before has left is no hindrance
@@ -77,14 +79,16 @@ class Cluster:
             if "idle" in self.ask("sinfo", "-h", "-o", "%T"):
                 return self
             time.sleep(0.5)
-        raise RuntimeError(f"no idle node:\n{(self.folder / 'slurmctld.log').read_text()[-2000:]}")
+        raise RuntimeError(
+            f"no idle node:\n{(self.folder / 'slurmctld.log').read_text(encoding='utf-8')[-2000:]}"
+        )
 
     def __exit__(self, *_):
         self.ask("scancel", "--user", "root")
         for name in ("slurmd", "slurmctld"):
             file = self.folder / f"{name}.pid"
             if file.exists():
-                subprocess.run(["kill", file.read_text().strip()])
+                subprocess.run(["kill", file.read_text(encoding="utf-8").strip()])
         for name in ("slurm.conf", "gres.conf", "regrowth"):
             (ETC / name).unlink(missing_ok=True)
 

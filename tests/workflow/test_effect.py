@@ -8,7 +8,7 @@ from road import ROOT, Road
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
-    study = yaml.safe_load((ROOT / "config.yaml").read_text())
+    study = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     study["study"] = "effect"
     study |= {"judges": ["objects"], "images": {"erased": 28, "preserved": 2}}
     study["sweep"] = [

@@ -211,7 +211,7 @@ def test_a_cell_that_fails_is_a_row_with_the_reason(smoke, spare):
     gone = (had["concept"] == "church") & (had["defence"] == "none") & (had["K"] == "0.6")
     now = pd.read_parquet(partial / "tables" / "accuracy.parquet")
     pd.testing.assert_frame_equal(now, had[~gone].reset_index(drop=True))
-    assert "is damaged" in (partial / "report.html").read_text()
+    assert "is damaged" in (partial / "report.html").read_text(encoding="utf-8")
     state = spare.run("status")
     assert "Failed:" in state and "is damaged" in state
 

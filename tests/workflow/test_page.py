@@ -165,7 +165,7 @@ def test_snakemakes_report_has_the_figures_with_captions(smoke, chromium):
     smoke.run("--report", str(file))
     asked, _ = opened(chromium, file)
     assert not [url for url in asked if url.startswith("http")]
-    text = file.read_text()
+    text = file.read_text(encoding="utf-8")
     for name in ("church-pictures", "church-accuracy", "study-signs", "study-layers"):
         figure = (smoke.out / "figures" / f"{name}.png").read_bytes()
         assert b64encode(figure).decode() in text, name

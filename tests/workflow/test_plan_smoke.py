@@ -17,7 +17,9 @@ from road import ROOT, Road
 
 @pytest.fixture
 def road(tmp_path) -> Road:
-    return Road(tmp_path, yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text()))
+    return Road(
+        tmp_path, yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text(encoding="utf-8"))
+    )
 
 
 def rows_of(text: str) -> dict[str, list[str]]:
@@ -28,7 +30,7 @@ def rows_of(text: str) -> dict[str, list[str]]:
 
 def fake_shard(road: Road, seconds: float) -> None:
     """The pretrained model's pictures of the shared set, as if generate had made them."""
-    model = yaml.safe_load((road.out / "model.yaml").read_text())["digest"]
+    model = yaml.safe_load((road.out / "model.yaml").read_text(encoding="utf-8"))["digest"]
     cell = keys.PRETRAINED | {"variant": "pretrained", "prompts": "objects"}
     image = {"bytes": b"\x89PNG" + bytes(996), "path": None}
     shard = pd.DataFrame({"prompt": "p", "seed": range(12), "image": [image] * 12})
@@ -37,7 +39,7 @@ def fake_shard(road: Road, seconds: float) -> None:
         write_frame(road.out / stage / name, shard, model=model, device="cpu")
     timed = road.out / "benchmarks" / "generate" / f"{name}.tsv"
     timed.parent.mkdir(parents=True)
-    timed.write_text(f"s\th:m:s\n{seconds}\t0:00:00\n")
+    timed.write_text(f"s\th:m:s\n{seconds}\t0:00:00\n", encoding="utf-8")
 
 
 def test_a_plan_says_what_a_run_would_do_and_does_nothing(road):
@@ -67,11 +69,11 @@ def test_a_plan_fails_as_a_dry_run_does(road):
     made.parent.mkdir(parents=True)
     study = road.config
     layout = {"layers": "ffn2", "layers_per_job": 16, "shard": 500}
-    made.write_text(yaml.safe_dump({"layout": layout}))
+    made.write_text(yaml.safe_dump({"layout": layout}), encoding="utf-8")
     marks = road.folder / ".snakemake" / "incomplete"
     marks.mkdir(parents=True)
     name = f"results/{study['study']}/model.yaml"
-    (marks / base64.urlsafe_b64encode(name.encode()).decode()).write_text("{}")
+    (marks / base64.urlsafe_b64encode(name.encode()).decode()).write_text("{}", encoding="utf-8")
     text = road.run("plan", "--workflow-profile", "none", good=False)
     assert "incomplete" in text and name in text and "Study smoke" not in text
 
@@ -79,7 +81,7 @@ def test_a_plan_fails_as_a_dry_run_does(road):
 def test_a_damaged_record_of_the_layout_is_told(road):
     begun = road.out / "model.yaml"
     begun.parent.mkdir(parents=True)
-    begun.write_text("layout: [")
+    begun.write_text("layout: [", encoding="utf-8")
     told = road.run("--dry-run", good=False)
     assert "results/smoke/model.yaml, which says" in told and "Traceback" not in told
 
@@ -100,6 +102,8 @@ def test_an_interpreter_below_a_path_with_a_space_runs_the_jobs(road, tmp_path):
 def test_planning_needs_no_torch(road):
     """It takes seconds to import, and a study is planned anew for every look."""
     for name in ("torch", "diffusers", "transformers"):
-        (road.folder / f"{name}.py").write_text("raise SystemExit(__name__ + ' was imported')")
+        (road.folder / f"{name}.py").write_text(
+            "raise SystemExit(__name__ + ' was imported')", encoding="utf-8"
+        )
     told = road.run("--dry-run", env=os.environ | {"PYTHONPATH": str(road.folder)})
     assert "generate" in told and "was imported" not in told

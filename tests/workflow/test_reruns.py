@@ -27,7 +27,9 @@ def test_a_file_made_anew_as_it_was_makes_nothing_anew(smoke):
     os.utime(file)
     assert not smoke.planned()
     for name in ("default", "slurm"):
-        profile = yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
+        profile = yaml.safe_load(
+            (ROOT / "profiles" / name / "config.yaml").read_text(encoding="utf-8")
+        )
         assert profile["max-checksum-file-size"] == "2GB"  # a layer of SD-v1.5 is larger than 1 MB
     assert "complete" in smoke.planned("--max-checksum-file-size", "1kB")
 
@@ -75,9 +77,9 @@ def project(smoke, tmp_path):
 
 def edit(project, file, before, after):
     file = project.root / file
-    text = file.read_text()
+    text = file.read_text(encoding="utf-8")
     assert before in text
-    file.write_text(text.replace(before, after, 1))
+    file.write_text(text.replace(before, after, 1), encoding="utf-8")
     return project.planned()
 
 
@@ -136,11 +138,14 @@ def test_a_judge_that_sees_other_sets_of_a_bundle_judges_it_anew(project):
 def test_a_prompt_that_is_appended_draws_each_variants_last_shard(tmp_path):
     table, rows = tmp_path / "snow.csv", ["prompt,class,seed"]
     rows += [f"a photo of a candle in the snow,snow,{i}" for i in range(8)]
-    table.write_text("\n".join(rows[:-1]))
-    study = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+    table.write_text("\n".join(rows[:-1]), encoding="utf-8")
+    study = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text(encoding="utf-8"))
     study |= {"images": {"erased": 100, "shard": 3}, "keep_unblurred": True}
     (tmp_path / "catalogue.yaml").write_text(
-        (ROOT / CATALOGUE).read_text().replace("resources/demo/snow.csv", str(table))
+        (ROOT / CATALOGUE)
+        .read_text(encoding="utf-8")
+        .replace("resources/demo/snow.csv", str(table)),
+        encoding="utf-8",
     )
     study |= {"catalogue": str(tmp_path / "catalogue.yaml"), "judges": ["snow"]}
     variant = {"concepts": ["snow"], "variants": ["pruned", "revived"], "K": [0.6]}
@@ -149,7 +154,7 @@ def test_a_prompt_that_is_appended_draws_each_variants_last_shard(tmp_path):
     road.pretend()
     assert not road.planned()
     assert len(list(road.out.glob("images/**/*.parquet"))) == 9, "three shards of three variants"
-    table.write_text("\n".join(rows))
+    table.write_text("\n".join(rows), encoding="utf-8")
     assert road.planned() == {"generate": 3, "score": 3} | END
 
 
@@ -192,7 +197,7 @@ def test_another_judge_gives_its_scores_only(project):
 def test_another_weight_of_the_model_computes_everything(project):
     """And the same weights in another place nothing."""
     card = project.root / "resources" / "demo" / "card.yaml"
-    path = yaml.safe_load(card.read_text())["path"]
+    path = yaml.safe_load(card.read_text(encoding="utf-8"))["path"]
     shutil.move(project.root / path, project.root / "moved")
     assert not edit(project, "resources/demo/card.yaml", path, "moved")
     nudge(next((project.root / "moved" / "unet").glob("*.safetensors")))

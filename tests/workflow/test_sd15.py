@@ -23,14 +23,14 @@ SIZES = {"i2p": 4703, "mma": 1000, "ring-a-bell": 101, "captions": 30000}
 
 def bring(folder, sizes, judges):
     """A catalogue and `local` paths for a machine that has everything: tables, models, judges."""
-    catalogue = yaml.safe_load((ROOT / "resources/sd/catalogue.yaml").read_text())
+    catalogue = yaml.safe_load((ROOT / "resources/sd/catalogue.yaml").read_text(encoding="utf-8"))
     catalogue["judges"]["inception"] = {"kind": "features", "model": str(judges / "resnet50")}
     file = folder / "catalogue.yaml"
-    file.write_text(yaml.safe_dump(catalogue))
+    file.write_text(yaml.safe_dump(catalogue), encoding="utf-8")
     local = {"resnet50": str(judges / "resnet50"), "clip": str(judges / "clip")}
     for name, n in sizes.items():
         local[name] = str(folder / f"{name}.csv")
-        with open(local[name], "w", newline="") as stream:
+        with open(local[name], "w", newline="", encoding="utf-8") as stream:
             table = csv.writer(stream)
             table.writerow(["case_number", "adv_prompt" if name == "mma" else "prompt"])
             table.writerows([i, f"a plate with {i} apples"] for i in range(n))
@@ -49,7 +49,9 @@ def hollow(folder):
     labels |= {str(index): names[0] for index, names in rows}
     for name in ("resnet50", "clip"):
         (folder / name).mkdir(parents=True)
-        (folder / name / "config.json").write_text(json.dumps({"id2label": labels}))
+        (folder / name / "config.json").write_text(
+            json.dumps({"id2label": labels}), encoding="utf-8"
+        )
     return folder
 
 
@@ -57,7 +59,7 @@ def hollow(folder):
     "file, jobs, pictures", [("sd15", 3_000, (1.1e6, 1.25e6)), ("sd15-full", 10_000, (5e6, 7e6))]
 )
 def test_the_whole_study_is_one_dag_of_few_jobs(tmp_path, file, jobs, pictures):
-    study = yaml.safe_load((ROOT / "config" / f"{file}.yaml").read_text())
+    study = yaml.safe_load((ROOT / "config" / f"{file}.yaml").read_text(encoding="utf-8"))
     study |= bring(tmp_path, SIZES, hollow(tmp_path / "judges"))
     demo = str(ROOT / "resources/demo/model")
     study["local"] |= {"sd15": demo} | ({"sd21": demo} if "baselines" in study else {})
@@ -79,7 +81,7 @@ def small(tmp_path_factory):
     """The paper's study, a cell of every kind, on random weights of the same classes."""
     folder = tmp_path_factory.mktemp("sd15")
     rehearsal.write_all(folder / "held", tiny=True)
-    study = yaml.safe_load((ROOT / "config/sd15.yaml").read_text())
+    study = yaml.safe_load((ROOT / "config/sd15.yaml").read_text(encoding="utf-8"))
     study |= bring(folder, dict.fromkeys(SIZES, 2), folder / "held" / "judges")
     study["local"] |= dict.fromkeys(["sd15", "sd21"], str(folder / "held" / "model"))
     study |= {"study": "small", "sampler": {"steps": 2}, "images": {"erased": 1, "preserved": 1}}
@@ -94,9 +96,9 @@ def small(tmp_path_factory):
         block["K"] = block.get("K", [])[:1]
         block["magnitudes"] = block.get("magnitudes", [])[:1]
         block["oracles"] = block.get("oracles", [])[:1]
-    catalogue = yaml.safe_load((folder / "catalogue.yaml").read_text())
+    catalogue = yaml.safe_load((folder / "catalogue.yaml").read_text(encoding="utf-8"))
     catalogue["prompt_sets"]["nudity-words"]["images"] = 2
-    (folder / "catalogue.yaml").write_text(yaml.safe_dump(catalogue))
+    (folder / "catalogue.yaml").write_text(yaml.safe_dump(catalogue), encoding="utf-8")
     road = Road(folder, study)
     road.run()
     return road
@@ -121,7 +123,7 @@ def test_every_cell_is_judged_and_stands_beside_the_paper(small):
     measured = paper[paper["measured"].notna()]
     assert set(measured["table"]) == {"1", "2", "7", "9", "text 5.4", "text"}
     assert len(pd.read_parquet(small.out / "tables" / "missing.parquet")) == 0
-    page = (small.out / "report.html").read_text()
+    page = (small.out / "report.html").read_text(encoding="utf-8")
     assert "Beside the paper" in page
 
 
@@ -151,7 +153,7 @@ def test_unsafe_pictures_are_gone_and_their_thumbnails_blurred(small):
 def test_a_revived_patch_is_a_small_part_of_the_unet(small):
     """Packed positions of every attacked weight, and at most a float for each."""
     unet = sum(f.stat().st_size for f in (small.folder / "held/model/unet").glob("*.safetensors"))
-    layers = yaml.safe_load((small.out / "model.yaml").read_text())["layers"]
+    layers = yaml.safe_load((small.out / "model.yaml").read_text(encoding="utf-8"))["layers"]
     attacked = sum(out * into for out, into in layers.values())
     patches = list((small.out / "patches").rglob("variant=revived/**/patch.safetensors"))
     assert patches

@@ -39,7 +39,7 @@ class OnCluster(Road):
         return [*known[:at], *here, *known[at + 2 :]]
 
     def start(self) -> subprocess.Popen:
-        with open(self.folder / "driver.log", "a") as told:
+        with open(self.folder / "driver.log", "a", encoding="utf-8") as told:
             return subprocess.Popen(
                 self.command(), stdout=told, stderr=told, env=plain(), start_new_session=True
             )
@@ -122,5 +122,5 @@ def test_the_cluster_makes_the_tables_of_one_machine(cluster, tmp_path_factory, 
         own = [job for job in jobs if f"Comment=rule_{rule}_" in job]
         assert own and all(("gres:gpu" in job) == bool(how) for job in own)
         assert all(how in job for job in own if how)
-        logs = [file.read_text() for file in road.out.glob(f"logs/{rule}/**/*.log")]
+        logs = [file.read_text(encoding="utf-8") for file in road.out.glob(f"logs/{rule}/**/*.log")]
         assert logs and all((" INFO GPU " in log) == bool(how) for log in logs)

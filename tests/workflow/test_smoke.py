@@ -93,7 +93,7 @@ def test_jobs_that_ask_for_a_gpu_have_one_each(smoke):
     spans = defaultdict(list)
     for file in smoke.out.glob("logs/*/**/*.log"):
         rule = file.relative_to(smoke.out / "logs").parts[0]
-        lines = file.read_text().splitlines()
+        lines = file.read_text(encoding="utf-8").splitlines()
         held = [line.split(" INFO GPU ") for line in lines if " INFO GPU " in line]
         assert len(held) == (rule in ON_GPU and "judge=nudenet" not in str(file))
         for since, name in held:
@@ -121,11 +121,11 @@ def test_tables_figures_and_page_are_there(smoke):
         text = pd.read_csv(smoke.out / "tables" / f"{name}.csv")
         assert list(parquet.columns) == list(text.columns) and len(parquet) == len(text)
         assert (len(parquet) == 0) == (name == "missing")
-        lines = (smoke.out / "tables" / f"{name}.tex").read_text().splitlines()
+        lines = (smoke.out / "tables" / f"{name}.tex").read_text(encoding="utf-8").splitlines()
         lines = [line for line in lines if line.endswith(r" \\") and "multicolumn" not in line]
         cells = {len(re.findall(r"(?<!\\)&", line)) for line in lines}
         assert len(cells) == 1 and cells.pop() < len(parquet.columns)
-    page = (smoke.out / "report.html").read_text()
+    page = (smoke.out / "report.html").read_text(encoding="utf-8")
     figures = {f.name for f in (smoke.out / "figures").iterdir()}
     names = ("church-pictures", "church-accuracy", "study-signs", "study-alignment", "study-layers")
     assert figures >= {f"{name}.{ending}" for name in names for ending in ("png", "svg")}
@@ -206,7 +206,9 @@ def test_a_layer_alone_gets_its_part_of_the_attack(spare):
     (whole,) = spare.out.glob("patches/concept=church/**/defence=none/**/variant=revived/**/*.s*")
     single = Path(str(whole).replace("variant=revived", "variant=layer03"))
     spare.run(str(single.relative_to(spare.folder)))
-    layer = list(yaml.safe_load((spare.out / "model.yaml").read_text())["layers"])[3]
+    layer = list(yaml.safe_load((spare.out / "model.yaml").read_text(encoding="utf-8"))["layers"])[
+        3
+    ]
     part, every = load_file(single), load_file(whole)
     assert part and all(name.startswith(layer) for name in part)
     for name in (name for name in every if name.startswith(layer)):
@@ -240,13 +242,15 @@ def test_a_checkpoint_that_was_pruned_elsewhere_is_attacked_alike(spare):
 
 
 def test_a_layer_without_a_spread_cannot_be_defended(smoke, tmp_path):
-    card = yaml.safe_load((ROOT / smoke.config["model"]).read_text())
+    card = yaml.safe_load((ROOT / smoke.config["model"]).read_text(encoding="utf-8"))
     model = shutil.copytree(ROOT / card["path"], tmp_path / "model")
     file = model / "unet" / "diffusion_pytorch_model.safetensors"
     unet = load_file(file)
     layer = "mid_block.attentions.0.transformer_blocks.0.ff.net.2.weight"
     save_file(unet | {layer: np.ones_like(unet[layer])}, file, {"format": "pt"})
-    (tmp_path / "card.yaml").write_text(yaml.safe_dump(card | {"path": str(model)}))
+    (tmp_path / "card.yaml").write_text(
+        yaml.safe_dump(card | {"path": str(model)}), encoding="utf-8"
+    )
     road = Road(tmp_path, smoke.config | {"model": str(tmp_path / "card.yaml")})
     told = road.run("--dry-run", good=False)
     assert f"of {layer} all weights are the same" in told and "Traceback" not in told
@@ -267,7 +271,7 @@ def test_a_layer_that_is_not_there_and_a_study_without_an_attack_are_refused(cha
 def test_clean_waits_for_a_run(spare):
     """However often was looked at it; and a driver that was killed is waited for no more."""
     left = spare.out / "left.txt"
-    left.write_text("")
+    left.write_text("", encoding="utf-8")
     driver = "import sys, time; from regrowth import driver; from pathlib import Path\n"
     driver += "print(driver.hold(Path(sys.argv[1])), flush=True); time.sleep(600)"
     scripts = {"PYTHONPATH": str(ROOT / "workflow_scripts")}
@@ -305,5 +309,5 @@ def test_the_attack_sees_released_weights_only(smoke):
     assert {b for a, b in edges if a == "detectability"} == {"tables", "figures"}
     assert {b for a, b in edges if a == "signs"} == {"tables"}
     for script in ("detect", "complete", "revive"):
-        source = (ROOT / "workflow_scripts" / f"{script}.py").read_text()
+        source = (ROOT / "workflow_scripts" / f"{script}.py").read_text(encoding="utf-8")
         assert "study.model" not in source and "read_weights" not in source
