@@ -253,7 +253,7 @@ def test_a_model_that_changes_during_a_run_stops_its_jobs(tmp_path, monkeypatch)
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     file = tmp_path / "a.txt"
-    store.write_text(file, "old", encoding="utf-8")
+    store.write_text(file, "old")
     with pytest.raises(RuntimeError), store.replacing(file) as part:
         part.write_text("half", encoding="utf-8")
         raise RuntimeError
