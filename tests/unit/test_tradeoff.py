@@ -265,6 +265,31 @@ def test_what_is_not_drawn_is_held_to_the_kinds_of_attacks_alone():
     assert table["fewer"].to_list() == [False, False, True, False, False], "3.0 is too dear"
 
 
+def test_a_decoy_that_met_fewer_kinds_of_attacks_is_not_recommended():
+    accuracy, detectability = study()
+    decoyed = accuracy["defence"] == "decoy"
+    change(accuracy, decoyed & (accuracy["variant"] == "revived"), 10)
+    for left_out, chosen in ((decoyed & False, "decoy"), (decoyed, "gaussian")):
+        some = accuracy[~(left_out & (accuracy["K"] == "0.2"))].reset_index(drop=True)
+        table = tradeoff(some, detectability)
+        assert table.loc[table["recommended"], "defence"].item() == chosen
+        assert table.loc[table["fewer"], "defence"].to_list() == ["decoy"] * int(left_out.any())
+
+
+def test_prompt_sets_do_not_stand_for_draws():
+    """As many attacks, but on two prompt sets of one draw."""
+    accuracy, detectability = study()
+    lucky = accuracy[(accuracy["defence"] == "gaussian") & (accuracy["sigma"] == "1.0")]
+    lucky = lucky.assign(defence="row")
+    change(lucky, lucky["variant"] == "revived", 10)
+    again = accuracy[accuracy["defence"] == "gaussian"].assign(weight_seed="1")
+    both = [accuracy, lucky, lucky.assign(prompt_set="others"), again]
+    table = judged(pd.concat(both, ignore_index=True), detectability)
+    assert table.loc["row", "1.0"][["attacks", "draws", "fewer"]].tolist() == [4, 1, True]
+    assert table.loc["gaussian", "1.0"][["attacks", "draws"]].tolist() == [4, 2]
+    assert table.loc["gaussian", "1.0"]["recommended"]
+
+
 def test_of_equals_the_cheaper_is_recommended():
     accuracy, detectability = study()
     again = accuracy[(accuracy["defence"] == "gaussian") & (accuracy["sigma"] == "1.0")]
