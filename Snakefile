@@ -65,6 +65,7 @@ onstart:
     workflow.scheduler.job_rate_limiter = None
     refuse_read_only()
     refuse_second_driver()
+    refuse_no_numbers()
     refuse_other_checkpoints()
     delete_unsafe()
 

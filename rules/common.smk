@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from functools import lru_cache
 from typing import get_args
 
@@ -32,6 +34,12 @@ from snakemake.utils import Paramspace
 OUT = f"results/{STUDY.study}"
 HERE = os.getcwd()
 ENV = "../envs/regrowth.yaml"
+
+# Snakemake does not quote its Python's path when it starts a script: below a folder with a space in
+# its name the path is left out, and found on PATH.
+if sys.executable != shlex.quote(sys.executable):
+    os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    sys.executable = os.path.basename(sys.executable)
 
 # Every script inherits these. Its terminal is the driver's, and may lack a letter; and glibc keeps freed memory instead of
 # returning it at each step, which makes pictures on a CPU a sixth faster.
@@ -63,7 +71,10 @@ if beyond := [n for block in STUDY.sweep for n in block.layers_alone if n >= len
 PARTS = models.parts(LAYERS, STUDY.layers_per_job)
 #: Of a job that draws. Measured on a CPU, in single precision: 9.2 GB for SD-v1.5's 1.07 billion.
 PIPELINE_MB = 2000 + max(map(models.parameters, MODELS.values())) * 8 // 10**6
-MODEL_DIGEST = folder_digest(MODELS["pretrained"], DIGESTS)
+MODEL_DIGESTS = {
+    name: folder_digest(folder, models.loaded(folder), DIGESTS) for name, folder in MODELS.items()
+}
+MODEL_DIGEST = MODEL_DIGESTS["pretrained"]
 
 #: Variants whose weights are rounded to 4 bits as they are drawn.
 ROUNDED = ("quant4", "nf4")
@@ -280,7 +291,7 @@ def sampling(wildcards):
     steps = STUDY.sampler.steps or card.steps
     guidance = STUDY.sampler.guidance or card.guidance
     return {
-        "model": folder_digest(MODELS[name], DIGESTS),
+        "model": MODEL_DIGESTS[name],
         "dtype": card.dtype,
         "steps": steps,
         "guidance": guidance,
@@ -327,13 +338,16 @@ def sets_seen(wildcards):
 
 def hub_digest(judge):
     if judge.kind == "inception" or torchvision_weights.is_file(judge.model):
-        return path_digest(ROOT / judge.model)
-    return path_digest(hub.directory(judge.model, judge.revision, "config.json", ROOT))
+        return file_digest(ROOT / judge.model, DIGESTS)
+    folder = hub.directory(judge.model, judge.revision, "config.json", ROOT)
+    return folder_digest(folder, models.loaded(folder), DIGESTS)
 
 
-@lru_cache
-def path_digest(path):
-    return (folder_digest if path.is_dir() else file_digest)(path, DIGESTS)
+def checkpoint_digest(wildcards):
+    path = CHECKPOINTS[wildcards.concept]
+    if path.is_file():
+        return file_digest(path, DIGESTS)
+    return folder_digest(path, checkpoints.paths(path, LAYERS[0].file.parent.name), DIGESTS)
 
 
 def layer_alone(wildcards):
@@ -450,25 +464,24 @@ def refuse_read_only():
         )
 
 
+def refuse_no_numbers():
+    """A weight under attack that is no number makes everything after it none."""
+    if odd := models.infinite(LAYERS):
+        raise WorkflowError(
+            f"{MODELS['pretrained']}: of {', '.join(odd)} some weights are no numbers"
+        )
+
+
 def refuse_other_checkpoints():
     """What was not pruned from this model, or not pruned alone, tells no mask."""
-    weights = models.read_weights(LAYERS) if CHECKPOINTS else {}
+    weights, told = models.read_weights(LAYERS) if CHECKPOINTS else {}, []
     for concept, path in CHECKPOINTS.items():
         try:
-            found = checkpoints.masks(path, LAYERS, weights)
+            checkpoints.check(path, LAYERS, weights)
         except (OSError, ValueError) as error:
-            raise WorkflowError(f"erasers.checkpoint: {concept}: {error}") from None
-        if not any(mask.any() for mask in found.values()):
-            raise WorkflowError(
-                f"erasers.checkpoint: {concept}: no weight of the layers under attack is zero in "
-                f"{path}, so what was erased is unknown: neither signs nor a defence can be "
-                f"measured. `layers` says which layers are under attack (here {FAMILY})"
-            )
-        if bare := [n for n, m in found.items() if models.is_constant(weights[n][~m])]:
-            raise WorkflowError(
-                f"erasers.checkpoint: {concept}: of {', '.join(bare)} {path} has kept nothing, or "
-                f"one value alone: there is nothing to complete it from, nor to take a fill from"
-            )
+            told.append(f"erasers.checkpoint: {concept}: {error}")
+    if told:
+        raise WorkflowError("\n".join(told))
 
 
 def refuse_second_driver():

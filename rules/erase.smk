@@ -70,7 +70,7 @@ rule mask_of_checkpoint:
         code=code("mask_of_checkpoint"),
         model=MODEL_DIGEST,
         layers=layers_of,
-        checkpoint=lambda wildcards: path_digest(CHECKPOINTS[wildcards.concept]),
+        checkpoint=checkpoint_digest,
     script:
         "../workflow_scripts/mask_of_checkpoint.py"
 

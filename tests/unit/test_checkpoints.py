@@ -50,7 +50,75 @@ def nested(folder, held):
     return folder / "unet.ckpt"
 
 
-@pytest.mark.parametrize("write", [directory, safetensors, state, nested])
+def tensors(held):
+    return {n: torch.from_numpy(w) for n, w in held.items()}
+
+
+def parameters(folder, held):
+    """dict(unet.named_parameters())"""
+    torch.save({n: torch.nn.Parameter(w) for n, w in tensors(held).items()}, folder / "unet.pt")
+    return folder / "unet.pt"
+
+
+def sparse(folder, held):
+    kinds = {n: w.to_sparse() if i else w.to_sparse_csr() for i, (n, w) in enumerate(held.items())}
+    torch.save(kinds, folder / "unet.pt")
+    return folder / "unet.pt"
+
+
+def before(text, more=()):
+    def write(folder, held):
+        named = {f"{text}{n}": w for n, w in tensors(held).items()}
+        torch.save(named | dict.fromkeys(more, torch.ones(2)), folder / "unet.pt")
+        return folder / "unet.pt"
+
+    return write
+
+
+def deeper(folder, held):
+    torch.save(
+        {"model": {"unet": tensors(held)}, "optimizer": {"state": {0: [1]}}}, folder / "u.pt"
+    )
+    return folder / "u.pt"
+
+
+def legacy(folder, held):
+    torch.save(tensors(held), folder / "unet.bin", _use_new_zipfile_serialization=False)
+    return folder / "unet.bin"
+
+
+def prune(folder, held):
+    """As torch.nn.utils.prune leaves a layer: what it was, and a mask."""
+    named = {f"{n}_orig": torch.where(w == 0, 7, w) for n, w in tensors(held).items()}
+    named |= {f"{n}_mask": (w != 0).to(w.dtype) for n, w in tensors(held).items()}
+    torch.save(named, folder / "unet.pt")
+    return folder / "unet.pt"
+
+
+def of_a_unet_alone(folder, held):
+    save_file(held, folder / "diffusion_pytorch_model.safetensors")
+    save_file({n: w + 1 for n, w in held.items()}, folder / "backup.safetensors")
+    return folder
+
+
+def in_pieces(folder, held):
+    """Shards without their index."""
+    (folder / "unet").mkdir()
+    for name, w in held.items():
+        save_file({name: w}, folder / f"unet/{name}.safetensors")
+    return folder
+
+
+WAYS = [directory, safetensors, state, nested, parameters, legacy, deeper, of_a_unet_alone]
+WAYS += [
+    before("module."),
+    before("unet."),
+    before("_orig_mod.", more=["conv_in.weight"]),
+    in_pieces,
+]
+
+
+@pytest.mark.parametrize("write", WAYS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_the_mask_of_a_checkpoint_is_what_it_lacks(tmp_path, model, pruned, write, dtype):
     layers, weights, masks = model
@@ -58,6 +126,60 @@ def test_the_mask_of_a_checkpoint_is_what_it_lacks(tmp_path, model, pruned, writ
     found = checkpoints.masks(file, layers, weights)
     for name in NAMES:
         np.testing.assert_array_equal(found[name], masks[name])
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR")
+@pytest.mark.parametrize("write", [sparse, prune])
+def test_zeros_that_are_not_stored_are_erased_too(tmp_path, model, pruned, write):
+    """Nor is what the model has at zero by itself."""
+    layers, weights, masks = model
+    held = tensors(pruned) if write is sparse else pruned
+    found = checkpoints.masks(write(tmp_path, held), layers, weights)
+    for name in NAMES:
+        np.testing.assert_array_equal(found[name], masks[name])
+
+
+ROUND = {"half": lambda w: w.half(), "brain": lambda w: w.bfloat16(), "as it is": lambda w: w}
+
+
+@pytest.mark.parametrize("stored", [torch.float32, torch.float64, None])
+@pytest.mark.parametrize("pruned_in", ROUND)
+@pytest.mark.parametrize("model_in", ROUND)
+def test_a_model_is_the_same_in_other_precisions(tmp_path, model, model_in, pruned_in, stored):
+    """Pruned in one, kept in another: rounded from the model, or the model rounded from what was
+    pruned. What rounds to zero is not erased."""
+    layers, weights, masks = model
+    weights = {n: w * np.float32(1e-4) for n, w in weights.items()}
+    weights[NAMES[1]][0, :5] = [3e-8, -2e-8, 1e-9, 1e-41, 6e-8]  # half precision ends here
+    masks[NAMES[1]][0, :5] = False
+    true = {n: w.copy() for n, w in weights.items()}
+    own = {n: ROUND[model_in](w).float().numpy() for n, w in tensors(true).items()}
+    for start in (true, own):
+        given = {n: ROUND[pruned_in](w) for n, w in tensors(start).items()}
+        for n, w in given.items():
+            w[torch.from_numpy(masks[n])] = 0
+        kinds = {n: w.to(stored or w.dtype) for n, w in given.items()}
+        torch.save(kinds, tmp_path / "unet.pt")
+        if start is true and {model_in, pruned_in} == {"half", "brain"}:
+            continue  # rounded twice from what neither holds: not told from another model
+        found = checkpoints.masks(tmp_path / "unet.pt", layers, own)
+        for name in NAMES:
+            np.testing.assert_array_equal(found[name], masks[name] & (own[name] != 0), name)
+
+
+def test_one_weight_that_was_trained_is_not_lost_in_rounding(tmp_path, model, pruned):
+    """Neither file is the other rounded, though the two are alike in few bits."""
+    layers, weights, masks = model
+    trained = {n: w * np.float32(1 + 2e-4) for n, w in pruned.items()}
+    with pytest.raises(ValueError, match="of .*, [0-9.]+% of the weights are neither"):
+        checkpoints.masks(safetensors(tmp_path, trained), layers, weights)
+
+
+def test_a_checkpoint_of_two_models_is_refused(tmp_path, model, pruned):
+    both = {f"{at}.{n}": w for at in ("unet", "ema") for n, w in tensors(pruned).items()}
+    torch.save(both, tmp_path / "both.pt")
+    with pytest.raises(ValueError, match=r"both.pt holds both unet\.down.* and ema\.down"):
+        checkpoints.masks(tmp_path / "both.pt", *model[:2])
 
 
 def test_weights_that_underflow_in_fewer_bits_are_not_erased(tmp_path, model, pruned):
@@ -87,19 +209,65 @@ def test_another_architecture_is_refused(tmp_path, model, pruned):
 
 def test_what_are_no_weights_is_refused(tmp_path, model, pruned):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match="empty/unet holds no .safetensors file"):
+    with pytest.raises(
+        FileNotFoundError, match="empty holds no diffusion_pytorch_model.safetensors"
+    ):
         checkpoints.masks(tmp_path / "empty", *model[:2])
     torch.save([torch.ones(3)], tmp_path / "list.pt")
-    cut = safetensors(tmp_path, pruned)
-    cut.write_bytes(cut.read_bytes()[:-40])
-    for file in (tmp_path / "list.pt", cut):
-        with pytest.raises(ValueError, match=f"{file.name} holds more than weights by name, or is"):
+    np.savez(tmp_path / "arrays.npz", **pruned)
+    (tmp_path / "nothing.pt").touch()
+    (tmp_path / "page.pt").write_text(
+        "\n <!DOCTYPE html><html>Quota exceeded</html>", encoding="utf-8"
+    )
+    pointer = "version https://git-lfs.github.com/spec/v1\n"
+    (tmp_path / "pointer.safetensors").write_text(pointer, encoding="utf-8")
+    (tmp_path / "short.pt").write_bytes(state(tmp_path, pruned).read_bytes()[:-900])
+    (tmp_path / "short.safetensors").write_bytes(safetensors(tmp_path, pruned).read_bytes()[:-40])
+    for name, told in {
+        "list.pt": "holds more than weights by name, or is damaged: it is a list",
+        "arrays.npz": "is NumPy's: save it as .safetensors",
+        "nothing.pt": "is empty: its download failed",
+        "page.pt": "is a web page: the download failed",
+        "pointer.safetensors": "is a Git-LFS pointer, not what it points to: run `git lfs pull`",
+        "short.pt": "is cut short: its download ended after",
+        "short.safetensors": "is cut short: ",
+    }.items():
+        with pytest.raises(ValueError, match=f"{name} {told}") as error:
+            checkpoints.masks(tmp_path / name, *model[:2])
+        assert "\n" not in str(error.value)
+    with pytest.raises(FileNotFoundError, match="absent.pt: No such file"):
+        checkpoints.masks(tmp_path / "absent.pt", *model[:2])
+
+
+def test_a_file_that_may_not_be_read_is_told_in_one_line(tmp_path, model, pruned, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    for write, place in ((safetensors, "safe_open"), (state, "zipfile.is_zipfile")):
+        file = write(tmp_path, pruned)
+        with monkeypatch.context() as patch, pytest.raises(PermissionError) as error:
+            patch.setattr(f"regrowth.tensors.{place}", refuse)
             checkpoints.masks(file, *model[:2])
-    brain = {n: torch.from_numpy(w).bfloat16() for n, w in pruned.items()}
-    torch.save(brain, tmp_path / "brain.pt")
-    with pytest.raises(ValueError, match="wanted: torch.float16 or torch.float32") as told:
-        checkpoints.masks(tmp_path / "brain.pt", *model[:2])
-    assert "bfloat16" in str(told.value) and "damaged" not in str(told.value)
+        assert str(error.value) == f"{file}: Permission denied"
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.int8])
+def test_a_dtype_that_is_not_read_is_told_with_its_weight(tmp_path, model, pruned, dtype):
+    torch.save({n: w.to(dtype) for n, w in tensors(pruned).items()}, tmp_path / "unet.pt")
+    kind = str(dtype).removeprefix("torch.")
+    told = f"unet.pt: {NAMES[0]} is {kind}; wanted: float32, float16 or bfloat16"
+    with pytest.raises(ValueError, match=told):
+        checkpoints.masks(tmp_path / "unet.pt", *model[:2])
+
+
+def test_the_first_stable_diffusions_names_are_told(tmp_path, model):
+    torch.save(
+        {"state_dict": {"model.diffusion_model.out.2.bias": torch.ones(3)}}, tmp_path / "v1.ckpt"
+    )
+    with pytest.raises(
+        ValueError, match="holds no weight down.*; it has .*: save it with diffusers"
+    ):
+        checkpoints.masks(tmp_path / "v1.ckpt", *model[:2])
 
 
 def test_a_pickle_with_more_than_weights_is_refused(tmp_path, model):
@@ -109,6 +277,7 @@ def test_a_pickle_with_more_than_weights_is_refused(tmp_path, model):
 
     for write in (torch.save, lambda held, file: file.write_bytes(pickle.dumps(held))):
         write({NAMES[0]: Evil()}, tmp_path / "evil.pt")
-        with pytest.raises(ValueError, match="holds more than weights"):
+        with pytest.raises(ValueError, match="holds more than weights") as told:
             checkpoints.masks(tmp_path / "evil.pt", *model[:2])
+        assert "\n" not in str(told.value)
     assert not (tmp_path / "proof").exists()

@@ -38,7 +38,7 @@ def test_what_this_machine_lacks_is_told_at_once_with_what_to_do(monkeypatch, tm
     text = "\n".join(told)
     assert "download it first (hf download stable-diffusion-v1-5/stable-diffusion-v1-5 " in text
     assert "(hf download AIML-TUDA/i2p i2p_benchmark.csv --repo-type dataset --revision" in text
-    assert "no file data/ring-a-bell.csv; say in the study where it lies, under local" in text
+    assert f"no data/ring-a-bell.csv in {ROOT}, where relative paths start; say in the" in text
     assert "model 'sd21'" in text
     assert re.search("judges.resnet50: no file .*data/resnet50-11ad3fa6.pth", text)
     study = yaml.safe_load((ROOT / "config/sd15.yaml").read_text(encoding="utf-8"))
@@ -171,7 +171,7 @@ def test_all_mistakes_are_told_at_once():
         (("images", "batch"), True, "a number is wanted, not True"),
         (("images", "erased"), 0, "should be greater than or equal to 1 (given: 0)"),
         (("study",), "../elsewhere", "should match pattern"),
-        (("model",), "nowhere.yaml", "model: no file nowhere.yaml"),
+        (("model",), "nowhere.yaml", "model: no nowhere.yaml in "),
         (("sweep",), [], "should have at least 1 item"),
         (("erasers", "conceptprune", "object", "ratio"), 1.5, "should be less than 1 (given: 1.5)"),
     ],
@@ -344,7 +344,7 @@ def test_a_judge_that_is_not_there(tmp_path):
         c["judges"]["clip"]["model"] = "nowhere"
 
     (line,) = catalogue_with(tmp_path, other)[1:]
-    assert "judges.clip:" in line and "nowhere is no such directory: it has no config.json" in line
+    assert "judges.clip:" in line and "no nowhere in " in line
 
 
 def test_the_json_schema_is_the_models():

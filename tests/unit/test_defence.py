@@ -119,10 +119,11 @@ def test_a_layer_without_spread_is_named(tmp_path):
     flat = np.zeros((3, 4), np.float32)
     flat[1] = 0.5
     arrays = {"a.weight": flat, "b.weight": rng().normal(size=(3, 4)), "c.weight": 0 * flat}
-    store.write_arrays(tmp_path / "unet" / "model.safetensors", arrays)
+    unet = tmp_path / "unet" / "diffusion_pytorch_model.safetensors"
+    store.write_arrays(unet, arrays)
     layers = list(models.matrices(tmp_path).values())
     assert models.constant(layers) == ["a.weight", "c.weight"]
-    store.write_arrays(tmp_path / "unet" / "model.fp16.safetensors", arrays)
+    store.write_arrays(unet.with_suffix(".fp16.safetensors"), arrays)
     assert models.parameters(tmp_path) == 36
 
 

@@ -4,6 +4,7 @@ import filecmp
 import hashlib
 import json
 import re
+import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -239,14 +240,14 @@ def test_what_is_not_there_is_not_damaged(tmp_path):
 
 def test_a_model_that_changes_during_a_run_stops_its_jobs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "model_index.json").write_text("{}", encoding="utf-8")
-    planned = provenance.folder_digest(folder, provenance.DIGESTS)
+    folder = shutil.copytree(ROOT / "resources/demo/model", tmp_path / "model")
+    planned = provenance.folder_digest(folder, models.loaded(folder), provenance.DIGESTS)
     study = job.Job(STUDY, CATALOGUE, CARD.model_copy(update={"path": str(folder)}), planned)
     assert study.model == folder
-    (folder / "model_index.json").write_text("{ }", encoding="utf-8")
-    provenance.folder_digest.cache_clear()
+    (folder / "unet/notes.bin").write_text("not loaded")
+    assert study.located(study.card) == folder
+    with open(folder / "model_index.json", "a", encoding="utf-8") as index:
+        index.write(" ")
     with pytest.raises(RuntimeError, match="has changed since this run was planned"):
         study.located(study.card)
 
@@ -362,7 +363,7 @@ def test_a_model_that_is_not_there_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="hf download someone/some-model --revision main"):
         models.locate(ModelCard(name="x", path="someone/some-model", revision="main"), tmp_path)
-    with pytest.raises(FileNotFoundError, match="no model_index.json"):
+    with pytest.raises(FileNotFoundError, match="no ./here in .*, where relative paths start"):
         models.locate(ModelCard(name="x", path="./here"), tmp_path)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 from regrowth import keys
-from regrowth.schema import Count, Positive, Seed, Share, Strict
+from regrowth.schema import Count, Place, Positive, Seed, Share, Strict
 
 Kind = Literal["object", "style", "prompts"]
 LayerFamily = Literal["ffn2", "ffn1", "attn2.to_k", "attn2.to_v", "text_encoder.fc2"]
@@ -50,7 +50,7 @@ class Source(Strict):
     """Where prompts come from: forms to fill in, or a table (CSV, parquet, JSON)."""
 
     prompts: list[Form] = Field([], description="forms; picture i takes form i, cyclic")
-    file: str | None = Field(
+    file: Place | None = Field(
         None,
         description="a table; with `hub`, its path in that data set. A family may have one for "
         "each class: titles-{name}.csv",
@@ -66,7 +66,7 @@ class Source(Strict):
         None, description="one seed for every picture; default: the table's, else 0, 1, 2, …"
     )
     judges: list[str] = []
-    reference: str | None = Field(
+    reference: Place | None = Field(
         None,
         description="what FID compares with: a folder of pictures, or a file with their mean and "
         "covariance (.npz: mu, sigma)",
@@ -108,9 +108,9 @@ class PromptSet(Source):
 
 class Judge(Strict):
     kind: Literal["classifier", "detector", "clip", "nudenet", "features", "inception"]
-    model: str | None = Field(None, description="a local directory or a hub id")
+    model: Place | None = Field(None, description="a local directory or a hub id")
     revision: str | None = None
-    classes: str | None = Field(
+    classes: Place | None = Field(
         None, description="classifier: a table (CSV: concept, index, names) of its outputs"
     )
     label: str | None = Field(None, description="detector: the label whose score is kept")
@@ -136,7 +136,7 @@ class ModelCard(Strict):
     """Which model, which of its layers, and how it is sampled."""
 
     name: str
-    path: str = Field(description="a local directory, or a hub id")
+    path: Place = Field(description="a local directory, or a hub id")
     revision: str | None = None
     layers: LayerFamily = "ffn2"
     steps: Count = 50

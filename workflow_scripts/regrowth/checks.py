@@ -5,7 +5,16 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
-from regrowth import keys, labels, models, prompt_tables, prompts, references, torchvision_weights
+from regrowth import (
+    hub,
+    keys,
+    labels,
+    models,
+    prompt_tables,
+    prompts,
+    references,
+    torchvision_weights,
+)
 from regrowth.catalogue import FEATURES, Catalogue, Family, Judge, ModelCard, PromptSet
 from regrowth.young import names_young
 
@@ -105,11 +114,12 @@ def file_mistakes(study, catalogue: Catalogue, root: Path, where: str) -> list[s
 
 
 def model_mistakes(card: ModelCard, root: Path) -> list[str]:
+    """Where the card's model lies, and whether a pipeline can be made of it."""
     try:
-        models.locate(card, root)
-    except FileNotFoundError as error:
+        found = models.mistakes(models.locate(card, root))
+    except OSError as error:
         return [str(error)]
-    return []
+    return [f"model {card.name!r}: {mistake}" for mistake in found]
 
 
 def _no(what, name, known) -> str:
@@ -243,7 +253,7 @@ def _inception_mistakes(judge: Judge, root: Path) -> list[str]:
             "pip install --no-deps -r requirements-alone.txt"
         ]
     if not (root / judge.model).is_file():
-        return [f"no file {judge.model}: the Inception weights of torch-fidelity (.pth)"]
+        return [f"{hub.nowhere(judge.model, root)}: the Inception weights of torch-fidelity (.pth)"]
     return []
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
-from regrowth import checks, keys
+from regrowth import checks, hub, keys
 from regrowth.catalogue import Catalogue, LayerFamily, ModelCard, concepts_of
-from regrowth.schema import Count, Number, Positive, Seed, Share, Strict, lines, read
+from regrowth.schema import Count, Number, Place, Positive, Seed, Share, Strict, lines, read
 
 Solver = Literal["faithful", "softimpute", "nuclear", "gauss-spin"]
 Eraser = Literal["conceptprune", "checkpoint"]
@@ -79,7 +79,7 @@ class ConceptPruneByKind(Strict):
 
 class Erasers(Strict):
     conceptprune: ConceptPruneByKind = ConceptPruneByKind()
-    checkpoint: dict[Concept, str] = Field(
+    checkpoint: dict[Concept, Place] = Field(
         {},
         description="for each concept, the model as it was pruned elsewhere: a directory like the "
         "model's, or a file with the weights of its UNet (or text encoder)",
@@ -164,7 +164,7 @@ class Detectability(Strict):
 class Baseline(Strict):
     """Another model, as it is: drawn on the prompt sets of some concepts, beside the pretrained."""
 
-    model: str = Field(description="a model card (YAML)")
+    model: Place = Field(description="a model card (YAML)")
     concepts: Annotated[list[Concept], Field(min_length=1)]
 
 
@@ -172,15 +172,17 @@ class Study(Strict):
     """A study: what is erased from which model, how it is attacked, and how it is judged."""
 
     study: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    model: str = Field(description="a model card (YAML)")
-    catalogue: str = Field(description="the concepts, prompt sets and judges (YAML)")
-    local: dict[str, str] = Field(
+    model: Place = Field(description="a model card (YAML)")
+    catalogue: Place = Field(description="the concepts, prompt sets and judges (YAML)")
+    local: dict[str, Place] = Field(
         {},
         description="where things lie on this machine, instead of what card and catalogue say: the "
         "name of a model, judge or prompt set, or of a set's pictures (captions.reference)",
     )
     layers: LayerFamily | None = Field(None, description="instead of the model card's")
-    paper: str | None = Field(None, description="printed figures (CSV) to put beside the measured")
+    paper: Place | None = Field(
+        None, description="printed figures (CSV) to put beside the measured"
+    )
     judges: list[str] = Field([], description="those of the catalogue's that judge; empty: all")
     baselines: dict[BaselineName, Baseline] = {}
     images: Images = Images()
@@ -309,7 +311,7 @@ def checkpoint_mistakes(study: Study, root: Path) -> list[str]:
         if keys.slug(concept) not in map(keys.slug, given)
     ]
     return out + [
-        f"config: erasers.checkpoint.{concept}: {path} does not exist"
+        f"config: erasers.checkpoint.{concept}: {hub.nowhere(path, root)}"
         for concept, path in given.items()
         if not (root / path).exists()
     ]

@@ -1,15 +1,19 @@
 """Pipelines: loading, a variant's weights put in place, pictures that depend on their seed."""
 
+import json
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import diffusers
 import numpy as np
 import torch
+import transformers
 from diffusers import StableDiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
 from PIL import Image
+from regrowth import models
 from regrowth.quantise import ROUNDINGS
 
 log = logging.getLogger(__name__)
@@ -18,22 +22,43 @@ PACE = {"pace": True}
 
 
 def load_pipeline(folder: Path, dtype: str, device: str) -> StableDiffusionPipeline:
-    """Load a Stable Diffusion directory; no code and no pickle from it is ever run.
+    """Load a Stable Diffusion directory; no code from it is ever run, and nothing unpickled.
 
-    A CPU computes in float32 whatever `dtype` says. Attention is PyTorch's fused one.
+    A CPU computes in float32 whatever `dtype` says. Attention is PyTorch's fused one. Raises
+    ValueError if a weight is not there: it would be drawn at random.
     """
     diffusers_logging.disable_progress_bar()
+    kind = torch.float32 if device == "cpu" else getattr(torch, dtype)
+    unused = dict.fromkeys(("safety_checker", "feature_extractor", "image_encoder"))
     pipe = StableDiffusionPipeline.from_pretrained(
         folder,
-        dtype=torch.float32 if device == "cpu" else getattr(torch, dtype),
-        use_safetensors=True,
         local_files_only=True,
-        safety_checker=None,
         requires_safety_checker=False,
+        **{part: _part(folder, part, kind) for part in models.PARTS},
+        **unused,
     ).to(device)
     pipe.set_progress_bar_config(disable=True)
     pipe.unet.to(memory_format=torch.channels_last)
     return pipe
+
+
+def _part(folder: Path, part: str, dtype: torch.dtype) -> torch.nn.Module:
+    """A part of a pipeline, with every one of its weights from the files that `models` names."""
+    library, name = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))[part]
+    kind = getattr({"diffusers": diffusers, "transformers": transformers}.get(library), name, None)
+    if not isinstance(kind, type) or not issubclass(kind, torch.nn.Module):
+        raise ValueError(f"{folder}: {part} is {library}.{name}: custom code, which is never run")
+    made, told = kind.from_pretrained(
+        folder / part,
+        dtype=dtype,
+        variant=models.variant(folder, part),
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    if told["missing_keys"]:
+        lost = ", ".join(sorted(told["missing_keys"])[:3])
+        raise ValueError(f"{models.files(folder, part)[0]} holds no {lost}")
+    return made
 
 
 def submodule(pipe, name: str) -> torch.nn.Module:
@@ -68,8 +93,9 @@ def generators(seeds: list[int]) -> list[torch.Generator]:
 
 def noise(pipe: StableDiffusionPipeline, own: list[torch.Generator]) -> torch.Tensor:
     """Each picture's starting noise; what a sampler adds at its steps is drawn after it."""
-    side = pipe.unet.config.sample_size
-    shape = (pipe.unet.config.in_channels, side, side)
+    size = pipe.unet.config.sample_size
+    sides = (size, size) if isinstance(size, int) else size
+    shape = (pipe.unet.config.in_channels, *sides)
     draws = [torch.randn(shape, generator=generator) for generator in own]
     return torch.stack(draws).to(pipe.device, pipe.unet.dtype)
 

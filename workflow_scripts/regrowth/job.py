@@ -33,7 +33,7 @@ class Job:
         Raises RuntimeError if not.
         """
         folder = models.locate(card, self.root)
-        if self.planned and folder_digest(folder, DIGESTS) != self.planned:
+        if self.planned and folder_digest(folder, models.loaded(folder), DIGESTS) != self.planned:
             raise RuntimeError(f"{folder} has changed since this run was planned: start it again")
         return folder
 

@@ -21,7 +21,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from regrowth import keys, models, prompts
-from safetensors import safe_open
 
 WIDTH = 100
 #: What a rule's time depends on beside its size: a key in the benchmark's path.
@@ -246,13 +245,9 @@ def side_of(model: Path) -> int:
     unet, vae = (
         json.loads((model / c / "config.json").read_text(encoding="utf-8")) for c in ("unet", "vae")
     )
-    return unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
-
-
-def itemsize(layer: models.Layer) -> int:
-    """Bytes of one stored weight."""
-    with safe_open(layer.file, framework="numpy") as f:
-        return 4 if f.get_slice(layer.stored).get_dtype() == "F32" else 2
+    size = unet["sample_size"]
+    side = size if isinstance(size, int) else max(size)
+    return side * 2 ** (len(vae["block_out_channels"]) - 1)
 
 
 def densest(records: Iterable[dict]) -> float:
@@ -275,7 +270,7 @@ def shapes(parts: list[list[models.Layer]], model: Path, density: float) -> dict
     values = n / 8, n / 8 + 4 * n * density
     exact = {
         "masks": n / 8 / n_parts,
-        "released": itemsize(layers[0]) * n / n_parts,
+        "released": layers[0].itemsize * n / n_parts,
     }
     return {kind: (each, each) for kind, each in exact.items()} | {
         "completed": (values[0] / n_parts, values[1] / n_parts),

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
@@ -135,8 +136,6 @@ def _remember(cache: Path, more: dict) -> None:
         os.close(folder)
 
 
-@lru_cache
-def folder_digest(folder: Path, cache: Path) -> str:
-    """Digest of the weights and settings in a model directory."""
-    files = [f for f in sorted(folder.rglob("*")) if f.suffix in (".safetensors", ".json", ".txt")]
+def folder_digest(folder: Path, files: Iterable[Path], cache: Path) -> str:
+    """Digest of files in a directory: those that are loaded, whatever else lies beside them."""
     return digest([[str(f.relative_to(folder)), file_digest(f, cache)] for f in files])

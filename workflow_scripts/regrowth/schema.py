@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from regrowth import hub
 
 
 class Strict(BaseModel):
@@ -25,6 +26,8 @@ Count = Annotated[int, Number, Field(ge=1, strict=True)]
 SEED_MAX = 2**63 - 1
 Seed = Annotated[int, Number, Field(ge=0, le=SEED_MAX, strict=True)]
 Share = Annotated[float, Number, Field(gt=0, le=1)]
+#: A path (or a hub id): `~` and environment variables are filled in, once and here.
+Place = Annotated[str, AfterValidator(hub.expanded)]
 Positive = Annotated[float, Number, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -33,11 +36,11 @@ def read(named: Any, what: str, model: type[Strict], root: Path, mistakes: list[
     if not isinstance(named, str):
         return None  # the study's own check says what is wrong
     try:
-        return model.model_validate(yaml.safe_load(text_of(root / named)))
+        return model.model_validate(yaml.safe_load(text_of(root / hub.expanded(named))))
     except UnicodeError as error:
         mistakes.append(f"config: {what}: {error}")
     except OSError:
-        mistakes.append(f"config: {what}: no file {named}")
+        mistakes.append(f"config: {what}: {hub.nowhere(hub.expanded(named), root)}")
     except yaml.YAMLError as error:
         mistakes.append(f"{named}: not YAML: {' '.join(str(error).split())}")
     except ValidationError as error:

@@ -3,12 +3,11 @@
 Names, shapes and the number of outputs are read without torch, so a study is checked quickly.
 """
 
-import pickle
 import re
-import zipfile
-from collections import OrderedDict
 from functools import lru_cache
 from pathlib import Path
+
+from regrowth import tensors
 
 ENDINGS = (".pth", ".safetensors")
 #: How the sha256 of IMAGENET1K_V1's files begins, which stands in torchvision's names for them.
@@ -31,7 +30,6 @@ def resnet(file: Path):
     Source: torchvision/models/resnet.py, torchvision/transforms/_presets.py.
     """
     import torch
-    from safetensors.torch import load_file
     from transformers import BitImageProcessorPil, ResNetConfig, ResNetForImageClassification
 
     found = shapes(file)
@@ -47,12 +45,9 @@ def resnet(file: Path):
         label2id={name: i for i, name in labels.items()},
     )
     net = ResNetForImageClassification(config).eval()
-    if file.suffix == ".safetensors":
-        held = load_file(file)
-    else:
-        held = torch.load(file, map_location="cpu", weights_only=True)
+    held = {n: torch.from_numpy(w) for n, w in tensors.read(file, found).items()}
     counters = {n: t for n, t in net.state_dict().items() if n.endswith("num_batches_tracked")}
-    net.load_state_dict(counters | {_renamed(name): held[name] for name in found})
+    net.load_state_dict(counters | {_renamed(name): weight for name, weight in held.items()})
     process = BitImageProcessorPil(
         size={"shortest_edge": 256 if any(sha in file.name for sha in V1) else 232},
         crop_size={"height": 224, "width": 224},
@@ -77,13 +72,10 @@ def shapes(file: Path) -> Shapes:
     if not file.is_file():
         raise FileNotFoundError(f"no file {file}: torchvision's weights of ResNet-50")
     try:
-        found = _in_safetensors(file) if file.suffix == ".safetensors" else _in_pickle(file)
-        found = {n: s for n, s in found.items() if not n.endswith("num_batches_tracked")}
-        others = [n for n, s in found.items() if not (s and isinstance(s, tuple))]
-        if others:
-            raise ValueError(f"it holds {_some(others)}")
-    except Exception as error:
+        held = tensors.headers(file)
+    except ValueError as error:
         raise ValueError(f"{file.name} is no state dict of tensors: {error}") from None
+    found = {n: shape for n, (_, shape) in held.items() if not n.endswith("num_batches_tracked")}
     wanted = _wanted(found)
     lacking, strange = [n for n in wanted if n not in found], [n for n in found if n not in wanted]
     if lacking or strange:
@@ -100,46 +92,6 @@ def shapes(file: Path) -> Shapes:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-
-def _in_safetensors(file: Path) -> Shapes:
-    from safetensors import safe_open
-
-    with safe_open(file, "numpy") as held:
-        return {name: tuple(held.get_slice(name).get_shape()) for name in held.keys()}
-
-
-def _in_pickle(file: Path) -> Shapes:
-    """From what torch.save wrote: a zip archive, or (before 1.6) four pickles and raw storages."""
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            (name,) = [n for n in archive.namelist() if n.endswith("/data.pkl")]
-            with archive.open(name) as stream:
-                return _Shapes(stream).load()
-    with open(file, "rb") as stream:
-        _magic, _protocol, _system, found = (_Shapes(stream).load() for _ in range(4))
-    return found
-
-
-class _Shapes(pickle.Unpickler):
-    """Builds dicts of tensors' shapes and no other object; a name it does not know is an error."""
-
-    known = {
-        ("collections", "OrderedDict"): OrderedDict,
-        ("torch._utils", "_rebuild_tensor"): lambda storage, offset, size, *rest: size,
-        ("torch._utils", "_rebuild_tensor_v2"): lambda storage, offset, size, *rest: size,
-        ("torch._utils", "_rebuild_parameter"): lambda size, *rest: size,
-    }
-
-    def find_class(self, module, name):
-        if module == "torch" and name.endswith("Storage"):
-            return name
-        if (module, name) not in self.known:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-        return self.known[module, name]
-
-    def persistent_load(self, pid):
-        return None
 
 
 def _depths(found: Shapes) -> list[int]:
