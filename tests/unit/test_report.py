@@ -207,7 +207,9 @@ def test_the_gallery_shows_every_picture_on_the_page_of_its_role(tmp_path):
         bare = shard.drop(columns=list(keys.VARIANT))
         files.append(tmp_path / keys.path(variant | {"prompts": "objects"}) / "shard=000.parquet")
         store.write_frame(files[-1], bare)
-    erased = album.erased(files, tmp_path, about, "church", ["objects"])
+    other = keys.path(keys.PRETRAINED | {"prompts": "styles"})
+    unread = tmp_path / other / "shard=000.parquet"  # of another family: not even opened
+    erased = album.erased([*files, unread], tmp_path, about, "church", ["objects"])
     assert len(erased) == 3 * 60 and set(erased["class"]) == {"church"}
     own = [album.small(f, tmp_path, about, "church", ["objects"], 2) for f in files[:3]]
     frame = pd.concat(own).assign(unsafe=False)

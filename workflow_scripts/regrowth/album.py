@@ -11,6 +11,7 @@ import pandas as pd
 from regrowth import keys
 from regrowth.catalogue import Catalogue
 from regrowth.images import decode
+from regrowth.prompts import concerns
 from regrowth.store import keys_of, read_hive
 from regrowth.tables import by_variant, for_concept
 
@@ -76,7 +77,7 @@ def of_concept(
 
 def erased(files, root: Path, catalogue: Catalogue, concept: str, sets: list[str]) -> pd.DataFrame:
     """Of many shards, read one at a time, the pictures in which the concept should not show."""
-    own = [f for f in files if keys_of(f, root)["concept"] in (concept, keys.NONE)]
+    own = [f for f in files if concerns(keys_of(f, root), concept, sets)]
     frames = (of_concept(file, root, catalogue, concept, sets) for file in own)
     return pd.concat([frame[frame["role"] == "erased"] for frame in frames], ignore_index=True)
 
