@@ -16,7 +16,7 @@ rule detect:
         mem_mb=growing(2000),
         runtime=growing(20),
     params:
-        code=code("detect"),
+        code=method_code("detect", "detectors.SCORES", "detector"),
     script:
         "../workflow_scripts/detect.py"
 
@@ -39,7 +39,7 @@ rule complete:
         runtime=growing(60),
         gpu=1,
     params:
-        code=solver_code("complete"),
+        code=method_code("complete", "completion.SOLVERS", "solver"),
         versions=versions("complete"),
     script:
         "../workflow_scripts/complete.py"
@@ -63,7 +63,7 @@ rule revive:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        code=code("revive"),
+        code=method_code("revive", "revival.KINDS", "magnitude"),
         versions=versions("revive"),
         alone=layer_alone,
     script:

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from functools import lru_cache
-from typing import get_args
 
 import pandas as pd
 import yaml
@@ -25,7 +24,7 @@ from regrowth import (
     unsafe,
 )
 from regrowth.catalogue import FEATURES, concepts_of
-from regrowth.config import Solver, baseline_cards, put_local
+from regrowth.config import baseline_cards, put_local
 from regrowth.defences import FILLS, FILLS_BY_COMPLETION
 from regrowth.plan import UNREADABLE
 from regrowth.provenance import DIGESTS, code_digest, digest, file_digest, folder_digest, versions
@@ -230,15 +229,14 @@ def growing(amount):
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
 
 
-def code(script, without=frozenset()):
-    """Digest of a rule's script and of the library modules it reaches."""
-    return code_digest(ROOT / "workflow_scripts" / f"{script}.py", without)
+def code(script, methods=()):
+    """Digest of a rule's script and of the library's definitions that it reaches."""
+    return code_digest(ROOT / "workflow_scripts" / f"{script}.py", methods)
 
 
-def solver_code(script):
-    """The same without the modules that are named after other solvers than the job's."""
-    names = {solver.replace("-", "_") for solver in get_args(Solver)}
-    return lambda wildcards: code(script, frozenset(names - {wildcards.solver.replace("-", "_")}))
+def method_code(script, table, key):
+    """The same with one method of a table alone: the one that the job's path names at `key`."""
+    return lambda wildcards: code(script, ((table, wildcards[key].split("-0.")[0]),))
 
 
 def layers_of(wildcards):
@@ -334,6 +332,10 @@ def sets_seen(wildcards):
     """Of the job's bundle, the sets that the judge looks at."""
     sets = wildcards.prompts.split("+")
     return [s for s in sets if wildcards.judge in prompts.source_of(CATALOGUE, s).judges]
+
+
+def judge_code(wildcards):
+    return code("score", (("judges._KINDS", CATALOGUE.judges[wildcards.judge].kind),))
 
 
 def hub_digest(judge):

@@ -18,7 +18,7 @@ rule generate:
         runtime=growing(240),
         gpu=1,
     params:
-        code=code("generate"),
+        code=method_code("generate", "quantise.ROUNDINGS", "variant"),
         versions=versions("generate"),
         sampling=sampling,
         format=STUDY.images.format,
@@ -36,7 +36,7 @@ use rule generate as generate_unsafe with:
     wildcard_constraints:
         prompts=one_of(UNSAFE),
     params:
-        code=code("generate"),
+        code=method_code("generate", "quantise.ROUNDINGS", "variant"),
         versions=versions("generate"),
         sampling=sampling,
         format=STUDY.images.format,

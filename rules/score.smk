@@ -15,7 +15,7 @@ rule score:
         runtime=growing(60),
         gpu=judged_on_gpu,
     params:
-        code=code("score"),
+        code=judge_code,
         versions=versions("score"),
         judge=lambda wildcards: judge_digest(wildcards.judge),
         sees=sets_seen,

@@ -8,6 +8,7 @@ import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pandas as pd
@@ -282,29 +283,134 @@ def test_arrays_and_frames_come_back(tmp_path):
     assert (folder / "s.parquet").stat().st_mode & 0o777 == 0o666 & ~store.UMASK
 
 
-FILES_READ = ("_tree", "_bare", "_imports")
+CACHED = ("code_digest", "_definition", "_module")
 
 
-def test_a_digest_sees_code_and_not_comments(tmp_path, monkeypatch):
-    library = tmp_path / "regrowth"
-    library.mkdir()
-    monkeypatch.setattr(provenance, "LIBRARY", library)
-    script, module = tmp_path / "script.py", library / "maths.py"
+def digest_of(script, methods=()):
+    for name in CACHED:
+        getattr(provenance, name).cache_clear()
+    return provenance.code_digest(script, methods)
 
-    def digest(script_text, module_text):
-        script.write_text(script_text, encoding="utf-8")
-        module.write_text(module_text, encoding="utf-8")
-        for cached in (provenance.code_digest, *(getattr(provenance, n) for n in FILES_READ)):
-            cached.cache_clear()
-        return provenance.code_digest(script)
 
-    head = "from regrowth import maths\n"
-    first = digest(head + "x = 1\n", '"""Old words."""\n\n\ndef f():\n    return 1\n')
-    assert first == digest(
-        head + "# why\nx = 1\n", '"""New."""\n\n\ndef f():\n    return 1  # one\n'
-    )
-    assert first != digest(head + "x = 2\n", '"""Old words."""\n\n\ndef f():\n    return 1\n')
-    assert first != digest(head + "x = 1\n", "def f():\n    return 2\n")
+LIBRARY = {
+    "job.py": """
+        class Job:
+            def device(self): return self.best()
+            def best(self): return "cpu"
+            def other(self): return 1
+        def start(snakemake): return Job()
+    """,
+    "maths.py": '''
+        """Words."""
+        import os
+        from regrowth import shapes
+        os.umask(0)
+        LIMIT = 3
+        def f(x, unused=LIMIT): return g(x) + shapes.area(x)
+        def g(x): return [shapes for shapes in x]
+        def h(x): return x
+        FUNCTIONS = {"f": f, "h": h}
+    ''',
+    "shapes.py": """
+        def area(x): return 1
+        def edge(x): return 2
+    """,
+}
+SCRIPT = """
+    from regrowth import job
+    from regrowth.maths import f
+    study = job.start(snakemake)
+    print(f(1), study.device)
+"""
+SAME = [
+    ("maths.py", '"""Words."""', '"""Other words."""  # and a comment'),
+    ("maths.py", "def h(x): return x", "def h(x): return -x"),
+    ("maths.py", "FUNCTIONS =", "def new(): pass\nFUNCTIONS ="),
+    ("shapes.py", "return 2", "return 3"),
+    ("job.py", "return 1", "return 2"),
+    ("job.py", "return Job()", "return Job() or None"),
+]
+OTHER = [
+    ("maths.py", "LIMIT = 3", "LIMIT = 4"),
+    ("maths.py", "return g(x) +", "return g(x) -"),
+    ("maths.py", "in x]", "in x if x]"),
+    ("maths.py", "os.umask(0)", "os.umask(1)"),
+    ("maths.py", "import os", "import posix as os"),
+    ("shapes.py", "return 1", "return 0"),
+    ("job.py", '"cpu"', '"cuda"'),
+]
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A small library and a script that reaches a part of it."""
+    folder = tmp_path / "regrowth"
+    folder.mkdir()
+    monkeypatch.setattr(provenance, "LIBRARY", folder)
+    for name, text in (LIBRARY | {"../script.py": SCRIPT}).items():
+        (folder / name).write_text(dedent(text), encoding="utf-8")
+    yield folder
+    digest_of(tmp_path / "script.py")  # and no other test's
+
+
+@pytest.mark.parametrize("file, before, after", SAME + OTHER, ids=lambda text: text)
+def test_a_digest_sees_what_a_script_reaches_and_nothing_else(library, file, before, after):
+    first = digest_of(library.parent / "script.py")
+    text = (library / file).read_text(encoding="utf-8")
+    assert text.count(before) == 1
+    (library / file).write_text(text.replace(before, after), encoding="utf-8")
+    same = digest_of(library.parent / "script.py") == first
+    assert same == ((file, before, after) in SAME)
+
+
+def test_a_definition_that_moves_and_a_method_of_another_name_change_no_digest(library):
+    script = library.parent / "script.py"
+    first = digest_of(script)
+    maths = (library / "maths.py").read_text(encoding="utf-8")
+    moved = next(line for line in maths.splitlines() if line.startswith("def g"))
+    (library / "deep").mkdir()
+    (library / "deep" / "lists.py").write_text(moved, encoding="utf-8")
+    maths = maths.replace(moved, "from regrowth.deep.lists import g")
+    (library / "maths.py").write_text(maths, encoding="utf-8")
+    assert digest_of(script) == first
+    script.write_text("from regrowth import maths\nmaths.FUNCTIONS[name](1)", encoding="utf-8")
+    asked = [(), (("maths.FUNCTIONS", "f"),), (("maths.FUNCTIONS", "h"),)]
+    before = [digest_of(script, methods) for methods in asked]
+    assert len(set(before)) == 3
+    (library / "maths.py").write_text(maths.replace("return x", "return -x"), encoding="utf-8")
+    changed = [old != digest_of(script, methods) for old, methods in zip(before, asked)]
+    assert changed == [True, False, True]
+
+
+EDITS = {
+    ("labels.py", "labels_of(judge, root) |", "{} |"): {"score"},
+    ("compute.py", 'else "cpu"', 'else "mps"'): {"calibrate", "complete", "generate", "score"},
+    ("prompts.py", "def source_of(", "def source_of(*more, "): {"score"},
+    ("solvers/problem.py", "\nBLOCK = ", "\nBLOCK = 1 + "): {"complete"},
+    ("quantise.py", "\nLEVELS = ", "\nLEVELS = 1 + "): {"generate"},
+    ("store.py", "def read_hive(", "def unrelated():\n    pass\n\n\ndef read_hive("): set(),
+}
+
+
+def test_edits_of_the_library_are_seen_by_the_scripts_that_reach_them(tmp_path, monkeypatch):
+    scripts = shutil.copytree(ROOT / "workflow_scripts", tmp_path / "workflow_scripts")
+    monkeypatch.setattr(provenance, "LIBRARY", scripts / "regrowth")
+    names = ("calibrate", "mask", "complete", "revive", "generate", "score")
+
+    def digests():
+        digest_of(scripts / "mask.py")
+        return {name: provenance.code_digest(scripts / f"{name}.py") for name in names}
+
+    before = digests()
+    for (file, old, new), seen in EDITS.items():
+        file = scripts / "regrowth" / file
+        text = file.read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        file.write_text(text.replace(old, new), encoding="utf-8")
+        after = digests()
+        assert {name for name in names if after[name] != before[name]} == seen
+        file.write_text(text, encoding="utf-8")
+    digest_of(ROOT / "workflow_scripts" / "mask.py")
 
 
 def test_a_file_digest_follows_its_content(tmp_path):

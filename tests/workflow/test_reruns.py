@@ -93,9 +93,10 @@ def test_a_changed_solver_computes_what_follows_from_it(project):
     """Completions and what is made of them; no mask, no pruned picture, no pretrained one."""
     for other in ("softimpute", "gauss_spin"):  # the study asks for neither
         file = f"workflow_scripts/regrowth/solvers/{other}.py"
-        assert not edit(project, file, "\n\n\ndef ", "\n\nNEW = 1\n\n\ndef ")
+        assert not edit(project, file, ":\n    ", ":\n    new = 1\n    ")
     file = "workflow_scripts/regrowth/completion.py"
-    planned = edit(project, file, "\n\n\ndef ", "\n\nNEW = 1\n\n\ndef ")
+    assert not edit(project, file, "\n\n\ndef ", "\n\nNEW = 1\n\n\ndef ")
+    planned = edit(project, file, "\nPACE = ", "\nPACE = 1 + ")
     attacks = {"complete": 5, "revive": 3, "signs": 4}
     drawn = {"generate": 2, "generate_unsafe": 1, "score": 2 * JUDGES + BOTH}
     assert planned == attacks | drawn | END
