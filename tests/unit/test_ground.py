@@ -245,7 +245,7 @@ def test_a_model_that_changes_during_a_run_stops_its_jobs(tmp_path, monkeypatch)
     planned = provenance.folder_digest(folder, models.loaded(folder), provenance.DIGESTS)
     study = job.Job(STUDY, CATALOGUE, CARD.model_copy(update={"path": str(folder)}), planned)
     assert study.model == folder
-    (folder / "unet/notes.bin").write_text("not loaded")
+    (folder / "unet/notes.bin").write_text("not loaded", encoding="utf-8")
     assert study.located(study.card) == folder
     with open(folder / "model_index.json", "a", encoding="utf-8") as index:
         index.write(" ")
