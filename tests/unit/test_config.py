@@ -57,6 +57,39 @@ def test_local_paths_go_before_card_and_catalogue(tmp_path):
     assert "no model, judge or set 'clipp'; did you mean 'clip'?" in mistakes(raw)[1]
 
 
+def test_a_path_is_written_as_in_a_shell(tmp_path, monkeypatch):
+    """With `~`, an environment variable or a space; what leads nowhere is told in a line."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MODELS", str(tmp_path / "my models"))
+    (tmp_path / "my models").mkdir()
+    (tmp_path / "my models/sd").symlink_to(ROOT / "resources/demo/model")
+    raw = copy.deepcopy(GOOD)
+    for path in (
+        "~/my models/sd",
+        "$HOME/my models/sd/",
+        "${MODELS}/sd",
+        f"{tmp_path}/my models/sd",
+    ):
+        raw["local"] = {"regrowth-demo": path}
+        load_study(raw, ROOT)
+    here = f"in {ROOT}, where relative paths start"
+    for path, told in {
+        "my models/sd": f"no my models/sd {here}",
+        "$NOWHERE/sd": "the environment has no NOWHERE",
+        "~/sd": f"no {tmp_path}/sd",
+        "models/v1-5.safetensors": f"no models/v1-5.safetensors {here}",
+        "https://huggingface.co/a/b": "is an address; wanted: a directory, or a hub id",
+        "user/model@main": f"no user/model@main {here}",
+        "config.yaml": "is a single file; a directory is wanted: save it as one, with diffusers",
+    }.items():
+        raw["local"] = {"regrowth-demo": path}
+        (line,) = mistakes(raw)[1:]
+        assert told in line, line
+    raw["local"], raw["model"] = {}, "~/card.yaml"
+    (tmp_path / "card.yaml").symlink_to(ROOT / "resources/demo/card.yaml")
+    load_study(raw, ROOT)
+
+
 def test_a_block_that_asks_for_a_set_its_concept_does_not_have():
     raw = copy.deepcopy(GOOD)
     raw["sweep"][0]["prompts"] = ["erasde"]
