@@ -3,10 +3,8 @@
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
-import sys
 from functools import lru_cache
 
 import pandas as pd
@@ -33,12 +31,6 @@ from snakemake.utils import Paramspace
 OUT = f"results/{STUDY.study}"
 HERE = os.getcwd()
 ENV = "../envs/regrowth.yaml"
-
-# Snakemake does not quote its Python's path when it starts a script: below a folder with a space in
-# its name the path is left out, and found on PATH.
-if sys.executable != shlex.quote(sys.executable):
-    os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-    sys.executable = os.path.basename(sys.executable)
 
 # Every script inherits these. Its terminal is the driver's, and may lack a letter; and glibc keeps freed memory instead of
 # returning it at each step, which makes pictures on a CPU a sixth faster.
