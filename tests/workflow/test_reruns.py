@@ -107,7 +107,10 @@ ALL_SCORES = {"score": 26, "generate_unsafe": 2} | END  # the snow's pictures ar
 
 def test_what_names_a_label_is_part_of_every_score_with_a_label(project):
     planned = edit(
-        project, "workflow_scripts/regrowth/labels.py", "labels_of(judge, root) |", "{} | {} |"
+        project,
+        "workflow_scripts/regrowth/labels.py",
+        "labels_of(judge, root) |",
+        "{} | labels_of(judge, root) |",
     )
     kept = 6  # of the classifier; the snow's pictures are gone, so they are judged by all
     assert planned == {"score": kept + SNOW_JUDGES + BOTH, "generate_unsafe": 2} | END
