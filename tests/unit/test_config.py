@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -169,6 +170,22 @@ def test_a_classifier_whose_outputs_are_others_than_the_table_says(tmp_path):
     assert outputs(judge, ROOT)[497] == "church"
     labels["497"] = "cinema"
     assert told() == ["output 497 is 'cinema', resources/imagenet.csv wants 'church' there"]
+
+
+def test_a_judge_without_weights_is_refused_before_any_job(tmp_path):
+    judge = Judge(kind="classifier", model=str(tmp_path))
+    whole = ROOT / "resources/demo/judges/objects"
+    shutil.copy(whole / "config.json", tmp_path)
+    (told,) = checks.weight_mistakes(judge, ROOT)
+    assert told.startswith(f"{tmp_path} holds no model.safetensors")
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    (told,) = checks.weight_mistakes(judge, ROOT)
+    assert str(weights) in told and "LFS" in told
+    weights.rename(tmp_path / "pytorch_model.bin")
+    (told,) = checks.weight_mistakes(judge, ROOT)
+    assert "pytorch_model.bin: a judge's weights are wanted as .safetensors" in told
+    assert checks.weight_mistakes(Judge(kind="classifier", model=str(whole)), ROOT) == []
 
 
 def test_defaults_written_back_read_the_same():

@@ -13,6 +13,7 @@ from regrowth import (
     prompt_tables,
     prompts,
     references,
+    tensors,
     torchvision_weights,
 )
 from regrowth.catalogue import FEATURES, Catalogue, Family, Judge, ModelCard, PromptSet
@@ -109,7 +110,10 @@ def file_mistakes(study, catalogue: Catalogue, root: Path, where: str) -> list[s
             out += [f"{place}: {m}" for m in _class_mistakes(judge, catalogue, classes, root)]
     for name in judges:
         judge = catalogue.judges[name]
-        out += [f"{where}: judges.{name}: {m}" for m in judge_mistakes(judge, root)]
+        out += [
+            f"{where}: judges.{name}: {m}"
+            for m in judge_mistakes(judge, root) or weight_mistakes(judge, root)
+        ]
     return list(dict.fromkeys(out))
 
 
@@ -226,6 +230,21 @@ def judge_mistakes(judge: Judge, root: Path) -> list[str]:
         return [f"label {judge.label!r} is not one of: {', '.join(names.values())}"]
     if judge.kind == "classifier" and judge.classes:
         return _table_mistakes(judge, names, root)
+    return []
+
+
+def weight_mistakes(judge: Judge, root: Path) -> list[str]:
+    """Whether a judge's directory holds its weights, as files that can be read."""
+    if judge.kind in ("nudenet", "inception") or torchvision_weights.is_file(judge.model):
+        return []
+    try:
+        found = models.weights(hub.directory(judge.model, judge.revision, "config.json", root))
+        if bad := [file for file in found if file.suffix not in (".safetensors", ".json")]:
+            return [f"{bad[0]}: a judge's weights are wanted as .safetensors"]
+        for file in (file for file in found if file.suffix == ".safetensors"):
+            tensors.headers(file)
+    except (OSError, ValueError) as error:
+        return [str(error)]
     return []
 
 
