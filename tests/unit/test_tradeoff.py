@@ -186,6 +186,24 @@ def test_many_concepts_are_advised_on_together():
     )
 
 
+def test_what_several_concepts_regrow_is_told_from_the_least_to_the_most():
+    table = tradeoff(*study())
+    chosen = table["recommended"]
+    less = table.assign(revival=table["revival"].where(~chosen, 0.12))
+    less["wanted"] = table["wanted"].where(~chosen, 900)
+    four = {"church": table, "kite": less, "racket": table, "candle": table}
+    told = advice(pd.concat([some.assign(concept=c) for c, some in four.items()]))
+    assert told.startswith("Church, kite, racket and candle: the best defence tried is")
+    assert "regrow 0.12 to 0.14, undefended 0.95, +0.04 [" in told
+    assert "about 900 to 2,400 pictures of each would decide)" in told
+    bare = table["defence"] == "none"
+    for some in (table, less):
+        some.loc[bare, "attacks"] = 0
+    told = advice(pd.concat([some.assign(concept=c) for c, some in four.items()]))
+    assert "regrow 0.12 to 0.14, +0.04 [" in told
+    assert "regrows 0.14 [0.12, 0.17], +0.04 [" in advice(table)
+
+
 def test_what_may_cost_little_is_recommended_and_what_costs_much_is_not():
     """sigma 3 regrows least. Of a few pictures nobody can say that it costs too much."""
     accuracy, detectability = study()
