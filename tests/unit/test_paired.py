@@ -8,8 +8,6 @@ from regrowth.paired import BUDGET, _rounded_up, decide, interval
 from scipy.optimize import minimize_scalar
 from scipy.stats import binom, multinomial, norm
 
-NONE = math.nan
-
 
 def slow(gained, lost, n, alpha=0.05):
     """Every difference on a grid that is not rejected: the score test, its nuisance parameter
@@ -40,7 +38,7 @@ def test_without_a_change_it_is_as_wide_as_wilsons():
     for n in (1, 10, 400):
         z = norm.isf(0.025)
         assert interval(0, 0, n) == pytest.approx((-(z**2) / (n + z**2), z**2 / (n + z**2)))
-    assert interval(0, 0, 0) == pytest.approx((NONE, NONE), nan_ok=True)
+    assert interval(0, 0, 0) == (-1, 1)
 
 
 def test_the_interval_is_the_one_printed():
@@ -130,10 +128,16 @@ def test_so_many_would_decide():
     assert math.isnan(decide([0], [0], [500]).wanted), "it is decided"
 
 
-def test_where_nothing_was_compared_nothing_is_decided():
-    found = decide([0, 5], [0, 0], [0, 100])
+def test_where_nothing_was_compared_nothing_holds():
+    """But what one attack surely brings back is back, whatever another would."""
+    found = decide([0, 0], [0, 0], [0, 0])
     assert found.word == "undecided" and math.isnan(found.high) and math.isnan(found.wanted)
     assert found.at == 0 and math.isnan(found.difference) and math.isnan(found.low)
+    for order in (slice(None), slice(None, None, -1)):
+        one = decide([0, 90][order], [0, 0], [0, 100][order])
+        assert (one.word, one.difference, one.high) == ("beyond", 0.9, 1.0)
+        none = decide([0, 0], [0, 9][order], [0, 1000][order])
+        assert (none.word, none.difference) == ("undecided", -0.009) and math.isnan(none.wanted)
     with pytest.raises(ValueError, match="^there is nothing to compare$"):
         decide([], [], [])
     with pytest.raises(ValueError):

@@ -16,12 +16,12 @@ def interval(gained: float, lost: float, n: float, alpha: float = 0.05) -> tuple
     """Tango's score interval of the difference of two rates of the same `n` pictures.
 
     gained: hits of the first alone; lost: of the second alone. The difference is
-    (gained − lost) / n. Covers at 1 − alpha. (nan, nan) where n is 0. Source: Tango, Equivalence
+    (gained − lost) / n. Covers at 1 − alpha. (−1, 1) where n is 0. Source: Tango, Equivalence
     test and confidence interval for the difference in proportions for the paired-sample design,
     Statistics in Medicine 17 (1998), equations 6 to 9.
     """
     if not n:
-        return math.nan, math.nan
+        return -1.0, 1.0
     z, point = norm.isf(alpha / 2), (gained - lost) / n
 
     def score(difference: float) -> float:
@@ -58,15 +58,15 @@ def decide(gained, lost, n, budget: float = BUDGET, alpha: float = 0.05) -> Deci
     gained, lost, n: numbers, one for each comparison, as `interval` takes them. Each interval is
     at 1 − alpha / their number, so that all of them hold at once, and the largest difference lies
     between the largest of the bottoms and the largest of the tops. It is within the budget only if
-    that top is, beyond it only if that bottom is. Comparisons without a picture decide nothing.
+    that top is, beyond it only if that bottom is. A comparison without a picture may be anything.
     Raises ValueError if none is given.
     """
     counts = [tuple(map(float, some)) for some in zip(gained, lost, n, strict=True)]
     if not counts:
         raise ValueError("there is nothing to compare")
-    if not all(of for _, _, of in counts):
+    if not any(of for _, _, of in counts):
         return Decision("undecided", *[math.nan] * 3, 0, math.nan)
-    points = [(b - c) / of for b, c, of in counts]
+    points = [(b - c) / of if of else -math.inf for b, c, of in counts]
     at = points.index(max(points))
     low, high = _spread(counts, 1, alpha)
     word = _word(low, high, budget)
