@@ -370,6 +370,37 @@ REFERENCES = there(
 )
 
 
+def shown_of(cells, concept):
+    return [cell for cell in cells if prompts.concerns(cell, concept, SETS[concept])]
+
+
+def shards_shown(cells, folder):
+    """Input function: the shards of a concept's variants, and of the models that it is held to."""
+
+    def files(wildcards):
+        own = shown_of(cells, wildcards.concept)
+        return [file for cell in own for file in shards_of(cell, folder)]
+
+    return files
+
+
+def minutes_shown(wildcards, attempt):
+    """Measured on two busy cores: 22 to 28 pictures of 512 x 512 a second."""
+    own = shown_of(CELLS, wildcards.concept)
+    return (10 + sum(len(bundle(cell["prompts"])) for cell in own) // 1200) * 2 ** (attempt - 1)
+
+
+def table_mb():
+    """Tables are made concept by concept: at most 1.2 kB for each picture and judge was measured,
+    and NudeNet has several rows a picture; and 20 kB for each picture whose features are read."""
+    of = (
+        sum(len(bundle(cell["prompts"])) for cell in CELLS if prompts.concerns(cell, c, sets))
+        for c, sets in SETS.items()
+    )
+    cell = max((len(bundle(name)) for name in BUNDLES), default=0)
+    return 1000 + max(of, default=0) * 3 // 1000 + cell * 20 // 1000
+
+
 def sign_cells():
     """Released models without a defence × solvers, whose signs are measured: their folders."""
     released = {tuple(r.items()) for r in map(keys.released_of, VARIANTS) if r["sigma"] == "none"}

@@ -8,26 +8,6 @@ if STUDY.keep_unblurred and any(prompts.is_unsafe(CATALOGUE, b) for b in BUNDLES
     GALLERY = unsafe.GALLERY
 
 
-def shown_of(cells, concept):
-    return [cell for cell in cells if prompts.concerns(cell, concept, SETS[concept])]
-
-
-def shards_shown(cells, folder):
-    """Input function: the shards of a concept's variants, and of the models that it is held to."""
-
-    def files(wildcards):
-        own = shown_of(cells, wildcards.concept)
-        return [file for cell in own for file in shards_of(cell, folder)]
-
-    return files
-
-
-def minutes_shown(wildcards, attempt):
-    """Measured on two busy cores: 22 to 28 pictures of 512 x 512 a second."""
-    own = shown_of(CELLS, wildcards.concept)
-    return (10 + sum(len(bundle(cell["prompts"])) for cell in own) // 1200) * 2 ** (attempt - 1)
-
-
 rule gallery:
     input:
         expand(f"{OUT}/{GALLERY}/{{concept}}", concept=CONCEPTS),

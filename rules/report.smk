@@ -11,17 +11,6 @@ TABLES = [
 JUDGED = {"threshold", "thresholds", "labels"}
 
 
-def table_mb():
-    """Tables are made concept by concept: at most 1.2 kB for each picture and judge was measured,
-    and NudeNet has several rows a picture; and 20 kB for each picture whose features are read."""
-    of = (
-        sum(len(bundle(cell["prompts"])) for cell in CELLS if prompts.concerns(cell, c, sets))
-        for c, sets in SETS.items()
-    )
-    cell = max((len(bundle(name)) for name in BUNDLES), default=0)
-    return 1000 + max(of, default=0) * 3 // 1000 + cell * 20 // 1000
-
-
 rule tables:
     input:
         scores=SCORES,
