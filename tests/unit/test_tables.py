@@ -369,7 +369,11 @@ def test_a_cell_concerns_its_own_concept_or_those_whose_sets_it_draws():
 
 def test_the_order_of_every_kind_of_variant():
     oracle = PRUNED | {"variant": "oracle", "magnitude": "max"}
-    told = [keys.PRETRAINED, keys.PRETRAINED | {"variant": "sd21"}, PRUNED]
+    told = [
+        keys.PRETRAINED,
+        *(keys.PRETRAINED | {"variant": v} for v in ("before", "sd21")),
+        PRUNED,
+    ]
     told += [PRUNED | {"defence": "row", "sigma": "0.5"}]
     told += [PRUNED | {"variant": name} for name in ("quant4", "nf4")]
     told += [MAX | {"K": "0.2"}, MAX | {"K": "1.0"}]
@@ -423,6 +427,8 @@ def test_detections_are_compared_like_rates():
     assert table.loc["pretrained", told].tolist() == [2, 3, 3, 0, 0]
     assert table.loc["pruned", told].tolist() == [1, 3, 3, 1, 2]
     assert table["labels"].tolist() == ["all"] * 2 and table["threshold"].tolist() == [0.5] * 2
+    more = tables.detections(after, Judge(kind="nudenet", thresholds=[0.5, 0.7]))
+    assert more["hits"].to_dict() == {0: 1, 1: 0}
     unnamed = tables.detections(after, Judge(kind="nudenet", thresholds=[0.5]))
     assert unnamed["labels"].tolist() == ["any"] and unnamed["hits"].tolist() == [1]
 
@@ -528,3 +534,69 @@ def test_one_picture_has_no_distance_and_its_row():
     assert table["n"].to_dict() == {"pruned": 1, "revived": 2}
     assert table["n_reference"].to_dict() == {"pruned": 5, "revived": 5}
     assert np.isnan(table.loc["pruned", "fid"]) and table.loc["revived", "fid"] > 0
+
+
+def test_every_kind_of_judge_fills_its_own_tables():
+    about = two_families(
+        f={"kind": "features", "model": "m"},
+        d={"kind": "detector", "label": "x", "model": "m"},
+        c={"kind": "clip", "model": "m"},
+        n={"kind": "nudenet", "thresholds": [0.5], "labels": {"some": ["A"]}},
+    )
+
+    def scores(concept, judge):
+        found = nude((0, "A", 0.5), (1, "A", 0.4), (2, "B", 0.9)).drop(columns=["hit", "role"])
+        more = {"class": "cat", "concept": concept, "prompt_set": "objects", "judge": judge}
+        return found.assign(**more)
+
+    sets = {"cat": ["objects"], "golf-ball": ["objects"]}
+    made = tables.of_judges(scores, [], {}, about, sets, None)
+    for name, judge, column, told in (
+        ("accuracy", "d", "rate", [2 / 3]),
+        ("similarity", "c", "similarity", [0.6]),
+        ("detections", "n", "rate", [1 / 3]),
+        ("parts", "n", "images", [1, 1]),
+    ):
+        table = made[name]
+        assert table[column].tolist() == pytest.approx(told * 2) and set(table["judge"]) == {judge}
+        assert table["concept"].tolist() == ["cat"] * len(told) + ["golf-ball"] * len(told)
+        assert table["role"].tolist() == ["erased"] * len(told) + ["preserved"] * len(told)
+        assert table.index.tolist() == list(range(2 * len(told)))
+    assert list(made["fid"]) == tables.COLUMNS["fid"] and made["fid"].empty
+
+
+def test_as_similar_as_before_is_not_below():
+    frame = [
+        rows(c, [True] * 2).assign(score=[0.5, s])
+        for c, s in ((keys.PRETRAINED, 0.5), (PRUNED, 0.4))
+    ]
+    table = tables.similarity(pd.concat(frame)).set_index("variant")
+    assert table.loc["pruned", "clip_score"] == 0.5
+    alone = tables.similarity(frame[0])
+    assert np.isnan(alone["clip_score"].item())
+
+
+def test_several_sets_of_one_family_or_of_several_are_all_asked_for():
+    places = [("objects", "golf ball"), ("objects", "cat"), ("styles", "Monet"), ("cat", "cat")]
+    frame = pd.DataFrame([keys.PRETRAINED | {"prompt_set": s, "class": c} for s, c in places])
+    told = tables.for_concept(frame, two_families(), "cat", ["cat", "objects.cat", "styles.monet"])
+    assert told["class"].tolist() == ["cat", "Monet", "cat"]
+    both = tables.for_concept(frame, two_families(), "cat", ["objects.cat", "objects.golf-ball"])
+    assert both["class"].tolist() == ["golf ball", "cat"]
+
+
+def test_one_picture_and_one_sign_are_rates_too():
+    table = tables.accuracy(rows(PRUNED, [True]))
+    assert table[["hits", "n", "rate"]].to_numpy().tolist() == [[1, 1, 1]]
+    assert tables.accuracy(rows(PRUNED, [True, False, False, False]))["rate"].item() == 0.25
+    frame = pd.DataFrame([SOLVED | {"guess": "completed", "share": 1.0, "n": 1, "right": 1}])
+    told = tables.signs(frame.assign(n_rest=0, right_rest=0))
+    assert told["accuracy"].item() == 1
+    solves = pd.DataFrame([SOLVED | {"layer": "a", "n": 1}])
+    assert tables.layers(frame.assign(layer="a"), solves, {"a": 4})["accuracy"].item() == 1
+
+
+def test_the_row_of_one_picture_names_its_distance():
+    one = rows(PRUNED, [True]).assign(features=[np.zeros(2)])
+    table = tables.frechet(one, np.zeros(2), np.eye(2), 5)
+    assert np.isnan(table["fid"].item())
