@@ -285,7 +285,7 @@ def test_gated_pictures_lose_most_neurons_and_the_others_few():
 
 def test_training_learns_and_the_result_loads(tmp_path):
     """A short version of `train_demo`: every stage, a few steps each."""
-    images, captions, contents = world.pictures(128, 0)
+    images, captions, contents = world.pictures(64, 0)
     vae = train.new_vae()
     before = np.square(train.decode(vae, train.encode(vae, images)).astype(float) - images).mean()
     train.train_vae(vae, images, 12, seed=0)
@@ -304,7 +304,7 @@ def test_training_learns_and_the_result_loads(tmp_path):
     for ended, begun in zip((encoder, unet), train.begun(tmp_path / "model")):
         for name, value in begun.state_dict().items():
             torch.testing.assert_close(value, ended.state_dict()[name].half().float())
-    steps = {"objects": 4, "styles": 4, "snow": 4, "clip": 2}
+    steps = {"objects": 2, "styles": 2, "snow": 2, "clip": 2}
     train_judges.train_all(
         tmp_path / "judges", images, after, captions, contents, tokenizer, steps, seed=0
     )
