@@ -367,7 +367,7 @@ def test_each_class_may_have_a_table_of_its_own(tmp_path):
     (tmp_path / "test_Van Gogh.csv").unlink()
     hub.file.cache_clear()
     told = refused(tmp_path, change)
-    assert f"no file {tmp_path}/test_Van Gogh.csv; say in the study where it lies" in told
+    assert f"no {tmp_path}/test_Van Gogh.csv; say in the study where it lies" in told
 
 
 _word = st.one_of(
