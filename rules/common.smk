@@ -25,7 +25,14 @@ from regrowth.catalogue import FEATURES, concepts_of
 from regrowth.config import baseline_cards, put_local
 from regrowth.defences import FILLS, FILLS_BY_COMPLETION
 from regrowth.plan import UNREADABLE
-from regrowth.provenance import DIGESTS, code_digest, digest, file_digest, folder_digest, versions
+from regrowth.provenance import (
+    DIGESTS,
+    digest,
+    file_digest,
+    folder_digest,
+    remembered_code_digest,
+    versions,
+)
 from snakemake.utils import Paramspace
 
 OUT = f"results/{STUDY.study}"
@@ -223,7 +230,8 @@ def growing(amount):
 
 def code(script, methods=()):
     """Digest of a rule's script and of the library's definitions that it reaches."""
-    return code_digest(ROOT / "workflow_scripts" / f"{script}.py", methods)
+    file = ROOT / "workflow_scripts" / f"{script}.py"
+    return remembered_code_digest(file, methods, DIGESTS)
 
 
 def method_code(script, table, key):

@@ -542,3 +542,30 @@ def test_a_hub_id_is_found_in_the_cache_and_never_downloaded(tmp_path, monkeypat
         models.locate(card.model_copy(update={"revision": "another"}), ROOT)
     with pytest.raises(FileNotFoundError, match="hf download owner/name u.csv --repo-type dataset"):
         hub.file("u.csv", "owner/name", None, ROOT)
+
+
+def test_digests_of_code_are_remembered_until_a_file_is_touched(tmp_path, monkeypatch):
+    script, cache = tmp_path / "script.py", tmp_path / "digests.json"
+    script.write_text("a = 1\n", encoding="utf-8")
+    asked = []
+    real = provenance.code_digest
+    monkeypatch.setattr(
+        provenance, "code_digest", lambda *args: (asked.append(args), real.__wrapped__(*args))[1]
+    )
+
+    def told(methods=()):
+        for forgotten in ("_touched", "_definition", "_module"):
+            getattr(provenance, forgotten).cache_clear()
+        return provenance.remembered_code_digest(script, methods, cache)
+
+    first = told()
+    assert told() == first == real.__wrapped__(script) and len(asked) == 1
+    told((("a.TABLE", "b"),))
+    assert len(asked) == 2, "another method is another digest"
+    script.write_text("a = 2\n", encoding="utf-8")
+    second = told()
+    assert second != first and len(asked) == 3
+    (tmp_path / "module.py").write_text("", encoding="utf-8")
+    assert told() == second and len(asked) == 4
+    cache.write_text("{", encoding="utf-8")
+    assert told() == second and len(asked) == 5

@@ -243,6 +243,26 @@ def code_digest(script: Path, methods: tuple[tuple[str, str], ...] = ()) -> str:
     return digest(sorted(texts))
 
 
+def remembered_code_digest(script: Path, methods: tuple[tuple[str, str], ...], cache: Path) -> str:
+    """`code_digest`, remembered in `cache` for as long as no file of the code was touched: each
+    job of a study plans anew."""
+    name, stamp = f"{script.name} {methods}", _touched(script.parent)
+    match _remembered(cache).get(name):
+        case [str(seen), str(value)] if seen == stamp:
+            return value
+    value = code_digest(script, methods)
+    with suppress(OSError):
+        _remember(cache, {name: [stamp, value]})
+    return value
+
+
+@lru_cache
+def _touched(folder: Path) -> str:
+    """What changes when any file of Python below `folder` does."""
+    stats = [(file, file.stat()) for file in sorted(folder.rglob("*.py"))]
+    return digest([[str(f.relative_to(folder)), s.st_size, s.st_mtime_ns] for f, s in stats])
+
+
 def file_digest(file: Path, cache: Path) -> str:
     """sha256 of a file, remembered in `cache` for as long as its size and time stay the same."""
     name, stat = str(file.resolve()), file.stat()
