@@ -13,6 +13,7 @@ import yaml
 from PIL import Image
 from regrowth import prompt_tables, rehearsal
 from road import ROOT, Road
+from safetensors.numpy import save_file
 
 KINDS = ("object", "style", "prompts")
 #: The prompt set of nudity that the small study draws.
@@ -43,7 +44,7 @@ def bring(folder, sizes, judges):
 
 
 def hollow(folder):
-    """Judges that are good enough for a dry run: what they call their outputs."""
+    """Judges that are good enough for a dry run: what they call their outputs, and a weight."""
     labels = {str(i): f"thing {i}" for i in range(1000)}
     rows = prompt_tables.classes(ROOT / "resources/imagenet.csv").values()
     labels |= {str(index): names[0] for index, names in rows}
@@ -52,6 +53,7 @@ def hollow(folder):
         (folder / name / "config.json").write_text(
             json.dumps({"id2label": labels}), encoding="utf-8"
         )
+        save_file({"weight": np.zeros(1, np.float32)}, folder / name / "model.safetensors")
     return folder
 
 
