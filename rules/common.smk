@@ -39,8 +39,8 @@ OUT = f"results/{STUDY.study}"
 HERE = os.getcwd()
 ENV = "../envs/regrowth.yaml"
 
-# Every script inherits these. Its terminal is the driver's, and may lack a letter; and glibc keeps freed memory instead of
-# returning it at each step, which makes pictures on a CPU a sixth faster.
+# Every script inherits these. Its terminal is the driver's, and may lack a letter; and glibc keeps
+# freed memory instead of returning it at each step, which makes pictures on a CPU a sixth faster.
 for name, value in {
     "TRANSFORMERS_VERBOSITY": "error",
     "DIFFUSERS_VERBOSITY": "error",

@@ -134,6 +134,14 @@ def test_unblurred_pictures_are_found_wherever_they_were_left(tmp_path):
     for name in (kept, waited, *gone):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("", encoding="utf-8")
+    for name, blurred in (("renamed", False), ("taken-out", True)):
+        small = tmp_path.parent / "thumbnails" / f"concept=x/prompts={name}"
+        small.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({"blurred": [blurred]}).to_parquet(small / "shard=000.parquet")
+        large = tmp_path / f"concept=x/prompts={name}"
+        large.mkdir(parents=True)
+        (large / "shard=000.parquet").write_text("", encoding="utf-8")
+    gone.append("concept=x/prompts=taken-out/shard=000.parquet")
     found = unsafe.unblurred(tmp_path, catalogue, {tmp_path / waited})
     assert sorted(found) == sorted(tmp_path / name for name in gone)
 
