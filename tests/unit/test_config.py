@@ -250,6 +250,16 @@ def test_more_steps_to_calibrate_than_the_sampler_makes():
     assert "conceptprune.style.steps: the sampler makes 9 steps" in line
 
 
+def test_no_more_pictures_of_the_erased_class_are_judged_than_asked_for():
+    raw = copy.deepcopy(GOOD) | {"images": {"erased": 4, "preserved": 6}}
+    raw["sweep"] = [{"concepts": ["church"], "variants": ["pruned"]}]
+    (line,) = mistakes(raw)[1:]
+    assert "images.erased: 4 is below images.preserved (6)" in line and "'church'" in line
+    load_study(raw | {"images": {"erased": 6, "preserved": 6}}, ROOT, files=False)
+    raw["sweep"][0]["concepts"] = ["snow"]  # its others are objects, a set of their own
+    load_study(raw, ROOT, files=False)
+
+
 @pytest.mark.parametrize("name", ["pruned", "layer07"])
 def test_a_baseline_is_not_called_like_a_variant(name):
     raw = copy.deepcopy(GOOD)

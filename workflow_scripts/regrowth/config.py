@@ -225,6 +225,7 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
         cards = [card, *baseline_cards(study, root, mistakes).values()]
         put_local(study, catalogue, cards, mistakes)
         mistakes += block_mistakes(study, catalogue)
+        mistakes += picture_mistakes(study, catalogue)
         mistakes += checkpoint_mistakes(study, root)
         mistakes += eraser_mistakes(study, catalogue, card)
         mistakes += keep_judges(study, catalogue)
@@ -298,6 +299,24 @@ def block_mistakes(study: Study, catalogue: Catalogue) -> list[str]:
                 if name not in known
             ]
     return list(dict.fromkeys(out))
+
+
+def picture_mistakes(study: Study, catalogue: Catalogue) -> list[str]:
+    """Fewer pictures of the erased class than its family's shared set has of every class.
+
+    That set is drawn once for every concept, so its pictures of the erased class are judged too.
+    """
+    erased, shared = study.images.erased, study.images.preserved
+    blocks = [b for b in study.sweep if not b.prompts or {"erased", "preserved"} & {*b.prompts}]
+    for concept in (concept for block in blocks for concept in block.concepts):
+        family, _ = concepts_of(catalogue)[keys.slug(concept)]
+        entry = catalogue.families[family]
+        if erased < shared and entry.drawn and entry.preserved in (None, family):
+            return [
+                f"config: images.erased: {erased} is below images.preserved ({shared}), and all "
+                f"{shared} of {concept!r} are judged: erased: {shared} or more, or fewer preserved"
+            ]
+    return []
 
 
 def checkpoint_mistakes(study: Study, root: Path) -> list[str]:
