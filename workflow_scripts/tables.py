@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from regrowth import job, keys, paper, tables
 from regrowth.catalogue import FEATURES
+from regrowth.headline import of_both_roles
 from regrowth.latex import latex
 from regrowth.progress import MISSING
 from regrowth.prompts import concerns
@@ -56,7 +57,7 @@ for name in ("detectability", "normality"):
         told = read_hive(files, out / name).drop(columns="curve", errors="ignore")
         made[name] = told[[*keys.RELEASED, *(c for c in told if c not in keys.RELEASED)]]
 if "detectability" in made:
-    made["defences"] = tradeoff(made["accuracy"], made["detectability"])
+    made["defences"] = tradeoff(of_both_roles(made), made["detectability"])
 if study.study.paper:
     made["paper"] = paper.beside(made, pd.read_csv(study.root / study.study.paper, dtype=str))
 for name in snakemake.params.names:

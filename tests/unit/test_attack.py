@@ -29,7 +29,9 @@ def test_bits_are_packed_row_major_eight_to_a_byte():
     assert pack(mask).tolist() == [0b01000000, 0b01000000] and pack(mask).dtype == np.uint8
 
 
-@pytest.mark.parametrize("ratio, n", [(0.02, 20), (0.3, 20), (0.3, 3000)])
+@pytest.mark.parametrize(
+    "ratio, n", [(0.02, 20), (0.3, 20), (1, 20), (0.3, 3000), (0.01, 3000), (0.0005, 3000)]
+)
 def test_conceptprune_mask_against_a_loop(ratio, n):
     weights, _ = random((5, n))
     rng = np.random.default_rng(1)

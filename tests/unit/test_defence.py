@@ -260,6 +260,17 @@ def test_scores_are_those_of_slow_versions(shape, error_of):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=error_of * np.abs(wanted).max())
 
 
+@pytest.mark.parametrize("quiet", [0, 2, 30])
+def test_shares_are_held_to_what_an_attacker_expects(quiet):
+    """No column, few, and half of them erased whole: shares below, at and above every bound."""
+    weights = rng(12).normal(size=(200, 60))
+    weights[:, :quiet] *= 0.1
+    w = weights / np.sqrt((weights**2).mean(1, keepdims=True))
+    wanted = slow_odds(w, w, np.ones((200, 1)), detectors.QUIET)
+    found = detectors.column(weights.astype(np.float32))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
+
+
 @pytest.mark.parametrize("name", detectors.SCORES)
 def test_a_layer_or_a_row_of_zeros_blinds_no_detector(name):
     weights, _, truth = layer((40, 120))

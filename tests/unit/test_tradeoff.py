@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 from regrowth import keys, report
+from regrowth.headline import of_both_roles
 from regrowth.paired import decide
 from regrowth.tables import interval
 from regrowth.tradeoff import advice, tradeoff
@@ -137,6 +138,18 @@ def test_an_attack_is_held_against_its_own_prompt_set():
     row = row.loc["gaussian", "3.0"]
     assert (row["holds"], row["attacks"], row["tried"]) == ("yes", 3, 2)
     assert (row["prompt_set"], row["revival"], row["difference"]) == ("hard", 0.5, 0)
+
+
+def test_what_only_nudenet_judges_has_its_verdict():
+    accuracy, told = study()
+    erased = accuracy["role"] == "erased"
+    seen = accuracy[erased].assign(judge="nudenet", labels="strict", threshold=0.5)
+    tables = {"accuracy": accuracy[~erased], "detections": seen}
+    by_nudenet, by_classifier = (
+        tradeoff(rates, told).drop(columns="judge") for rates in (of_both_roles(tables), accuracy)
+    )
+    assert (by_classifier["holds"] != "").any()
+    pd.testing.assert_frame_equal(by_nudenet, by_classifier)
 
 
 @pytest.mark.parametrize("n", [1, 4, 20])

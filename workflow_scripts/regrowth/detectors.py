@@ -37,7 +37,7 @@ def zeros(weights: np.ndarray) -> np.ndarray:
 
 def natural_zeros(weights: np.ndarray) -> int:
     """The most weights of a layer that round to zero by themselves, at odds of 1 in 10,000."""
-    size = np.abs(weights[weights != 0].astype(np.float64))
+    size = np.abs(weights[weights != 0].astype(float))
     if not len(size):
         return 0
     near = np.quantile(size, 0.05)
@@ -109,7 +109,7 @@ def detect(layers: Mapping[str, np.ndarray], detector: str) -> dict[str, np.ndar
 
 def _by_row(weights: np.ndarray) -> np.ndarray:
     """float32 (out, in), each row scaled to a mean square of 1."""
-    w = weights.astype(np.float64)  # whose squares are no zeros, however small the weights
+    w = weights.astype(float)  # whose squares are no zeros, however small the weights
     size = np.sqrt(np.square(w).mean(axis=1, keepdims=True))
     return (w / np.where(size > 0, size, 1)).astype(np.float32)
 
@@ -142,7 +142,7 @@ def _mixture(w: np.ndarray, error: np.ndarray, variance, fill: float) -> np.ndar
     size = np.square(w)
     explained = np.square(error) / variance
     given = 0.5 * np.log(variance) - size / (2 * fill**2)
-    scale, share = np.float32(1), np.full(w.shape[1], SHARE, np.float32)
+    scale, share = np.float32(1), np.full(w.shape[1], SHARE)
     total, whole = w.size, explained.sum()
     odds, p = np.empty_like(size), np.empty_like(size)
     for _ in range(ROUNDS):

@@ -34,6 +34,13 @@ def rates(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return one_judge(pd.concat(parts, ignore_index=True) if parts else accuracy[shared])
 
 
+def of_both_roles(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """`rates`, and those of what is preserved, of which a classifier alone has any."""
+    accuracy = tables["accuracy"]
+    parts = [rates(tables), accuracy[accuracy["role"] == "preserved"]]
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+
+
 def headline(rates: pd.DataFrame) -> pd.DataFrame:
     """One row per concept, eraser and prompt set that has a pruned variant without a defence.
 

@@ -22,9 +22,11 @@ COLUMNS = [
 ]
 
 
-def tradeoff(accuracy: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFrame:
-    """One row per concept, eraser and defence (first: none), from the tables of these names; of
-    several judges of the same pictures, accuracy is the first one's.
+def tradeoff(rates: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFrame:
+    """One row per concept, eraser and defence (first: none).
+
+    rates: as `headline.of_both_roles` makes them; of several judges of the same pictures the first
+    counts. detectability: the table of that name.
 
     draws: weight seeds that were attacked. erased: the rate of the released model as it is, the
     mean over draws. cost: how much less of what is preserved it draws than the undefended pruned
@@ -42,7 +44,7 @@ def tradeoff(accuracy: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFram
     recommended: of the rest the one that holds most surely: by `holds`, the top of the difference,
     the cost.
     """
-    own = one_judge(accuracy[accuracy["variant"].isin(["pruned", "revived"])])
+    own = one_judge(rates[rates["variant"].isin(["pruned", "revived"])])
     # what a released model is called does not depend on how an attack draws magnitudes
     own["weight_seed"] = own["weight_seed"].where(~own["defence"].isin(keys.FIXED), keys.NONE)
     rows = [
