@@ -1,0 +1,112 @@
+"""What says something about the repository, and would go on saying it: links, targets, versions."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Every page but what a run, an environment or a cache has made.
+TEXTS = sorted(
+    file
+    for top in ROOT.glob("[!.]*")
+    if top.name != "results"
+    for file in ([top] if top.suffix == ".md" else top.rglob("*.md"))
+)
+TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+
+
+def read(name):
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+
+
+def prose(file):
+    """A page without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", file.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def anchors(file):
+    """The names that GitHub gives a page's headings."""
+    heads = re.findall(r"^#+ (.+)$", prose(file), re.M)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def broken(file):
+    """Links of a page to files, and to headings in pages, that are not there."""
+    found = []
+    for link in re.findall(r"\]\((?!\w+:)([^)\s]+)\)", prose(file)):
+        path, _, anchor = link.partition("#")
+        to = file.parent / path if path else file
+        if not to.exists() or (anchor and anchor not in anchors(to)):
+            found.append(link)
+    return found
+
+
+@pytest.mark.parametrize("file", TEXTS, ids=lambda f: str(f.relative_to(ROOT)))
+def test_every_link_leads_somewhere(file):
+    assert not broken(file)
+
+
+def test_a_link_to_nowhere_is_found(tmp_path):
+    (tmp_path / "there.md").write_text("# Only *this*, one\n", encoding="utf-8")
+    links = "[a](there.md#only-this-one) [b](there.md#another) [c](gone.md) [d](https://x.org/y)"
+    (tmp_path / "page.md").write_text(f"{links} [e](#page)\n# Page\n", encoding="utf-8")
+    assert broken(tmp_path / "page.md") == ["there.md#another", "gone.md"]
+
+
+def test_every_target_that_is_named_is_in_the_makefile():
+    assert {"test", "lint", "demo"} <= TARGETS
+    called = re.compile(r"(?:`|^)make ([a-z][\w-]*)", re.M)
+    named = {(f.name, to) for f in TEXTS for to in called.findall(f.read_text(encoding="utf-8"))}
+    assert ("README.md", "demo") in named
+    assert not {(page, target) for page, target in named if target not in TARGETS}
+
+
+def test_a_commit_is_held_to_what_make_lint_says():
+    (repo,) = read(".pre-commit-config.yaml")["repos"]
+    (hook,) = repo["hooks"]
+    assert (repo["repo"], hook["entry"], hook["language"]) == ("local", "make lint", "system")
+    assert hook["always_run"] and not hook["pass_filenames"]
+
+
+def test_ci_calls_the_makefile_alone_on_the_oldest_python_and_newer():
+    (job,) = read(".github/workflows/test.yml")["jobs"].values()
+    commands = [step["run"].split() for step in job["steps"] if "run" in step]
+    assert commands and all(c[0] == "make" and c[1] in TARGETS for c in commands)
+    pythons = job["strategy"]["matrix"]["python"]
+    (oldest,) = (
+        pin.removeprefix("python=")
+        for pin in read("envs/regrowth.yaml")["dependencies"]
+        if str(pin).startswith("python=")
+    )
+    assert pythons[0] == oldest and all(isinstance(python, str) for python in pythons)
+    assert PROJECT.get("requires-python", f">={oldest}").split(",")[0] == f">={oldest}"
+    assert f"Python {oldest} or newer" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_one_version_is_cited_told_and_installed():
+    cited = read("CITATION.cff")
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest, when = re.search(r"^## \[([\d.]+)\] - (\S+)$", changes, re.M).groups()
+    assert cited["version"] == newest == PROJECT.get("version", newest)
+    assert (when == "unreleased") != ("date-released" in cited)
+
+
+def test_the_citation_has_what_its_form_asks_for():
+    cited = read("CITATION.cff")
+    assert cited["cff-version"] == "1.2.0" and cited["license"] == "MIT" and cited["message"]
+    for work in (cited, *cited["references"]):
+        assert work["title"] and work["type"]
+        assert all(a.get("name") or a.get("family-names") for a in work["authors"])
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
+
+
+def test_every_study_and_every_decision_stands_in_its_list():
+    studies = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    assert all(f"]({file.name})" in studies for file in (ROOT / "config").glob("*.yaml"))
+    decisions = (ROOT / "docs" / "design" / "README.md").read_text(encoding="utf-8")
+    records = sorted((ROOT / "docs" / "design").glob("[0-9]*.md"))
+    assert records and all(f"]({file.name})" in decisions for file in records)
