@@ -57,6 +57,16 @@ def test_a_link_to_nowhere_is_found(tmp_path):
     assert broken(tmp_path / "page.md") == ["there.md#another", "gone.md"]
 
 
+def test_every_file_that_a_page_names_is_there():
+    """From the top, or from where `regrowth` lies."""
+    tops = "benchmarks|config|docs|envs|profiles|regrowth|resources|rules|tests|workflow_scripts"
+    path = re.compile(rf"`((?:{tops})/[\w./-]*)`")
+    named = {(f.name, to) for f in TEXTS for to in path.findall(f.read_text(encoding="utf-8"))}
+    assert ("CONTRIBUTING.md", "tests/mutants.py") in named
+    roots = (ROOT, ROOT / "workflow_scripts")
+    assert not {(page, to) for page, to in named if not any((r / to).exists() for r in roots)}
+
+
 def test_every_target_that_is_named_is_in_the_makefile():
     assert {"test", "lint", "demo"} <= TARGETS
     called = re.compile(r"(?:`|^)make ([a-z][\w-]*)", re.M)
