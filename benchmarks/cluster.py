@@ -1,7 +1,7 @@
 """What small jobs cost under SLURM: sixteen masks and sixteen prunings, submitted in several ways.
 
 Starts a SLURM of its own on this machine: as root, with Debian's slurm-wlm and munge.
-    PYTHONPATH=workflow_scripts:tests/workflow python benchmarks/cluster.py
+    PYTHONPATH=tests/workflow python benchmarks/cluster.py
 """
 
 import sys

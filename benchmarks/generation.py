@@ -1,6 +1,6 @@
 """How many pictures a second are drawn in batches, and one prompt at a time; how close they are.
 
-Alone: PYTHONPATH=workflow_scripts python benchmarks/generation.py [MODEL] [--pictures N]
+Alone: python benchmarks/generation.py [MODEL] [--pictures N]
 """
 
 import argparse

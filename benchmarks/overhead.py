@@ -1,6 +1,6 @@
 """Where a finished study's time went: work, the start of its jobs, and waiting for either.
 
-    PYTHONPATH=workflow_scripts python benchmarks/overhead.py results/demo 539
+    python benchmarks/overhead.py results/demo 539
 
 The second argument is the wall time of the run, in seconds; jobs must have been run by it, all of
 them, on as many cores as there are.

@@ -39,7 +39,7 @@ a church against sentences on other things; *magnitude*, |W| alone. Intervals ar
 Pictures drawn in batches against a loop of one prompt at a time, in one run, the ways taking turns;
 each round's times are held against its own loop. Differences are those from the loop's picture of
 the same seed, in steps of 8 bits; a pixel is identical if its three values are. Another model:
-`PYTHONPATH=workflow_scripts python benchmarks/generation.py MODEL --device cuda`.
+`python benchmarks/generation.py MODEL --device cuda`.
 
 {generation}
 """

@@ -1,5 +1,7 @@
 """The solvers against slow versions with a full SVD in float64."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import get_args
 
@@ -14,6 +16,18 @@ from regrowth.solvers import gauss_spin
 from regrowth.solvers.problem import Outcome, Problem
 
 SHAPES = [(12, 40), (40, 12), (24, 60)]
+#: Prints what completion brings in besides torch, numpy and the standard library.
+BROUGHT_IN = """
+import sys
+import numpy as np, torch
+torch.linalg.eigh(torch.eye(2))
+weights = np.random.default_rng(0).normal(size=(6, 9))
+before = {name.partition(".")[0] for name in sys.modules}
+from regrowth.completion import SOLVERS, complete
+for solver in SOLVERS:
+    complete(weights, weights > 1, solver)
+print(*({name.partition(".")[0] for name in sys.modules} - before - {*sys.stdlib_module_names}))
+"""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -514,3 +528,8 @@ def test_spins_that_have_not_settled_are_told():
     done = complete(weights, missing, "gauss-spin", limit=1, tolerance=1e-6)
     assert not done.converged
     assert done.note == "the conditional means stopped at the iteration limit"
+
+
+def test_the_engine_needs_torch_and_numpy_alone():
+    told = subprocess.run([sys.executable, "-c", BROUGHT_IN], capture_output=True, text=True)
+    assert told.stdout.split() == ["regrowth"], told.stderr

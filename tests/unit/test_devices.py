@@ -6,12 +6,10 @@ import signal
 import subprocess
 import sys
 import uuid
-from pathlib import Path
 
 import pytest
 from regrowth import devices
 
-LIBRARY = Path(__file__).parents[2] / "workflow_scripts"
 CLAIM = """
 import os, signal, sys
 from regrowth import devices
@@ -31,7 +29,6 @@ def start():
 
     def job(wanted=True, umask=-1, **more):
         own = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "CUDA"))}
-        own["PYTHONPATH"] = str(LIBRARY)
         command = [sys.executable, "-c", CLAIM, "wanted" if wanted else "none"]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "umask": umask}
         begun.append(subprocess.Popen(command, env=own | more, text=True, **pipes))

@@ -38,13 +38,19 @@ class Road:
         run = [sys.executable, "-m", "snakemake", *where, *profile, "--cores", "2", *args, *study]
         return list(map(str, run))
 
+    @property
+    def env(self) -> dict[str, str]:
+        """The library of `root` comes before the one that is installed."""
+        own = {} if self.root == ROOT else {"PYTHONPATH": str(self.root / "workflow_scripts")}
+        return os.environ | own
+
     def run(self, *args: str, good: bool = True, env: dict[str, str] | None = None) -> str:
         done = subprocess.run(
             self.command(*args),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=env,
+            env=env or self.env,
         )
         assert (done.returncode == 0) == good, done.stdout[-6000:]
         return done.stdout

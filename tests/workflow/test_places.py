@@ -1,5 +1,7 @@
 """Where a checkout and its environment may lie."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,3 +21,15 @@ def test_a_job_runs_with_a_python_below_a_folder_with_a_space(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (road.out / "model.yaml").is_file()
+
+
+def test_a_library_of_another_checkout_is_named(tmp_path):
+    """Two checkouts that share an environment: the rules of one with the library of the other."""
+    for name in ("Snakefile", "rules", "profiles", "resources"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "workflow_scripts", tmp_path / "workflow_scripts")
+    study = yaml.safe_load((ROOT / "config/smoke.yaml").read_text(encoding="utf-8"))
+    road = Road(tmp_path, study, root=tmp_path)
+    told = road.run("--dry-run", good=False, env=dict(os.environ))
+    assert f"these rules lie in {tmp_path}" in told and "pip install --editable" in told
+    assert "Traceback" not in told
