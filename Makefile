@@ -35,7 +35,7 @@ bench: .venv/ready  ## completion and generation: speed and signs, into docs/ben
 	$(BIN)/python benchmarks/run.py
 
 rehearsal: .venv/ready  ## time, memory and disk of every stage at SD-v1.5's layout, random weights
-	$(BIN)/python -m regrowth.rehearsal results/rehearsal
+	$(BIN)/python -m regrowth.demo.rehearsal results/rehearsal
 	$(BIN)/snakemake --configfile config/rehearsal.yaml
 
 lint: .venv/ready
@@ -44,8 +44,8 @@ lint: .venv/ready
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-schema: .venv/ready  ## config/*.schema.json from the models in regrowth/config.py
-	$(BIN)/python -m regrowth.config
+schema: .venv/ready  ## config/*.schema.json from the models in regrowth/study/config.py
+	$(BIN)/python -m regrowth.study.config
 
 demo-model: .venv/ready  ## train the bundled model and its judges anew (some hours on two cores)
 	$(BIN)/snakemake --cores all train_demo

@@ -17,8 +17,8 @@ if not (found := Path(regrowth.__file__).parents[1]).samefile(ROOT / "workflow_s
         f"these rules lie in {ROOT}, the regrowth that is installed in {found}: "
         f"`pip install --editable {ROOT}`"
     )
-from regrowth.config import ConfigError, load_study
-from regrowth.driver import name_interpreter
+from regrowth.study.config import ConfigError, load_study
+from regrowth.run.driver import name_interpreter
 
 name_interpreter()
 

@@ -8,9 +8,10 @@ import minilm
 import numpy as np
 import pandas as pd
 import speed
-from regrowth import defences, detectability
-from regrowth.completion import complete
-from regrowth.detectors import SCORES, detect
+from regrowth.attack.detectors import SCORES, detect
+from regrowth.complete.engine import complete
+from regrowth.defend import fills
+from regrowth.measure import detectability
 
 RATIO, SHARE = 0.02, 0.02
 DEFENCES = [
@@ -25,7 +26,7 @@ def seconds() -> pd.DataFrame:
     for shape, count in speed.SHAPES.items():
         for i in range(count):
             weights, gone = speed.layer(shape, values, i)
-            filled = defences.gaussian(weights, gone, 1.0, np.random.default_rng(i))
+            filled = fills.gaussian(weights, gone, 1.0, np.random.default_rng(i))
             layers[f"{shape} {i}"] = filled.astype(np.float16)
     rows = []
     for detector in ("zeros", *(f"{name}-{SHARE}" for name in SCORES)):
@@ -38,10 +39,10 @@ def seconds() -> pd.DataFrame:
 
 def defended(kind: str, sigma: float, weights: np.ndarray, mask: np.ndarray, seed: int):
     left, rng = np.where(mask, 0, weights), np.random.default_rng(seed)
-    if kind in defences.FILLS:
-        return defences.FILLS[kind](left, mask, sigma, rng)
+    if kind in fills.FILLS:
+        return fills.FILLS[kind](left, mask, sigma, rng)
     completed = complete(left, mask).values
-    return defences.FILLS_BY_COMPLETION[kind](left, mask, sigma, rng, completed)
+    return fills.FILLS_BY_COMPLETION[kind](left, mask, sigma, rng, completed)
 
 
 def areas() -> pd.DataFrame:

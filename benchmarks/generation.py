@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from regrowth.generation import generators, load_pipeline, noise, pictures
+from regrowth.draw.pipeline import generators, load_pipeline, noise, pictures
 from speed import machine, table
 
 MODEL = Path(__file__).resolve().parents[1] / "resources" / "demo" / "model"

@@ -5,9 +5,9 @@ import sys
 import minilm
 import numpy as np
 import pandas as pd
-from regrowth import signs
-from regrowth.completion import SOLVERS, complete
-from regrowth.tables import interval
+from regrowth.complete.engine import SOLVERS, complete
+from regrowth.measure import signs
+from regrowth.measure.tables import interval
 
 SHOWN = (1.0, 0.2, 0.3, 0.5, 0.7, 0.9)
 

@@ -39,7 +39,7 @@ rule complete:
         runtime=growing(60),
         gpu=1,
     params:
-        code=method_code("complete", "completion.SOLVERS", "solver"),
+        code=method_code("complete", "engine.SOLVERS", "solver"),
         versions=versions("complete"),
     script:
         "../workflow_scripts/complete.py"

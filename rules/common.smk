@@ -9,23 +9,16 @@ from functools import lru_cache
 
 import pandas as pd
 import yaml
-from regrowth import (
-    checkpoints,
-    dag,
-    driver,
-    hub,
-    keys,
-    models,
-    prompts,
-    references,
-    torchvision_weights,
-    unsafe,
-)
-from regrowth.catalogue import FEATURES, concepts_of
-from regrowth.config import baseline_cards, put_local
-from regrowth.defences import FILLS, FILLS_BY_COMPLETION
-from regrowth.plan import UNREADABLE
-from regrowth.provenance import (
+from regrowth.erase import checkpoints
+from regrowth.files import hub, keys
+from regrowth.models import disk, torchvision_weights
+from regrowth.run import dag, driver, unsafe
+from regrowth.study import prompts, references
+from regrowth.study.catalogue import FEATURES, concepts_of
+from regrowth.study.config import baseline_cards, put_local
+from regrowth.defend.fills import FILLS, FILLS_BY_COMPLETION
+from regrowth.run.plan import UNREADABLE
+from regrowth.files.provenance import (
     DIGESTS,
     digest,
     file_digest,
@@ -56,8 +49,8 @@ put_local(STUDY, CATALOGUE, list(BASELINES.values()), [])
 CARDS = {"pretrained": CARD} | BASELINES
 FAMILY = STUDY.layers or CARD.layers
 try:
-    MODELS = {name: models.locate(card, ROOT) for name, card in CARDS.items()}
-    LAYERS = models.attacked_layers(MODELS["pretrained"], FAMILY)
+    MODELS = {name: disk.locate(card, ROOT) for name, card in CARDS.items()}
+    LAYERS = disk.attacked_layers(MODELS["pretrained"], FAMILY)
 except (FileNotFoundError, ValueError) as error:
     raise WorkflowError(str(error)) from None
 
@@ -66,11 +59,11 @@ if beyond := [n for block in STUDY.sweep for n in block.layers_alone if n >= len
         f"layers_alone: there is no layer {beyond[0]}; the model's {len(LAYERS)} attacked layers are "
         f"numbered from 0 to {len(LAYERS) - 1}"
     )
-PARTS = models.parts(LAYERS, STUDY.layers_per_job)
+PARTS = disk.parts(LAYERS, STUDY.layers_per_job)
 #: Of a job that draws. Measured on a CPU, in single precision: 9.2 GB for SD-v1.5's 1.07 billion.
-PIPELINE_MB = 2000 + max(map(models.parameters, MODELS.values())) * 8 // 10**6
+PIPELINE_MB = 2000 + max(map(disk.parameters, MODELS.values())) * 8 // 10**6
 MODEL_DIGESTS = {
-    name: folder_digest(folder, models.loaded(folder), DIGESTS) for name, folder in MODELS.items()
+    name: folder_digest(folder, disk.loaded(folder), DIGESTS) for name, folder in MODELS.items()
 }
 MODEL_DIGEST = MODEL_DIGESTS["pretrained"]
 
@@ -84,7 +77,7 @@ CONCEPTS = list(dict.fromkeys(v["concept"] for v in VARIANTS))
 PAGE_DIGEST = digest(
     [
         f.read_text(encoding="utf-8")
-        for f in sorted(Path(ROOT, "workflow_scripts/regrowth/page").rglob("*.*"))
+        for f in sorted(Path(ROOT, "workflow_scripts/regrowth/show/page").rglob("*.*"))
     ]
 )
 #: Every variant with a bundle of prompt sets that it draws; models as they are draw each set alone.
@@ -342,7 +335,7 @@ def hub_digest(judge):
     if judge.kind == "inception" or torchvision_weights.is_file(judge.model):
         return file_digest(ROOT / judge.model, DIGESTS)
     folder = hub.directory(judge.model, judge.revision, "config.json", ROOT)
-    return folder_digest(folder, models.loaded(folder), DIGESTS)
+    return folder_digest(folder, disk.loaded(folder), DIGESTS)
 
 
 def checkpoint_digest(wildcards):
@@ -452,7 +445,7 @@ if not SIGNS and CONCEPTS and not PARTIAL:
         "compare with: add a block with `variants: [pruned]` and no `defences`"
     )
 DEFENDED = [c for c in defended() if there([f"{OUT}/detectability/{c}/detectability.parquet"])]
-if DEFENDED and (flat := models.constant(LAYERS)):
+if DEFENDED and (flat := disk.constant(LAYERS)):
     raise WorkflowError(
         f"a defence is asked for, but of {', '.join(flat)} all weights are the same, so that there "
         f"is no spread to take a fill from: leave `defences` out, or attack other `layers`"
@@ -499,7 +492,7 @@ def refuse_read_only():
 
 def refuse_no_numbers():
     """A weight under attack that is no number makes everything after it none."""
-    if odd := models.infinite(LAYERS):
+    if odd := disk.infinite(LAYERS):
         raise WorkflowError(
             f"{MODELS['pretrained']}: of {', '.join(odd)} some weights are no numbers"
         )
@@ -507,7 +500,7 @@ def refuse_no_numbers():
 
 def refuse_other_checkpoints():
     """What was not pruned from this model, or not pruned alone, tells no mask."""
-    weights, told = models.read_weights(LAYERS) if CHECKPOINTS else {}, []
+    weights, told = disk.read_weights(LAYERS) if CHECKPOINTS else {}, []
     for concept, path in CHECKPOINTS.items():
         try:
             checkpoints.check(path, LAYERS, weights)

@@ -16,7 +16,7 @@ rule defend:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        code=method_code("defend", "defences.FILLS", "defence"),
+        code=method_code("defend", "fills.FILLS", "defence"),
         versions=versions("defend"),
     script:
         "../workflow_scripts/defend.py"
@@ -43,7 +43,7 @@ rule defend_by_completion:
         runtime=growing(60),
         gpu=1,
     params:
-        code=method_code("defend_by_completion", "defences.FILLS_BY_COMPLETION", "defence"),
+        code=method_code("defend_by_completion", "fills.FILLS_BY_COMPLETION", "defence"),
         versions=versions("defend_by_completion"),
     script:
         "../workflow_scripts/defend_by_completion.py"

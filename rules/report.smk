@@ -69,7 +69,7 @@ rule figures:
         [
             report(
                 f"{MADE}/figures/{concept}-{figure}.png",
-                caption=f"../workflow_scripts/regrowth/page/captions/{figure}.rst",
+                caption=f"../workflow_scripts/regrowth/show/page/captions/{figure}.rst",
                 category=category,
                 labels={"figure": figure, "concept": concept},
             )

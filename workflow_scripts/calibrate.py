@@ -1,9 +1,9 @@
 """Column norms of every attacked layer over the calibration prompts, base and target."""
 
-from regrowth import compute, job
-from regrowth.calibration import column_norms
-from regrowth.generation import load_pipeline
-from regrowth.store import write_arrays
+from regrowth.draw.pipeline import load_pipeline
+from regrowth.erase.calibration import column_norms
+from regrowth.files.store import write_arrays
+from regrowth.run import compute, job
 
 study = job.start(snakemake)
 compute.use_threads(snakemake.threads)

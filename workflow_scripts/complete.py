@@ -2,10 +2,10 @@
 
 import logging
 
-from regrowth import compute, job
-from regrowth.completion import complete_all
-from regrowth.masks import unpack
-from regrowth.store import read_arrays, write_arrays
+from regrowth.complete.engine import complete_all
+from regrowth.files.bits import unpack
+from regrowth.files.store import read_arrays, write_arrays
+from regrowth.run import compute, job
 
 study = job.start(snakemake)
 compute.use_threads(snakemake.threads)

@@ -1,10 +1,10 @@
 """Released weights with a defence: what the erased positions are filled with."""
 
-from regrowth import job
-from regrowth.defences import FILLS
-from regrowth.masks import unpack
-from regrowth.revival import generator
-from regrowth.store import read_arrays, write_arrays
+from regrowth.attack.revival import generator
+from regrowth.defend.fills import FILLS
+from regrowth.files.bits import unpack
+from regrowth.files.store import read_arrays, write_arrays
+from regrowth.run import job
 
 job.start(snakemake)
 weights, bits = read_arrays(snakemake.input.pruned), read_arrays(snakemake.input.mask)

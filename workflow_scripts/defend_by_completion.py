@@ -1,11 +1,11 @@
 """Released weights with a defence that knows what an attacker's completion will say."""
 
-from regrowth import compute, job
-from regrowth.completion import complete_all
-from regrowth.defences import FILLS_BY_COMPLETION
-from regrowth.masks import unpack
-from regrowth.revival import generator
-from regrowth.store import read_arrays, write_arrays
+from regrowth.attack.revival import generator
+from regrowth.complete.engine import complete_all
+from regrowth.defend.fills import FILLS_BY_COMPLETION
+from regrowth.files.bits import unpack
+from regrowth.files.store import read_arrays, write_arrays
+from regrowth.run import compute, job
 
 study = job.start(snakemake)
 compute.use_threads(snakemake.threads)

@@ -1,9 +1,9 @@
 """Which positions the attacker takes for erased, from the released weights alone."""
 
-from regrowth import job
-from regrowth.detectors import detect
-from regrowth.masks import pack
-from regrowth.store import read_arrays, write_arrays
+from regrowth.attack.detectors import detect
+from regrowth.files.bits import pack
+from regrowth.files.store import read_arrays, write_arrays
+from regrowth.run import job
 
 job.start(snakemake)
 found = detect(read_arrays(snakemake.input), snakemake.wildcards.detector)

@@ -5,11 +5,11 @@ Evaluation only: the mask is known here.
 
 import numpy as np
 import pandas as pd
-from regrowth import job
-from regrowth.detectability import normality, posterior, roc
-from regrowth.detectors import SCORES, zeros
-from regrowth.masks import unpack
-from regrowth.store import read_arrays, write_frame
+from regrowth.attack.detectors import SCORES, zeros
+from regrowth.files.bits import unpack
+from regrowth.files.store import read_arrays, write_frame
+from regrowth.measure.detectability import normality, posterior, roc
+from regrowth.run import job
 
 study = job.start(snakemake)
 weights, bits = read_arrays(snakemake.input.released), read_arrays(snakemake.input.masks)

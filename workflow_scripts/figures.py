@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pandas as pd
-from regrowth import album, figures, job
-from regrowth.store import read_hive
-from regrowth.tables import names_of
+from regrowth.files.store import read_hive
+from regrowth.measure.tables import names_of
+from regrowth.run import job
+from regrowth.show import album, figures
 
 study = job.start(snakemake)
 out, target = Path("results", study.study.study), Path(snakemake.output[0]).parent

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from regrowth import album, job
-from regrowth.store import write_text
+from regrowth.files.store import write_text
+from regrowth.run import job
+from regrowth.show import album
 
 study = job.start(snakemake)
 index = [

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from regrowth import album, job
-from regrowth.prompts import is_unsafe
-from regrowth.store import write_text
-from regrowth.tables import names_of
+from regrowth.files.store import write_text
+from regrowth.measure.tables import names_of
+from regrowth.run import job
+from regrowth.show import album
+from regrowth.study.prompts import is_unsafe
 
 study = job.start(snakemake)
 concept, out = snakemake.wildcards.concept, Path("results", study.study.study)

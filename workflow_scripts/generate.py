@@ -1,9 +1,12 @@
 """The pictures of one variant for one shard of its prompts, and small ones for the report."""
 
-from regrowth import compute, generation, images, job, models, patches
-from regrowth.prompts import bundle_rows
-from regrowth.quantise import ROUNDINGS
-from regrowth.store import read_arrays, write_frame
+from regrowth.attack.quantise import ROUNDINGS
+from regrowth.draw import patches, pipeline
+from regrowth.files import images
+from regrowth.files.store import read_arrays, write_frame
+from regrowth.models import disk
+from regrowth.run import compute, job
+from regrowth.study.prompts import bundle_rows
 
 study = job.start(snakemake)
 compute.use_threads(snakemake.threads)
@@ -13,16 +16,16 @@ first = int(cell.shard) * size.shard
 rows = rows[first : first + size.shard]
 
 card = study.baseline(cell.variant) if cell.variant in study.study.baselines else study.card
-pipe = generation.load_pipeline(study.located(card), card.dtype, compute.device())
+pipe = pipeline.load_pipeline(study.located(card), card.dtype, compute.device())
 released = read_arrays(snakemake.input.get("released", []))
 patch = read_arrays(snakemake.input.get("patch", []))
-generation.put_weights(pipe, patches.apply(released, patch))
+pipeline.put_weights(pipe, patches.apply(released, patch))
 if cell.variant in ROUNDINGS:
     alone = settings.sampling["rounded"] == "attacked"
-    rounded = [*([] if alone else models.matrices(study.model)), *released]
-    generation.round_weights(pipe, rounded, cell.variant)
+    rounded = [*([] if alone else disk.matrices(study.model)), *released]
+    pipeline.round_weights(pipe, rounded, ROUNDINGS[cell.variant])
 how = settings.sampling["steps"], settings.sampling["guidance"]
-made = generation.pictures(pipe, rows, *how, size.batch)
+made = pipeline.pictures(pipe, rows, *how, size.batch)
 shard = images.frame(rows, [images.encode(picture, settings.format) for picture in made])
 
 keys = {key: value for key, value in cell.items() if key != "shard"}

@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
-from regrowth import dag, job, progress
-from regrowth.plan import size
+from regrowth.run import dag, job, progress
+from regrowth.run.plan import size
 
 study = job.start(snakemake)
 told, out = snakemake.params, Path("results", study.study.study)

@@ -2,14 +2,16 @@
 
 import logging
 
-from regrowth import job, models
-from regrowth.masks import conceptprune_mask, pack
-from regrowth.store import read_arrays, write_arrays
+from regrowth.erase.masks import conceptprune_mask
+from regrowth.files.bits import pack
+from regrowth.files.store import read_arrays, write_arrays
+from regrowth.models import disk
+from regrowth.run import job
 
 study = job.start(snakemake)
 norms = read_arrays(snakemake.input[0])
 masks, density = {}, {}
-for layer, weights in models.read_weights(study.layers(snakemake.params.layers)).items():
+for layer, weights in disk.read_weights(study.layers(snakemake.params.layers)).items():
     mask = conceptprune_mask(
         weights, norms[f"{layer}:target"], norms[f"{layer}:base"], snakemake.params.eraser["ratio"]
     )

@@ -2,14 +2,16 @@
 
 import logging
 
-from regrowth import checkpoints, job, models
-from regrowth.masks import pack
-from regrowth.store import write_arrays
+from regrowth.erase import checkpoints
+from regrowth.files.bits import pack
+from regrowth.files.store import write_arrays
+from regrowth.models import disk
+from regrowth.run import job
 
 study = job.start(snakemake)
 layers = study.layers(snakemake.params.layers)
 masks = checkpoints.masks(
-    study.checkpoint(snakemake.wildcards.concept), layers, models.read_weights(layers)
+    study.checkpoint(snakemake.wildcards.concept), layers, disk.read_weights(layers)
 )
 density = {layer: float(mask.mean()) for layer, mask in masks.items()}
 for layer, share in density.items():

@@ -1,16 +1,18 @@
 """An oracle's patch: the erased positions with pretrained signs or magnitudes. Evaluation only."""
 
-from regrowth import job, models, patches
-from regrowth.masks import unpack
-from regrowth.oracles import oracle
-from regrowth.revival import generator
-from regrowth.store import read_arrays, write_arrays
+from regrowth.attack.oracles import oracle
+from regrowth.attack.revival import generator
+from regrowth.draw import patches
+from regrowth.files.bits import unpack
+from regrowth.files.store import read_arrays, write_arrays
+from regrowth.models import disk
+from regrowth.run import job
 
 study = job.start(snakemake)
 cell = snakemake.wildcards
 released = read_arrays(snakemake.input.released)
 masks = read_arrays(snakemake.input.masks)
-truth = models.read_weights(study.layers(list(released)))
+truth = disk.read_weights(study.layers(list(released)))
 patch = {}
 for layer, weights in released.items():
     missing = unpack(masks[layer], weights.shape)

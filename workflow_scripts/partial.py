@@ -5,8 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from regrowth import dag, driver, job, progress
-from regrowth.store import write_text
+from regrowth.files.store import write_text
+from regrowth.run import dag, driver, job, progress
 
 study = job.start(snakemake)
 told, folder = snakemake.params, Path("results", study.study.study, "partial")

@@ -3,7 +3,8 @@
 import shutil
 from pathlib import Path
 
-from regrowth import dag, job, models, plan
+from regrowth.models import disk
+from regrowth.run import dag, job, plan
 
 study = job.start(snakemake)
 told, config = snakemake.params, study.study
@@ -11,8 +12,8 @@ out = Path("results", config.study)
 records = dag.records(told.settings, told.snakefile, told.cores)
 sets = plan.sets_of(told.cells, config, study.catalogue, study.root)
 jobs, files = plan.jobs_of(records, out, told.model, sets, config.images.shard)
-layers = models.attacked_layers(study.model, config.layers or study.card.layers)
-parts = list(models.parts(layers, config.layers_per_job).values())
+layers = disk.attacked_layers(study.model, config.layers or study.card.layers)
+parts = list(disk.parts(layers, config.layers_per_job).values())
 known = plan.shapes(parts, study.model, plan.densest(records))
 
 todo, unmade = jobs[jobs["why"] != ""], files[files["why"] != ""]

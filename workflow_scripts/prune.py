@@ -1,11 +1,12 @@
 """Released weights without a defence: the erased positions are zero."""
 
-from regrowth import job, models
-from regrowth.masks import unpack
-from regrowth.store import read_arrays, write_arrays
+from regrowth.files.bits import unpack
+from regrowth.files.store import read_arrays, write_arrays
+from regrowth.models import disk
+from regrowth.run import job
 
 study = job.start(snakemake)
-weights = models.read_weights(study.layers(snakemake.params.layers))
+weights = disk.read_weights(study.layers(snakemake.params.layers))
 for layer, bits in read_arrays(snakemake.input[0]).items():
     weights[layer][unpack(bits, weights[layer].shape)] = 0
 write_arrays(snakemake.output[0], weights)

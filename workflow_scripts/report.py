@@ -6,10 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import yaml
-from regrowth import album, job, report
-from regrowth.prompts import is_unsafe
-from regrowth.store import write_text
-from regrowth.tables import names_of
+from regrowth.files.store import write_text
+from regrowth.measure.tables import names_of
+from regrowth.run import job
+from regrowth.show import album, report
+from regrowth.study.prompts import is_unsafe
 
 study = job.start(snakemake)
 told = snakemake.params

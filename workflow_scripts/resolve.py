@@ -1,8 +1,8 @@
 """Write down which model this study uses: files, checksums, layers, sampler."""
 
 import yaml
-from regrowth import job
-from regrowth.store import write_text
+from regrowth.files.store import write_text
+from regrowth.run import job
 
 study = job.start(snakemake)
 layers = study.layers(snakemake.params.layers)

@@ -1,9 +1,10 @@
 """Keep the surest signs, give them a magnitude: a patch on the released model, or on one layer."""
 
-from regrowth import job, patches
-from regrowth.masks import unpack
-from regrowth.revival import generator, revive
-from regrowth.store import read_arrays, write_arrays
+from regrowth.attack.revival import generator, revive
+from regrowth.draw import patches
+from regrowth.files.bits import unpack
+from regrowth.files.store import read_arrays, write_arrays
+from regrowth.run import job
 
 job.start(snakemake)
 cell = snakemake.wildcards

@@ -1,8 +1,8 @@
 """One judge's raw scores of one variant's pictures of a bundle."""
 
-from regrowth import compute, job
-from regrowth.judges import score_shards
-from regrowth.store import read_frame, write_frame
+from regrowth.files.store import read_frame, write_frame
+from regrowth.judge.judges import score_shards
+from regrowth.run import compute, job
 
 study = job.start(snakemake)
 compute.use_threads(snakemake.threads)

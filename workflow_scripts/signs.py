@@ -5,15 +5,17 @@ And how each layer's completion went, for the table of solves.
 
 import numpy as np
 import pandas as pd
-from regrowth import job, models, signs
-from regrowth.masks import unpack
-from regrowth.store import read_about, read_arrays, write_frame
+from regrowth.files.bits import unpack
+from regrowth.files.store import read_about, read_arrays, write_frame
+from regrowth.measure import signs
+from regrowth.models import disk
+from regrowth.run import job
 
 study = job.start(snakemake)
 completed = read_arrays(snakemake.input.completed)
 released = read_arrays(snakemake.input.released)
 masks = read_arrays(snakemake.input.masks)
-truth = models.read_weights(study.layers(list(released)))
+truth = disk.read_weights(study.layers(list(released)))
 accuracy, alignment = [], []
 for number, (layer, weights) in enumerate(released.items()):
     missing = unpack(completed[f"{layer}:positions"], weights.shape)

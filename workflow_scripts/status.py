@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from regrowth import dag, driver, job, progress, unsafe
+from regrowth.run import dag, driver, job, progress, unsafe
 
 study = job.start(snakemake)
 told, out = snakemake.params, Path("results", study.study.study)

@@ -4,14 +4,16 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from regrowth import job, keys, paper, tables
-from regrowth.catalogue import FEATURES
-from regrowth.headline import of_both_roles
-from regrowth.latex import latex
-from regrowth.progress import MISSING
-from regrowth.prompts import concerns
-from regrowth.store import keys_of, read_arrays, read_hive, replacing, write_frame, write_text
-from regrowth.tradeoff import tradeoff
+from regrowth.files import keys
+from regrowth.files.store import keys_of, read_arrays, read_hive, replacing, write_frame, write_text
+from regrowth.measure import paper, tables
+from regrowth.measure.headline import of_both_roles
+from regrowth.measure.tradeoff import tradeoff
+from regrowth.run import job
+from regrowth.run.progress import MISSING
+from regrowth.show.latex import latex
+from regrowth.study.catalogue import FEATURES
+from regrowth.study.prompts import concerns
 
 study = job.start(snakemake)
 out, target = Path("results", study.study.study), Path(snakemake.output[0]).parent

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from diffusers import AutoencoderKL
-from regrowth import compute, job
 from regrowth.demo import train, train_judges, world
+from regrowth.run import compute, job
 from transformers import CLIPTokenizer
 
 job.start(snakemake)

@@ -1,7 +1,7 @@
 """Learn the demo model's tokenizer; kept, because equal counts fall out differently each time."""
 
-from regrowth import job
 from regrowth.demo import train, world
+from regrowth.run import job
 
 job.start(snakemake)
 settings = snakemake.params.settings

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
-from regrowth import compute, job
 from regrowth.demo import train, world
+from regrowth.run import compute, job
 from transformers import CLIPTokenizer
 
 job.start(snakemake)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from regrowth import compute, job
 from regrowth.demo import train, world
+from regrowth.run import compute, job
 
 job.start(snakemake)
 compute.use_threads(snakemake.threads)

@@ -4,8 +4,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from regrowth import dag, job
-from regrowth.store import Damaged, read_arrays, read_frame
+from regrowth.files.store import Damaged, read_arrays, read_frame
+from regrowth.run import dag, job
 
 READERS = {".parquet": read_frame, ".safetensors": read_arrays}
 

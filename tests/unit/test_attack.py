@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from regrowth import patches, signs
-from regrowth.masks import conceptprune_mask, pack, unpack
-from regrowth.revival import KINDS, generator, magnitudes, revive, top_k
+from regrowth.attack.revival import KINDS, generator, magnitudes, revive, top_k
+from regrowth.draw import patches
+from regrowth.erase.masks import conceptprune_mask
+from regrowth.files.bits import pack, unpack
+from regrowth.measure import signs
 from scipy.stats import foldnorm, kstest
 
 

@@ -5,7 +5,8 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from regrowth import checkpoints, models
+from regrowth.erase import checkpoints
+from regrowth.models import disk
 from safetensors.numpy import save_file
 
 NAMES = [f"down_blocks.{i}.ff.net.2.weight" for i in range(2)]
@@ -20,7 +21,7 @@ def model(tmp_path):
     (tmp_path / "model/unet").mkdir(parents=True)
     save_file(weights, tmp_path / "model/unet/diffusion_pytorch_model.safetensors")
     masks = {n: (rng.random(w.shape) < 0.2) & (w != 0) for n, w in weights.items()}
-    return models.attacked_layers(tmp_path / "model", "ffn2"), weights, masks
+    return disk.attacked_layers(tmp_path / "model", "ffn2"), weights, masks
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from regrowth.completion import SOLVERS, complete, complete_all
-from regrowth.config import Solver
-from regrowth.solvers import gauss_spin
-from regrowth.solvers.problem import Outcome, Problem
+from regrowth.complete import gauss_spin
+from regrowth.complete.engine import SOLVERS, complete, complete_all
+from regrowth.complete.problem import Outcome, Problem
+from regrowth.study.config import Solver
 
 SHAPES = [(12, 40), (40, 12), (24, 60)]
 #: Prints what completion brings in besides torch, numpy and the standard library.
@@ -23,7 +23,7 @@ import numpy as np, torch
 torch.linalg.eigh(torch.eye(2))
 weights = np.random.default_rng(0).normal(size=(6, 9))
 before = {name.partition(".")[0] for name in sys.modules}
-from regrowth.completion import SOLVERS, complete
+from regrowth.complete.engine import SOLVERS, complete
 for solver in SOLVERS:
     complete(weights, weights > 1, solver)
 print(*({name.partition(".")[0] for name in sys.modules} - before - {*sys.stdlib_module_names}))
@@ -200,9 +200,9 @@ def test_single_precision_is_enough_unless_the_conditioning_is_bad():
 
 
 def test_long_solves_log_their_residual(caplog, monkeypatch):
-    from regrowth import completion
+    from regrowth.complete import engine
 
-    monkeypatch.setattr(completion, "PACE", 0)
+    monkeypatch.setattr(engine, "PACE", 0)
     with caplog.at_level("INFO"):
         done = complete(*problem((12, 40)), "faithful", layer="mid_block.ff")
     lines = [r.message for r in caplog.records]
@@ -355,7 +355,7 @@ def test_a_line_with_nothing_observed_is_told(solver):
 
 
 def test_a_layer_too_large_for_its_device_goes_to_the_cpu(monkeypatch):
-    from regrowth import completion
+    from regrowth.complete import engine
 
     tried = []
 
@@ -366,7 +366,7 @@ def test_a_layer_too_large_for_its_device_goes_to_the_cpu(monkeypatch):
         return SOLVERS["nuclear"](problem)
 
     weights, missing = problem((10, 30))
-    monkeypatch.setitem(completion.SOLVERS, "full", full)
+    monkeypatch.setitem(engine.SOLVERS, "full", full)
     done = complete(weights, missing, "full", device="cpu:0")
     assert done.device == "cpu" and "does not fit the memory of cpu:0" in done.note
     np.testing.assert_array_equal(done.values, complete(weights, missing).values)
@@ -477,21 +477,21 @@ def test_what_went_to_the_cpu_says_so_before_all_else(monkeypatch, caplog):
 
 
 def test_seconds_are_a_layers_share(monkeypatch):
-    from regrowth import completion
+    from regrowth.complete import engine
 
     clock = iter(range(100, 200, 6))
-    monkeypatch.setattr(completion, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(engine, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     recorder(monkeypatch, lambda p: Outcome(p.zeros(), *(p.zeros()[:, 0],) * 3, ["", "", ""]))
     done = complete_all({f"{i}": problem((4, 9), i) for i in range(3)}, "seen", batch=3)
     assert [one.seconds for one in done.values()] == [2.0] * 3
 
 
 def test_a_long_solve_is_told_of_now_and_then(monkeypatch, caplog):
-    from regrowth import completion
+    from regrowth.complete import engine
 
     now = SimpleNamespace(at=100.0)
-    monkeypatch.setattr(completion, "time", SimpleNamespace(monotonic=lambda: now.at))
-    watch = completion._progress(["a", "b"], 100.0)
+    monkeypatch.setattr(engine, "time", SimpleNamespace(monotonic=lambda: now.at))
+    watch = engine._progress(["a", "b"], 100.0)
     with caplog.at_level("INFO"):
         for i, now.at in enumerate([105.0, 109.9, 110.0, 119.0, 120.0, 131.5]):
             watch(i, torch.tensor([[0.25], [0.5]]))

@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from regrowth import checks, hub, prompt_tables
-from regrowth.catalogue import Catalogue, Judge, Source
-from regrowth.config import ConfigError, Study, load_study
-from regrowth.labels import outputs
+from regrowth.files import hub
+from regrowth.study import checks, prompt_tables
+from regrowth.study.catalogue import Catalogue, Judge, Source
+from regrowth.study.config import ConfigError, Study, load_study
+from regrowth.study.labels import outputs
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))

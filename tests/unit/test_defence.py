@@ -5,8 +5,13 @@ from typing import get_args
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
-from regrowth import config, defences, detectability, detectors, models, store
-from regrowth.completion import complete
+from regrowth.attack import detectors
+from regrowth.complete.engine import complete
+from regrowth.defend import fills
+from regrowth.files import store
+from regrowth.measure import detectability
+from regrowth.models import disk
+from regrowth.study import config
 from scipy.special import expit
 from scipy.stats import mannwhitneyu, norm, poisson
 
@@ -28,15 +33,15 @@ def rng(seed=0):
 # Defences
 
 
-@pytest.mark.parametrize("kind", [*defences.FILLS, *defences.FILLS_BY_COMPLETION])
+@pytest.mark.parametrize("kind", [*fills.FILLS, *fills.FILLS_BY_COMPLETION])
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_a_defence_keeps_what_was_kept(kind, dtype):
     weights, mask, truth = layer()
     weights = weights.astype(dtype)
-    if kind in defences.FILLS:
-        out = defences.FILLS[kind](weights, mask, 1.0, rng())
+    if kind in fills.FILLS:
+        out = fills.FILLS[kind](weights, mask, 1.0, rng())
     else:
-        out = defences.FILLS_BY_COMPLETION[kind](weights, mask, 1.0, rng(), truth[mask])
+        out = fills.FILLS_BY_COMPLETION[kind](weights, mask, 1.0, rng(), truth[mask])
     assert out.dtype == dtype and out.shape == weights.shape
     assert out is not weights and (weights[mask] == 0).all()
     if kind == "decoy":
@@ -48,26 +53,26 @@ def test_a_defence_keeps_what_was_kept(kind, dtype):
 
 def test_gaussian_fill_has_its_sigma():
     weights, mask, _ = layer((300, 400))
-    filled = defences.gaussian(weights, mask, 0.5, rng())
+    filled = fills.gaussian(weights, mask, 0.5, rng())
     assert filled[mask].std() == pytest.approx(0.5 * weights[~mask].std(), rel=0.03)
-    filled = defences.FILLS["gaussian-absolute"](weights, mask, 0.5, rng())
+    filled = fills.FILLS["gaussian-absolute"](weights, mask, 0.5, rng())
     assert filled[mask].std() == pytest.approx(0.5, rel=0.03)
 
 
 def test_row_fill_comes_from_the_kept_weights_of_its_row():
     weights, mask, _ = layer()
-    filled = defences.row(weights, mask, 2.0, rng())
+    filled = fills.row(weights, mask, 2.0, rng())
     for before, after, gone in zip(weights, filled, mask):
         assert np.isin(after[gone], 2 * before[~gone]).all()
     mask[3] = True
-    filled = defences.row(weights, mask, 1.0, rng())
+    filled = fills.row(weights, mask, 1.0, rng())
     assert np.isin(filled[3], weights[~mask]).all()
 
 
 @pytest.mark.parametrize("sigma", [0.5, 1.0, 3.0, 1000.0])
 def test_decoys_are_the_smallest_kept_of_each_row(sigma):
     weights, mask, _ = layer()
-    out = defences.decoy(weights, mask, sigma, rng())
+    out = fills.decoy(weights, mask, sigma, rng())
     for before, after, gone in zip(weights, out, mask):
         new = (after == 0) & ~gone
         assert new.sum() == min(round(sigma * gone.sum()), (~gone).sum())
@@ -78,7 +83,7 @@ def test_decoys_are_the_smallest_kept_of_each_row(sigma):
 
 def test_flip_contradicts_the_completion():
     weights, mask, truth = layer()
-    filled = defences.flip(weights, mask, 1.5, rng(), truth[mask])
+    filled = fills.flip(weights, mask, 1.5, rng(), truth[mask])
     np.testing.assert_array_equal(np.sign(filled[mask]), -np.sign(truth[mask]))
     for before, after, gone in zip(weights, filled, mask):
         assert np.isin(np.abs(after[gone]), np.abs(np.float32(1.5) * before[~gone])).all()
@@ -88,7 +93,7 @@ def test_flip_contradicts_the_completion():
 def test_surrogate_is_prediction_and_noise_of_the_spread_asked_for(strength):
     weights, mask, truth = layer((300, 400), share=0.1)
     completed = strength * weights[~mask].std() * rng(8).normal(size=mask.sum())
-    filled = defences.surrogate(weights, mask, 1.0, rng(), completed)[mask]
+    filled = fills.surrogate(weights, mask, 1.0, rng(), completed)[mask]
     kept = weights[~mask].std()
     assert filled.std() == pytest.approx(kept, rel=0.03)
     wanted = min(strength, 1.0)
@@ -101,16 +106,16 @@ def test_surrogate_hides_from_the_detector_that_finds_white_noise():
     auc = {
         kind: detectability.roc(detectors.combined(filled), mask)["auc"]
         for kind, filled in {
-            "gaussian": defences.gaussian(weights, mask, 1.0, rng()),
-            "surrogate": defences.surrogate(weights, mask, 1.0, rng(), completed),
+            "gaussian": fills.gaussian(weights, mask, 1.0, rng()),
+            "surrogate": fills.surrogate(weights, mask, 1.0, rng(), completed),
         }.items()
     }
     assert auc["surrogate"] < 0.6 and auc["gaussian"] > 0.8
 
 
 def test_what_a_study_may_ask_for_is_what_there_is():
-    fills = {"none", *defences.FILLS, *defences.FILLS_BY_COMPLETION}
-    assert set(get_args(config.Defence)) == fills
+    known = {"none", *fills.FILLS, *fills.FILLS_BY_COMPLETION}
+    assert set(get_args(config.Defence)) == known
     check = TypeAdapter(config.Detector).validate_python
     assert check("zeros") and all(check(f"{name}-0.02") for name in detectors.SCORES)
 
@@ -121,10 +126,10 @@ def test_a_layer_without_spread_is_named(tmp_path):
     arrays = {"a.weight": flat, "b.weight": rng().normal(size=(3, 4)), "c.weight": 0 * flat}
     unet = tmp_path / "unet" / "diffusion_pytorch_model.safetensors"
     store.write_arrays(unet, arrays)
-    layers = list(models.matrices(tmp_path).values())
-    assert models.constant(layers) == ["a.weight", "c.weight"]
+    layers = list(disk.matrices(tmp_path).values())
+    assert disk.constant(layers) == ["a.weight", "c.weight"]
     store.write_arrays(unet.with_suffix(".fp16.safetensors"), arrays)
-    assert models.parameters(tmp_path) == 36
+    assert disk.parameters(tmp_path) == 36
 
 
 # Detectors
@@ -187,7 +192,7 @@ def test_a_detector_expects_that_few_were_erased(name):
 @pytest.mark.parametrize("name", detectors.SCORES)
 def test_every_detector_finds_weights_that_are_nearly_zero(name):
     weights, mask, _ = layer((80, 320))
-    filled = defences.gaussian(weights, mask, 0.02, rng())
+    filled = fills.gaussian(weights, mask, 0.02, rng())
     auc = detectability.roc(detectors.SCORES[name](filled), mask)["auc"]
     loud = ("residual", "combined")  # these look for fills as large as kept weights
     assert auc < 0.6 if name in loud else auc > 0.85

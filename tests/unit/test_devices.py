@@ -8,11 +8,11 @@ import sys
 import uuid
 
 import pytest
-from regrowth import devices
+from regrowth.run import devices
 
 CLAIM = """
 import os, signal, sys
-from regrowth import devices
+from regrowth.run import devices
 if user := os.environ.get("USER_ID"):
     os.setuid(int(user))
 devices.PACE = 0.05

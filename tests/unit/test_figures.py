@@ -5,9 +5,10 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
-from regrowth import figures, keys, report
-from regrowth.detectability import posterior
-from regrowth.tables import interval
+from regrowth.files import keys
+from regrowth.measure.detectability import posterior
+from regrowth.measure.tables import interval
+from regrowth.show import figures, report
 
 PRUNED = keys.PRETRAINED | {"concept": "church", "eraser": "conceptprune", "variant": "pruned"}
 REVIVED = PRUNED | {"variant": "revived", "magnitude": "max", "solver": "nuclear"}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler, EulerAncestralDiscreteScheduler, LCMScheduler
-from regrowth import generation
+from regrowth.draw import pipeline
 
 MODEL = Path(__file__).resolve().parents[2] / "resources" / "demo" / "model"
 ROWS = [{"prompt": f"an image of a {name}", "seed": 3 + i} for i, name in enumerate("abcdefghijk")]
@@ -54,7 +54,7 @@ def own(pipe, row) -> tuple[float, float, float]:
 )
 def test_when_memory_runs_out_the_batch_is_halved_for_good(room, batch, tried):
     pipe = Pipe(room)
-    made = list(generation.pictures(pipe, ROWS, 5, 2.0, batch))
+    made = list(pipeline.pictures(pipe, ROWS, 5, 2.0, batch))
     assert made == [own(pipe, row) for row in ROWS]
     assert len({n for _, *noise in made for n in noise}) == 2 * len(ROWS)
     assert pipe.batches == tried
@@ -62,7 +62,7 @@ def test_when_memory_runs_out_the_batch_is_halved_for_good(room, batch, tried):
 
 def test_memory_that_runs_out_later_costs_no_picture_and_repeats_none():
     pipe, made = Pipe(4), []
-    for picture in generation.pictures(pipe, ROWS, 5, 2.0, 4):
+    for picture in pipeline.pictures(pipe, ROWS, 5, 2.0, 4):
         made.append(picture)
         pipe.room = 2 if len(made) == 2 else pipe.room
     assert made == [own(pipe, row) for row in ROWS]
@@ -72,17 +72,17 @@ def test_memory_that_runs_out_later_costs_no_picture_and_repeats_none():
 def test_one_picture_that_does_not_fit_is_an_error():
     pipe = Pipe(0)
     with pytest.raises(torch.OutOfMemoryError):
-        list(generation.pictures(pipe, ROWS, 5, 2.0, 4))
+        list(pipeline.pictures(pipe, ROWS, 5, 2.0, 4))
     assert pipe.batches == [4, 2, 1]
 
 
 @pytest.fixture(scope="module")
 def demo():
-    return generation.load_pipeline(MODEL, "float32", "cpu")
+    return pipeline.load_pipeline(MODEL, "float32", "cpu")
 
 
 def drawn(pipe, rows, batch, steps=3) -> np.ndarray:
-    some = list(generation.pictures(pipe, rows, steps, 3.0, batch))
+    some = list(pipeline.pictures(pipe, rows, steps, 3.0, batch))
     return np.stack([np.asarray(p, int) for p in some])
 
 
@@ -129,12 +129,12 @@ def test_a_picture_depends_on_its_seed_alone(sampler):
 
 def test_what_a_sampler_adds_is_not_the_starting_noise_again(demo):
     seeds = [row["seed"] for row in ROWS[:4]]
-    streams = generation.generators(seeds)
-    together = generation.noise(demo, streams)
+    streams = pipeline.generators(seeds)
+    together = pipeline.noise(demo, streams)
     assert together.dtype == torch.float32 and together.shape[0] == 4
     for seed, stream, noise in zip(seeds, streams, together):
-        assert torch.equal(generation.noise(demo, generation.generators([seed]))[0], noise)
-        assert not torch.equal(generation.noise(demo, [stream])[0], noise)
+        assert torch.equal(pipeline.noise(demo, pipeline.generators([seed]))[0], noise)
+        assert not torch.equal(pipeline.noise(demo, [stream])[0], noise)
 
 
 def test_memory_that_runs_out_midway_repeats_no_noise(demo, monkeypatch):

@@ -19,9 +19,13 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
-from regrowth import hub, images, job, keys, models, prompts, provenance, store
-from regrowth.catalogue import ModelCard, PromptSet
-from regrowth.config import Block, load_study
+from regrowth.files import hub, images, keys, provenance, store
+from regrowth.models import disk
+from regrowth.models.card import ModelCard
+from regrowth.run import job
+from regrowth.study import prompts
+from regrowth.study.catalogue import PromptSet
+from regrowth.study.config import Block, load_study
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDY, CATALOGUE, CARD = load_study(
@@ -242,7 +246,7 @@ def test_what_is_not_there_is_not_damaged(tmp_path):
 def test_a_model_that_changes_during_a_run_stops_its_jobs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = shutil.copytree(ROOT / "resources/demo/model", tmp_path / "model")
-    planned = provenance.folder_digest(folder, models.loaded(folder), provenance.DIGESTS)
+    planned = provenance.folder_digest(folder, disk.loaded(folder), provenance.DIGESTS)
     study = job.Job(STUDY, CATALOGUE, CARD.model_copy(update={"path": str(folder)}), planned)
     assert study.model == folder
     (folder / "unet/notes.bin").write_text("not loaded", encoding="utf-8")
@@ -317,7 +321,7 @@ LIBRARY = {
     """,
 }
 SCRIPT = """
-    from regrowth import job
+    from regrowth.run import job
     from regrowth.maths import f
     study = job.start(snakemake)
     print(f(1), study.device)
@@ -383,12 +387,12 @@ def test_a_definition_that_moves_and_a_method_of_another_name_change_no_digest(l
 
 
 EDITS = {
-    ("labels.py", "labels_of(judge, root) |", "{} |"): {"score"},
-    ("compute.py", 'else "cpu"', 'else "mps"'): {"calibrate", "complete", "generate", "score"},
-    ("prompts.py", "def source_of(", "def source_of(*more, "): {"score"},
-    ("solvers/problem.py", "\nBLOCK = ", "\nBLOCK = 1 + "): {"complete"},
-    ("quantise.py", "\nLEVELS = ", "\nLEVELS = 1 + "): {"generate"},
-    ("store.py", "def read_hive(", "def unrelated():\n    pass\n\n\ndef read_hive("): set(),
+    ("study/labels.py", "labels_of(judge, root) |", "{} |"): {"score"},
+    ("run/compute.py", 'else "cpu"', 'else "mps"'): {"calibrate", "complete", "generate", "score"},
+    ("study/prompts.py", "def source_of(", "def source_of(*more, "): {"score"},
+    ("complete/problem.py", "\nBLOCK = ", "\nBLOCK = 1 + "): {"complete"},
+    ("attack/quantise.py", "\nLEVELS = ", "\nLEVELS = 1 + "): {"generate"},
+    ("files/store.py", "def read_hive(", "def unrelated():\n    pass\n\n\ndef read_hive("): set(),
 }
 
 
@@ -455,22 +459,22 @@ def test_the_default_study_defends_with_one_sigma():
 
 
 def test_the_demo_model_has_sd_15s_sixteen_layers():
-    layers = models.attacked_layers(models.locate(CARD, ROOT), CARD.layers)
+    layers = disk.attacked_layers(disk.locate(CARD, ROOT), CARD.layers)
     assert len(layers) == 16
     blocks = [layer.name.split(".")[0] for layer in layers]
     assert blocks == ["down_blocks"] * 6 + ["mid_block"] + ["up_blocks"] * 9
     assert all(layer.shape[1] == 4 * layer.shape[0] for layer in layers)
-    assert [len(p) for p in models.parts(layers, 5).values()] == [5, 5, 5, 1]
-    weights = models.read_weights(layers[:2])
+    assert [len(p) for p in disk.parts(layers, 5).values()] == [5, 5, 5, 1]
+    weights = disk.read_weights(layers[:2])
     assert {n: w.shape for n, w in weights.items()} == {w.name: w.shape for w in layers[:2]}
 
 
 def test_a_model_that_is_not_there_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="hf download someone/some-model --revision main"):
-        models.locate(ModelCard(name="x", path="someone/some-model", revision="main"), tmp_path)
+        disk.locate(ModelCard(name="x", path="someone/some-model", revision="main"), tmp_path)
     with pytest.raises(FileNotFoundError, match="no ./here in .*, where relative paths start"):
-        models.locate(ModelCard(name="x", path="./here"), tmp_path)
+        disk.locate(ModelCard(name="x", path="./here"), tmp_path)
 
 
 def test_conda_and_pip_pins_agree():
@@ -536,10 +540,10 @@ def test_a_hub_id_is_found_in_the_cache_and_never_downloaded(tmp_path, monkeypat
         (refs / "main").write_text(revision, encoding="utf-8")
     card = ModelCard(name="m", path="owner/name")
     for at in (None, revision):
-        assert models.locate(card.model_copy(update={"revision": at}), ROOT) == held
+        assert disk.locate(card.model_copy(update={"revision": at}), ROOT) == held
         assert hub.file("data/t.csv", "owner/name", at, ROOT) == table
     with pytest.raises(FileNotFoundError, match="hf download owner/name --revision another"):
-        models.locate(card.model_copy(update={"revision": "another"}), ROOT)
+        disk.locate(card.model_copy(update={"revision": "another"}), ROOT)
     with pytest.raises(FileNotFoundError, match="hf download owner/name u.csv --repo-type dataset"):
         hub.file("u.csv", "owner/name", None, ROOT)
 

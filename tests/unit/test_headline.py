@@ -5,10 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from regrowth import keys, report
-from regrowth.headline import answer, headline, rates, verdict, wanted
-from regrowth.paired import decide
-from regrowth.tables import interval
+from regrowth.files import keys
+from regrowth.measure.headline import answer, headline, rates, verdict, wanted
+from regrowth.measure.paired import decide
+from regrowth.measure.tables import interval
+from regrowth.show import report
 from statsmodels.stats.proportion import proportion_confint
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from regrowth import keys
-from regrowth.latex import PAGE, latex
+from regrowth.files import keys
+from regrowth.show.latex import PAGE, latex
 
 #: What LaTeX takes for a command where it is not escaped.
 SPECIAL = re.compile(r"(?<!\\)[_%#$^~]")

@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from regrowth import checks, generation, models, provenance
-from regrowth.catalogue import ModelCard
+from regrowth.draw import pipeline
+from regrowth.files import provenance
+from regrowth.models import disk
+from regrowth.models.card import ModelCard
+from regrowth.study import checks
 from safetensors.torch import load_file, save_file
 
 MODEL = Path(__file__).resolve().parents[2] / "resources" / "demo" / "model"
@@ -117,19 +120,19 @@ def test_what_is_read_is_what_is_drawn(model, lay):
     states = {part: load_file(whole(model, part)) for part in NAMES}
     dtype = lay(model, states) or torch.float16  # as the demo's model is stored
     assert checks.model_mistakes(ModelCard(name="m", path=str(model)), Path("/")) == []
-    pipe = generation.load_pipeline(model, "float32", "cpu")
+    pipe = pipeline.load_pipeline(model, "float32", "cpu")
     for part, state in states.items():
         drawn = getattr(pipe, part).state_dict()
         as_it_was = part == "vae" and lay is one_part_without_the_variant
         for name, w in (state if as_it_was else cast(state, dtype)).items():
             assert torch.equal(drawn[name.removeprefix("text_model.")], w.float()), name
     for family in ("ffn2", "text_encoder.fc2"):
-        layers = models.attacked_layers(model, family)
-        for name, w in models.read_weights(layers).items():
-            drawn = generation.submodule(pipe, name.removesuffix(".weight")).weight
+        layers = disk.attacked_layers(model, family)
+        for name, w in disk.read_weights(layers).items():
+            drawn = pipeline.submodule(pipe, name.removesuffix(".weight")).weight
             np.testing.assert_array_equal(w.astype(np.float32), drawn.detach().numpy())
             assert w.flags.writeable and w.itemsize == layers[0].itemsize
-    assert models.parameters(model) == sum(w.numel() for s in states.values() for w in s.values())
+    assert disk.parameters(model) == sum(w.numel() for s in states.values() for w in s.values())
 
 
 def cast(state, dtype):
@@ -138,9 +141,9 @@ def cast(state, dtype):
 
 def test_the_digest_is_of_what_is_loaded(model, tmp_path):
     def digest():
-        return provenance.folder_digest(model, models.loaded(model), tmp_path / "digests.json")
+        return provenance.folder_digest(model, disk.loaded(model), tmp_path / "digests.json")
 
-    assert models.loaded(MODEL) == sorted(f for f in MODEL.rglob("*") if f.is_file())
+    assert disk.loaded(MODEL) == sorted(f for f in MODEL.rglob("*") if f.is_file())
     before = digest()
     state = load_file(whole(model, "unet"))
     copies_beside(model, {"unet": state})
@@ -157,7 +160,7 @@ def test_a_weight_that_is_not_there_is_not_drawn_at_random(model):
         name = next(n for n in state if "attn" in n or "attentions" in n)
         rewrite(whole(model, part), {n: w for n, w in state.items() if n != name})
         with pytest.raises(ValueError, match=f"{NAMES[part]}.safetensors holds no .*{name[-20:]}"):
-            generation.load_pipeline(model, "float32", "cpu")
+            pipeline.load_pipeline(model, "float32", "cpu")
         rewrite(whole(model, part), state)
 
 
@@ -271,14 +274,14 @@ def test_layers_in_a_dtype_that_is_not_read_are_refused(model):
     state = load_file(whole(model, "unet"))
     rewrite(whole(model, "unet"), {n: w.to(torch.float8_e4m3fn) for n, w in state.items()})
     with pytest.raises(ValueError, match=f"{UNET}: .*net.2.weight is neither float32 nor"):
-        models.attacked_layers(model, "ffn2")
+        disk.attacked_layers(model, "ffn2")
 
 
 def test_weights_that_are_no_numbers_are_found(model):
-    layers = models.attacked_layers(model, "ffn2")
-    assert models.infinite(layers) == []
+    layers = disk.attacked_layers(model, "ffn2")
+    assert disk.infinite(layers) == []
     state = load_file(whole(model, "unet"))
     for layer, value in ((layers[2], torch.nan), (layers[5], torch.inf)):
         state[layer.name][0, 1] = value
     rewrite(whole(model, "unet"), state)
-    assert models.infinite(layers) == [layers[2].name, layers[5].name]
+    assert disk.infinite(layers) == [layers[2].name, layers[5].name]

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from regrowth.paired import BUDGET, _rounded_up, decide, interval
+from regrowth.measure.paired import BUDGET, _rounded_up, decide, interval
 from scipy.optimize import minimize_scalar
 from scipy.stats import binom, multinomial, norm
 

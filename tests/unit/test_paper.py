@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from regrowth import keys, paper, tables
+from regrowth.files import keys
+from regrowth.measure import paper, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 PRINTED = pd.read_csv(ROOT / "resources/paper/roots_tables.csv", dtype=str)

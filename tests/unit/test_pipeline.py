@@ -10,9 +10,13 @@ import torch
 import transformers
 import yaml
 from PIL import Image, ImageDraw
-from regrowth import calibration, generation, images, judges, models
-from regrowth.config import load_study
 from regrowth.demo import train, train_judges, world
+from regrowth.draw import pipeline
+from regrowth.erase import calibration
+from regrowth.files import images
+from regrowth.judge import judges
+from regrowth.models import disk
+from regrowth.study.config import load_study
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDY, CATALOGUE, CARD = load_study(
@@ -23,28 +27,28 @@ STUDY, CATALOGUE, CARD = load_study(
 @pytest.fixture(scope="module")
 def pipe():
     torch.set_num_threads(2)
-    return generation.load_pipeline(models.locate(CARD, ROOT), "float32", "cpu")
+    return pipeline.load_pipeline(disk.locate(CARD, ROOT), "float32", "cpu")
 
 
 def test_a_picture_depends_on_its_seed_and_not_on_its_company(pipe):
     rows = [{"prompt": f"an image of a {name}", "seed": 7} for name in ("church", "candle", "cat")]
-    together = list(generation.pictures(pipe, rows, 4, 2.0, batch=3))
-    alone = list(generation.pictures(pipe, rows[1:2], 4, 2.0, batch=1))
+    together = list(pipeline.pictures(pipe, rows, 4, 2.0, batch=3))
+    alone = list(pipeline.pictures(pipe, rows[1:2], 4, 2.0, batch=1))
     difference = np.abs(np.asarray(together[1], int) - np.asarray(alone[0], int))
     assert difference.max() <= 2  # of 255
-    other = list(generation.pictures(pipe, [rows[1] | {"seed": 8}], 4, 2.0, batch=1))
+    other = list(pipeline.pictures(pipe, [rows[1] | {"seed": 8}], 4, 2.0, batch=1))
     assert np.abs(np.asarray(other[0], int) - np.asarray(alone[0], int)).mean() > 5
 
 
 def test_weights_are_put_where_they_belong_or_not_at_all(pipe):
-    name = models.attacked_layers(models.locate(CARD, ROOT), "ffn2")[0].name
+    name = disk.attacked_layers(disk.locate(CARD, ROOT), "ffn2")[0].name
     parameter = dict(pipe.unet.named_parameters())[name]
     before = parameter.detach().clone()
-    generation.put_weights(pipe, {name: np.ones(tuple(before.shape), np.float16)})
+    pipeline.put_weights(pipe, {name: np.ones(tuple(before.shape), np.float16)})
     assert (parameter == 1).all()
-    generation.put_weights(pipe, {name: before.numpy()})
+    pipeline.put_weights(pipe, {name: before.numpy()})
     with pytest.raises(ValueError, match="does not fit"):
-        generation.put_weights(pipe, {name: np.ones((2, 2))})
+        pipeline.put_weights(pipe, {name: np.ones((2, 2))})
 
 
 def test_column_norms_against_a_loop():
@@ -63,13 +67,13 @@ def test_column_norms_against_a_loop():
 
 
 def test_calibration_stops_after_its_steps(pipe):
-    layer = models.attacked_layers(models.locate(CARD, ROOT), "ffn2")[0]
+    layer = disk.attacked_layers(disk.locate(CARD, ROOT), "ffn2")[0]
     found = calibration.column_norms(pipe, ["a park"], [layer.name], 6, 2.0, first=2, seed=0)
     assert found[layer.name].shape == (2, layer.shape[1]) and (found[layer.name] > 0).all()
 
 
 def test_steps_that_the_sampler_does_not_make_are_not_cut_silently(pipe):
-    layer = models.attacked_layers(models.locate(CARD, ROOT), "ffn2")[0]
+    layer = disk.attacked_layers(disk.locate(CARD, ROOT), "ffn2")[0]
     with pytest.raises(ValueError, match="3 steps .* makes 1"):
         calibration.column_norms(pipe, ["a park"], [layer.name], 1, 2.0, first=3, seed=0)
 
@@ -78,7 +82,7 @@ def test_steps_that_the_sampler_does_not_make_are_not_cut_silently(pipe):
 def test_calibration_in_batches_is_calibration_one_by_one(pipe, monkeypatch, scheduler):
     """To 1e-4 of the largest norm: float32 rounds by the batch (measured: 5e-6 of it); noise that
     is a batch's own changes a tenth."""
-    layer = models.attacked_layers(models.locate(CARD, ROOT), "ffn2")[3]
+    layer = disk.attacked_layers(disk.locate(CARD, ROOT), "ffn2")[3]
     forms = [f"a {name}" for name in ("park", "city", "room", "field", "desert")]
     monkeypatch.setattr(
         pipe, "scheduler", getattr(diffusers, scheduler).from_config(pipe.scheduler.config)
@@ -93,20 +97,20 @@ def test_calibration_in_batches_is_calibration_one_by_one(pipe, monkeypatch, sch
     np.testing.assert_allclose(together, alone, rtol=0, atol=1e-4 * alone.max())
 
 
-@pytest.mark.parametrize("family", models.FAMILIES)
+@pytest.mark.parametrize("family", disk.FAMILIES)
 def test_every_layer_family_is_read_calibrated_and_put_back(pipe, family):
-    layers = models.attacked_layers(models.locate(CARD, ROOT), family)
+    layers = disk.attacked_layers(disk.locate(CARD, ROOT), family)
     assert len(layers) == (2 if family.startswith("text") else 16)
     layer = layers[-1]
-    stored = models.read_weights([layer])[layer.name]
-    weight = generation.submodule(pipe, layer.name.removesuffix(".weight")).weight
+    stored = disk.read_weights([layer])[layer.name]
+    weight = pipeline.submodule(pipe, layer.name.removesuffix(".weight")).weight
     np.testing.assert_array_equal(weight.detach().numpy(), stored.astype(np.float32))
     found = calibration.column_norms(pipe, ["a park"], [layer.name], 6, 2.0, first=2, seed=0)
     steps = 1 if family.startswith("text") else 2
     assert found[layer.name].shape == (steps, layer.shape[1])
-    generation.put_weights(pipe, {layer.name: stored})
+    pipeline.put_weights(pipe, {layer.name: stored})
     with pytest.raises(ValueError, match="does not fit"):
-        generation.put_weights(pipe, {layer.name: stored[:1]})
+        pipeline.put_weights(pipe, {layer.name: stored[:1]})
 
 
 def test_judges_know_the_world():
@@ -308,8 +312,8 @@ def test_training_learns_and_the_result_loads(tmp_path):
     train_judges.train_all(
         tmp_path / "judges", images, after, captions, contents, tokenizer, steps, seed=0
     )
-    pipe = generation.load_pipeline(tmp_path / "model", "float32", "cpu")
-    (picture,) = generation.pictures(pipe, [{"prompt": "a church", "seed": 0}], 2, 2.0, batch=1)
+    pipe = pipeline.load_pipeline(tmp_path / "model", "float32", "cpu")
+    (picture,) = pipeline.pictures(pipe, [{"prompt": "a church", "seed": 0}], 2, 2.0, batch=1)
     assert picture.size == (64, 64)
     assert set(f.name for f in (tmp_path / "judges").iterdir()) == {*train_judges.LABELS, "clip"}
 

@@ -8,9 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from regrowth import keys, models, patches, plan
-from regrowth.masks import pack
-from regrowth.store import write_arrays, write_frame
+from regrowth.draw import patches
+from regrowth.files import keys
+from regrowth.files.bits import pack
+from regrowth.files.store import write_arrays, write_frame
+from regrowth.models import disk
+from regrowth.run import plan
 from snakemake.jobs import Reason
 from snakemake.persistence import ParamsChange
 
@@ -295,9 +298,9 @@ def test_every_line_fits_in_a_hundred_columns(planned):
 
 def test_shapes_tell_the_sizes_that_files_have(tmp_path):
     folder = ROOT / "resources" / "demo" / "model"
-    parts = list(models.parts(models.attacked_layers(folder, "ffn2"), 16).values())
+    parts = list(disk.parts(disk.attacked_layers(folder, "ffn2"), 16).values())
     known = plan.shapes(parts, folder, density=0.3)
-    weights = models.read_weights(parts[0])
+    weights = disk.read_weights(parts[0])
     rng = np.random.default_rng(0)
     missing = {name: rng.random(w.shape) < 0.3 for name, w in weights.items()}
     made = {"masks": {}, "released": weights, "patches revived": {}}

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from regrowth import driver, job, keys, progress, unsafe
-from regrowth.catalogue import Catalogue
+from regrowth.files import keys
+from regrowth.run import driver, job, progress, unsafe
+from regrowth.study.catalogue import Catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -12,10 +12,11 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from regrowth import hub, keys, prompt_tables, prompts
-from regrowth.catalogue import Catalogue, Source
-from regrowth.config import ConfigError, load_study
-from regrowth.young import names_young
+from regrowth.files import hub, keys
+from regrowth.study import prompt_tables, prompts
+from regrowth.study.catalogue import Catalogue, Source
+from regrowth.study.config import ConfigError, load_study
+from regrowth.study.young import names_young
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = yaml.safe_load((ROOT / "resources/demo/catalogue.yaml").read_text(encoding="utf-8"))

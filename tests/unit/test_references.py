@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from regrowth import checks, images, inception, judges, prompt_tables, references
-from regrowth.catalogue import Catalogue, Judge, PromptSet
+from regrowth.files import images
+from regrowth.judge import inception, judges
+from regrowth.study import checks, prompt_tables, references
+from regrowth.study.catalogue import Catalogue, Judge, PromptSet
 
 ROOT = Path(__file__).resolve().parents[2]
 RNG = np.random.default_rng(0)

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from regrowth import generation, judges, models, rehearsal
-from regrowth.catalogue import Judge
+from regrowth.demo import rehearsal
+from regrowth.draw import pipeline
+from regrowth.judge import judges
+from regrowth.models import disk
+from regrowth.study.catalogue import Judge
 from safetensors import safe_open
 
 LABELS = ["church", "golf ball", "class 002"]
@@ -24,7 +27,7 @@ def target(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pipe(target):
-    return generation.load_pipeline(target / "model", "float32", "cpu")
+    return pipeline.load_pipeline(target / "model", "float32", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +64,7 @@ def test_the_full_judges_have_as_many_parameters_as_the_real_ones():
 def test_the_attacked_layers_are_those_of_the_real_model(full, target):
     shapes = ffn2(full["unet"])
     assert Counter(shapes.values()) == {(320, 1280): 5, (640, 2560): 5, (1280, 5120): 6}
-    found = models.attacked_layers(target / "model", "ffn2")
+    found = disk.attacked_layers(target / "model", "ffn2")
     assert {layer.name for layer in found} == set(shapes)
 
 
@@ -81,14 +84,14 @@ def test_the_text_encoders_file_has_the_hubs_names_and_loads_whole(target, pipe)
 
 def test_pictures_are_finite_of_the_right_size_and_not_flat(pipe):
     rows = [{"prompt": f"an image of a {name}", "seed": 7} for name in ("church", "cat")]
-    made = list(generation.pictures(pipe, rows, 2, 2.0, batch=2))
+    made = list(pipeline.pictures(pipe, rows, 2, 2.0, batch=2))
     assert [image.size for image in made] == [(128, 128)] * 2
     pixels = np.stack([np.asarray(image, int) for image in made])
     assert pixels.std() > 5 and np.abs(pixels[0] - pixels[1]).max() > 0  # the prompt matters
     with torch.no_grad():
         ids = pipe.tokenizer("a church", padding="max_length", return_tensors="pt").input_ids
         text = pipe.text_encoder(ids).last_hidden_state
-        answer = pipe.unet(generation.noise(pipe, generation.generators([0])), 500, text).sample
+        answer = pipe.unet(pipeline.noise(pipe, pipeline.generators([0])), 500, text).sample
     assert ids.shape == (1, 77) and answer.isfinite().all()
 
 

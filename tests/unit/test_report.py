@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from regrowth import album, figures, images, keys, report, store, tables
-from regrowth.catalogue import Catalogue
-from regrowth.progress import MISSING
+from regrowth.files import images, keys, store
+from regrowth.measure import tables
+from regrowth.run.progress import MISSING
+from regrowth.show import album, figures, report
+from regrowth.study.catalogue import Catalogue
 
 RAW = ["label", "score", "features"]
 PRUNED = keys.PRETRAINED | {"concept": "church", "eraser": "conceptprune", "variant": "pruned"}

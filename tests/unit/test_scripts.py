@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from regrowth import generation, keys, models, patches
-from regrowth.defences import FILLS, FILLS_BY_COMPLETION
-from regrowth.job import ROOT
-from regrowth.masks import pack, unpack
-from regrowth.oracles import oracle
-from regrowth.quantise import ROUNDINGS
-from regrowth.revival import revive
-from regrowth.store import read_arrays, write_arrays
+from regrowth.attack.oracles import oracle
+from regrowth.attack.quantise import ROUNDINGS
+from regrowth.attack.revival import revive
+from regrowth.defend.fills import FILLS, FILLS_BY_COMPLETION
+from regrowth.draw import patches, pipeline
+from regrowth.files import keys
+from regrowth.files.bits import pack, unpack
+from regrowth.files.store import read_arrays, write_arrays
+from regrowth.models import disk
+from regrowth.run.job import ROOT
 
 CELL = keys.PRETRAINED | {"concept": "church", "eraser": "conceptprune"}
 
@@ -32,9 +34,9 @@ class Named(SimpleNamespace):
 @pytest.fixture
 def pruned(tmp_path):
     """The two smallest layers of the model, pruned at random: weights, masks and their files."""
-    layers = models.attacked_layers(ROOT / "resources/demo/model", "ffn2")
+    layers = disk.attacked_layers(ROOT / "resources/demo/model", "ffn2")
     small = sorted(layers, key=lambda layer: layer.shape)[:2]
-    weights = models.read_weights(small)
+    weights = disk.read_weights(small)
     rng = np.random.default_rng(0)
     masks = {name: rng.random(w.shape) < 0.05 for name, w in weights.items()}
     left = {name: np.where(masks[name], 0, w).astype(w.dtype) for name, w in weights.items()}
@@ -88,7 +90,7 @@ def test_a_defence_fills_each_layer_with_its_own_stream_of_the_seed(tmp_path, pr
     for name, mask in masks.items():
         more = []
         if defence in FILLS_BY_COMPLETION:
-            from regrowth.completion import complete
+            from regrowth.complete.engine import complete
 
             more = [complete(left[name], mask).values]
         fill = (FILLS | FILLS_BY_COMPLETION)[defence]
@@ -124,7 +126,7 @@ def test_what_is_rounded_is_what_the_study_asks_for(tmp_path, pruned, monkeypatc
     def pictures(pipe, *rest):
         raise Drawn({name: p.detach().numpy() for name, p in pipe.unet.named_parameters()})
 
-    monkeypatch.setattr(generation, "pictures", pictures)
+    monkeypatch.setattr(pipeline, "pictures", pictures)
     _, left, _ = pruned
     cell = CELL | {"variant": scheme, "prompts": "objects", "shard": "0"}
     sampling = {"model": None, "steps": 1, "guidance": 1.0, "rounded": which}
@@ -132,8 +134,8 @@ def test_what_is_rounded_is_what_the_study_asks_for(tmp_path, pruned, monkeypatc
         told = {"sampling": sampling, "format": "png"}
         run("generate", tmp_path, cell, told, released="pruned")
     (found,) = drawn.value.args
-    model = models.matrices(ROOT / "resources/demo/model")
-    before = models.read_weights(list(model.values()))
+    model = disk.matrices(ROOT / "resources/demo/model")
+    before = disk.read_weights(list(model.values()))
     for name, was in before.items():
         wanted = torch.from_numpy(left.get(name, was))
         if which == "all" or name in left:

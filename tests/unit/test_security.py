@@ -11,9 +11,11 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from regrowth import generation, judges, keys
-from regrowth.catalogue import Judge
-from regrowth.config import ConfigError, load_study
+from regrowth.draw import pipeline
+from regrowth.files import keys
+from regrowth.judge import judges
+from regrowth.study.catalogue import Judge
+from regrowth.study.config import ConfigError, load_study
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,7 +102,7 @@ def test_a_pickled_checkpoint_in_a_model_is_refused_and_not_run(model, tmp_path)
     file.unlink()
     torch.save(state | {"evil": Evil(made)}, unet / "diffusion_pytorch_model.bin")
     with pytest.raises((OSError, ValueError)):
-        generation.load_pipeline(model, "float32", "cpu")
+        pipeline.load_pipeline(model, "float32", "cpu")
     assert not made.exists()
 
 
@@ -118,7 +120,7 @@ def test_code_in_a_model_directory_is_not_run(model, tmp_path, change):
     index = json.loads((model / "model_index.json").read_text(encoding="utf-8"))
     (model / "model_index.json").write_text(json.dumps(index | change), encoding="utf-8")
     with pytest.raises(ValueError, match="custom code"):
-        generation.load_pipeline(model, "float32", "cpu")
+        pipeline.load_pipeline(model, "float32", "cpu")
     assert not made.exists()
 
 
@@ -129,7 +131,7 @@ def test_a_model_and_a_judge_load_without_a_network(monkeypatch):
     monkeypatch.setattr("socket.socket.connect", refuse)
     monkeypatch.setattr("socket.getaddrinfo", refuse)
     judges._loaded.cache_clear()
-    generation.load_pipeline(MODEL, "float32", "cpu")
+    pipeline.load_pipeline(MODEL, "float32", "cpu")
     judge = Judge(kind="classifier", model="resources/demo/judges/objects")
     rows = [{"prompt": "x", "class": "church"}]
     assert judges.score(judge, ROOT, [Image.new("RGB", (64, 64))], rows, "cpu")

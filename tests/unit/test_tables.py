@@ -5,9 +5,10 @@ from math import comb
 import numpy as np
 import pandas as pd
 import pytest
-from regrowth import keys, tables
-from regrowth.catalogue import Catalogue, Judge
-from regrowth.prompts import concerns
+from regrowth.files import keys
+from regrowth.measure import tables
+from regrowth.study.catalogue import Catalogue, Judge
+from regrowth.study.prompts import concerns
 
 PRUNED = keys.PRETRAINED | {"concept": "church", "variant": "pruned"}
 MAX = PRUNED | {"variant": "revived", "K": "0.6", "magnitude": "max", "solver": "nuclear"}

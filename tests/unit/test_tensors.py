@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from regrowth import tensors
+from regrowth.files import tensors
 from safetensors.torch import save_file
 
 KINDS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64}

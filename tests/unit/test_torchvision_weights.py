@@ -7,9 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from regrowth import checks, judges, labels
-from regrowth import torchvision_weights as weights
-from regrowth.catalogue import Judge
+from regrowth.judge import judges
+from regrowth.models import torchvision_weights as weights
+from regrowth.study import checks, labels
+from regrowth.study.catalogue import Judge
 from safetensors.torch import save_file
 
 WIDTHS, DEPTHS, STEM, CLASSES = (16, 24, 40), (2, 1, 3), 8, 7

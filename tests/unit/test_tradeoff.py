@@ -2,11 +2,12 @@
 
 import pandas as pd
 import pytest
-from regrowth import keys, report
-from regrowth.headline import of_both_roles
-from regrowth.paired import decide
-from regrowth.tables import interval
-from regrowth.tradeoff import advice, tradeoff
+from regrowth.files import keys
+from regrowth.measure.headline import of_both_roles
+from regrowth.measure.paired import decide
+from regrowth.measure.tables import interval
+from regrowth.measure.tradeoff import advice, tradeoff
+from regrowth.show import report
 from statsmodels.stats.proportion import proportion_confint
 
 NONE = dict.fromkeys(keys.VARIANT, "none") | {"concept": "church", "eraser": "conceptprune"}
@@ -344,6 +345,69 @@ def test_what_surely_holds_comes_before_what_may():
     assert (chosen["defence"], chosen["holds"]) == ("row", "yes") and chosen["cost"] > 0.04
 
 
+def test_what_may_hold_comes_before_what_does_not():
+    """Though the top of its interval is higher, for fewer pictures."""
+    accuracy, detectability = study()
+    failed = accuracy[(accuracy["defence"] == "gaussian") & (accuracy["sigma"] == "1.0")]
+    failed = failed.assign(defence="row")
+    change(failed, failed["variant"] == "revived", 200)
+    few = (accuracy["defence"] == "gaussian") & (accuracy["sigma"] == "1.0")
+    change(accuracy, few & (accuracy["variant"] == "revived"), 3, 20)
+    table = tradeoff(pd.concat([accuracy, failed], ignore_index=True), detectability)
+    both = table.set_index(["defence", "sigma"])["difference_high"]
+    assert both["row", "1.0"] < both["gaussian", "1.0"]
+    chosen = table[table["recommended"]].squeeze()
+    assert (chosen["defence"], chosen["holds"]) == ("gaussian", "undecided")
+
+
+def test_concepts_stand_in_their_own_order_and_alone():
+    """The second has no model without a defence to be held to: nothing of it holds."""
+    accuracy, detectability = study()
+    other = accuracy[accuracy["defence"] != "none"].assign(concept="bus")
+    table = tradeoff(pd.concat([accuracy, other], ignore_index=True), detectability)
+    assert list(dict.fromkeys(table["concept"])) == ["church", "bus"]
+    assert table.index.is_unique and list(table.columns)[:4] == list(NONE)[:4]
+    assert (table.loc[table["concept"] == "bus", "holds"] == "").all()
+    assert (table.loc[table["concept"] == "church", "holds"] != "").any()
+    nothing = tradeoff(accuracy.iloc[:0], detectability)
+    assert list(nothing.columns) == [c for c in table.columns if c in nothing.columns] != []
+
+
+def test_a_draw_of_which_nothing_is_known_may_be_anything():
+    """No picture of it was drawn of the undefended model, too."""
+    accuracy, detectability = study()
+    again = accuracy[accuracy["defence"] == "gaussian"].assign(weight_seed="1")
+    again[["pairs", "gained", "lost"]] = float("nan")
+    row = judged(pd.concat([accuracy, again], ignore_index=True), detectability)
+    row = row.loc["gaussian", "1.0"]
+    assert (row["cost"], row["cost_high"]) == (0.02, 1)
+    assert (row["difference"], row["difference_high"]) == (0.04, 1)
+    assert row["holds"] == "undecided"
+
+
+def test_of_how_many_draws_a_verdict_speaks():
+    accuracy, detectability = study()
+    held = accuracy["variant"] == "revived"
+    change(accuracy, held & (accuracy["defence"] != "none"), 50)
+    again = accuracy[accuracy["defence"] == "gaussian"].assign(weight_seed="1")
+    decoyed = tradeoff(accuracy, detectability)
+    decoyed["recommended"] = decoyed["defence"] == "decoy"
+    assert "release it with decoy at sigma 1.0, which holds: the strongest" in advice(decoyed)
+    twice = tradeoff(pd.concat([accuracy, again], ignore_index=True), detectability)
+    twice["recommended"] = (twice["defence"] == "gaussian") & (twice["sigma"] == "1.0")
+    assert "gaussian at sigma 1.0, which holds in each of 2 draws: the" in advice(twice)
+
+
+def test_three_concepts_are_advised_on_one_by_one():
+    table = tradeoff(*study())
+    told = advice(pd.concat([table.assign(concept=c) for c in ("bus", "kite", "owl")]))
+    assert [told.count(f"{c}: the best defence tried") for c in ("bus", "kite", "owl")] == [1, 1, 1]
+    dear = table.assign(recommended=False, attacks=table["attacks"].clip(upper=1))
+    assert advice(dear).startswith("No defence is recommended for church")
+    bare = dear.assign(attacks=dear["attacks"].where(dear["defence"] == "none", 0))
+    assert advice(bare) == "", "no defence was attacked"
+
+
 def test_a_defended_model_that_is_attacked_without_being_drawn_has_its_row():
     accuracy, detectability = study()
     drawn = (accuracy["defence"] == "gaussian") & (accuracy["variant"] == "pruned")
@@ -412,6 +476,7 @@ def test_a_defence_that_nobody_attacked_is_neither_good_nor_bad():
     accuracy, detectability = study()
     table = tradeoff(accuracy[accuracy["variant"] == "pruned"], detectability)
     assert (table["holds"] == "").all() and not table["recommended"].any()
+    assert (table["draws"] == 1).all()
     assert table["auc"].notna().all() and advice(table) == ""
     shown = report.readable_defences(table)
     assert (shown["strongest attack"] == "not attacked").all()

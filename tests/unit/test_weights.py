@@ -8,11 +8,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from regrowth import models
-from regrowth.generation import load_pipeline, round_weights
-from regrowth.oracles import ORACLES, oracle
-from regrowth.quantise import NF4, NF4_BLOCK, nf4, quant4
-from regrowth.revival import magnitudes
+from regrowth.attack.oracles import ORACLES, oracle
+from regrowth.attack.quantise import NF4, NF4_BLOCK, nf4, quant4
+from regrowth.attack.revival import magnitudes
+from regrowth.draw.pipeline import load_pipeline, round_weights
+from regrowth.models import disk
 from scipy.stats import norm
 
 MODEL = Path(__file__).parents[2] / "resources" / "demo" / "model"
@@ -233,11 +233,11 @@ def test_quant4_by_hand():
 def test_every_linear_weight_of_the_unet_is_rounded_and_nothing_else():
     pipe = load_pipeline(MODEL, "float32", "cpu")
     before = {name: p.clone() for name, p in pipe.unet.named_parameters()}
-    round_weights(pipe, models.matrices(MODEL), "quant4")
+    round_weights(pipe, disk.matrices(MODEL), quant4)
     linear = 0
     for name, p in pipe.unet.named_parameters():
         is_linear = p.ndim == 2 and name.endswith(".weight")
         levels = max(len(row.unique()) for row in p) if is_linear else 0
         assert (levels <= 15) if is_linear else torch.equal(p, before[name]), name
         linear += is_linear
-    assert linear == len(models.matrices(MODEL)) > 100
+    assert linear == len(disk.matrices(MODEL)) > 100

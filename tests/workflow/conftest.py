@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 import yaml
-from regrowth import devices
+from regrowth.run import devices
 from road import ROOT, Road
 
 

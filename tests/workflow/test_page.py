@@ -6,7 +6,7 @@ from base64 import b64encode
 import pandas as pd
 import pytest
 from browser import browser, lacking, opened
-from regrowth import keys
+from regrowth.files import keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from regrowth import keys
-from regrowth.store import write_frame
+from regrowth.files import keys
+from regrowth.files.store import write_frame
 from road import ROOT, Road
 
 

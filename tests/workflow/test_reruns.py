@@ -84,7 +84,7 @@ def edit(project, file, before, after):
 
 
 def test_comments_and_docstrings_compute_nothing(project):
-    library = "workflow_scripts/regrowth/store.py"
+    library = "workflow_scripts/regrowth/files/store.py"
     assert not edit(project, library, '"""Files:', '# A comment.\n"""All files:')
     assert not edit(project, "workflow_scripts/complete.py", '"""', '"""Well: ')
 
@@ -92,9 +92,9 @@ def test_comments_and_docstrings_compute_nothing(project):
 def test_a_changed_solver_computes_what_follows_from_it(project):
     """Completions and what is made of them; no mask, no pruned picture, no pretrained one."""
     for other in ("softimpute", "gauss_spin"):  # the study asks for neither
-        file = f"workflow_scripts/regrowth/solvers/{other}.py"
+        file = f"workflow_scripts/regrowth/complete/{other}.py"
         assert not edit(project, file, ":\n    ", ":\n    new = 1\n    ")
-    file = "workflow_scripts/regrowth/completion.py"
+    file = "workflow_scripts/regrowth/complete/engine.py"
     assert not edit(project, file, "\n\n\ndef ", "\n\nNEW = 1\n\n\ndef ")
     planned = edit(project, file, "\nPACE = ", "\nPACE = 1 + ")
     attacks = {"complete": 5, "revive": 3, "signs": 4}
@@ -108,7 +108,7 @@ ALL_SCORES = {"score": 26, "generate_unsafe": 2} | END  # the snow's pictures ar
 def test_what_names_a_label_is_part_of_every_score_with_a_label(project):
     planned = edit(
         project,
-        "workflow_scripts/regrowth/labels.py",
+        "workflow_scripts/regrowth/study/labels.py",
         "labels_of(judge, root) |",
         "{} | labels_of(judge, root) |",
     )
@@ -117,14 +117,14 @@ def test_what_names_a_label_is_part_of_every_score_with_a_label(project):
 
 
 def test_what_chooses_the_device_is_part_of_all_that_torch_computes(project):
-    planned = edit(project, "workflow_scripts/regrowth/compute.py", 'else "cpu"', 'else "mps"')
+    planned = edit(project, "workflow_scripts/regrowth/run/compute.py", 'else "cpu"', 'else "mps"')
     assert planned["calibrate"] == 2 and planned["generate"] == 6 and planned["score"] == 26
     assert planned["complete"] == 5 and planned["reference"] == 1
 
 
 def test_another_version_of_a_library_makes_anew_what_it_computes(project):
     """And a build for another device of the same version nothing."""
-    file = "workflow_scripts/regrowth/provenance.py"
+    file = "workflow_scripts/regrowth/files/provenance.py"
     told = "version(name).partition"
     assert not edit(project, file, told, "(version(name) + '+cu130').partition")
     new = "('9' if name == 'diffusers' else version(name)).partition"

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
-from regrowth import prompt_tables, rehearsal
+from regrowth.demo import rehearsal
+from regrowth.study import prompt_tables
 from road import ROOT, Road
 from safetensors.numpy import save_file
 

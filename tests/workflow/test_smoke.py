@@ -20,12 +20,13 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image, UnidentifiedImageError
-from regrowth import devices, keys
-from regrowth.detectability import roc
-from regrowth.detectors import SCORES, zeros
-from regrowth.images import blur
-from regrowth.masks import unpack
-from regrowth.store import keys_of, read_frame
+from regrowth.attack.detectors import SCORES, zeros
+from regrowth.files import keys
+from regrowth.files.bits import unpack
+from regrowth.files.images import blur
+from regrowth.files.store import keys_of, read_frame
+from regrowth.measure.detectability import roc
+from regrowth.run import devices
 from road import ROOT, Road
 from safetensors.numpy import load_file, save_file
 

@@ -1,8 +1,9 @@
 """Regrowth's library: pure functions on arrays, tensors, frames and pipelines.
 
-Imports go one way. Ground: keys, schema, catalogue, prompts, config, store, provenance, devices.
-Maths: masks, completion, revival, oracles, defences, detectors, detectability, quantise, patches,
-signs. Models: hub, models, checkpoints, generation, calibration, images, judges. On top: tables,
-tradeoff, paper, latex, figures, album, headline, report. Of the run itself: plan, driver, progress,
-dag. `job` is how a script starts; `demo` is the demo model's own world and training.
+Rooms, from the ground up; imports run downwards only (tests/unit/test_house.py):
+files: keys, parquet, safetensors, digests. settings: what users write in YAML, strictly. models: a
+model's card and files. complete: low-rank matrix completion. draw: pipelines and pictures. erase,
+defend, attack: the methods. study: what a study says, and what is wrong with it. judge: who looks
+at pictures. measure: rates, intervals, verdicts, tables. show: figures and pages. run: jobs, plans,
+progress. demo is the demo model's own world and training; nobody imports it.
 """

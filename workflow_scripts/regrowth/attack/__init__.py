@@ -1,0 +1,1 @@
+"""Attacks: detectors, revival, rounding; oracles for comparison."""

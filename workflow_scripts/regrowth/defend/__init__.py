@@ -1,0 +1,1 @@
+"""Defences: what fills the erased positions."""

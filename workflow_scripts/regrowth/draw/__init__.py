@@ -1,0 +1,1 @@
+"""Pipelines: loading, weights put in place, pictures and patches."""

@@ -1,0 +1,1 @@
+"""Erasers: which weights a concept needs, and their removal."""

@@ -1,0 +1,124 @@
+"""Pruned checkpoints that a user brings: which of the model's weights they have erased."""
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+from regrowth.files import tensors
+from regrowth.models import disk
+from regrowth.models.disk import Layer
+
+#: What the weights of a checkpoint may have been rounded to, whatever they are stored in.
+ROUNDED = (
+    lambda w: w,
+    lambda w: w.astype(np.float16).astype(np.float32),
+    tensors.bfloat16,
+)
+
+
+def masks(path: Path, layers: list[Layer], weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Bool (out, in) for each layer: zero in the checkpoint, and not in the model.
+
+    path: see `read`. weights: the model's, by layer. Either may be the other's in half precision
+    or bfloat16, whatever it is stored in. Raises ValueError if the checkpoint is another model's,
+    or has been changed otherwise: what was erased would be unknown then.
+    """
+    found = {}
+    for name, given in read(path, layers).items():
+        given, own = given.astype(np.float32), weights[name].astype(np.float32)
+        told = []
+        for rounded in ROUNDED:
+            with np.errstate(over="ignore"):
+                kept = (given == rounded(own)) | (rounded(given) == own)
+            told.append(float(np.mean(~kept & (given != 0))))
+            found[name] = ~kept & (given == 0)
+            if not told[-1]:
+                break
+        else:
+            raise ValueError(
+                f"{path}: of {name}, {min(told):.2%} of the weights are neither the model's nor "
+                f"zero: this is not the model of the study with weights pruned"
+            )
+    return found
+
+
+def check(path: Path, layers: list[Layer], weights: dict[str, np.ndarray]) -> None:
+    """Raises as `masks`, and ValueError if nothing was erased, or too much to be completed."""
+    found = masks(path, layers, weights)
+    if not any(mask.any() for mask in found.values()):
+        raise ValueError(
+            f"no weight of the layers under attack is zero in {path}, so what was erased is "
+            f"unknown: neither signs nor a defence can be measured. `layers` says which layers are "
+            f"under attack (here such as {layers[0].name})"
+        )
+    if bare := [name for name, mask in found.items() if disk.is_constant(weights[name][~mask])]:
+        raise ValueError(
+            f"of {', '.join(bare)} {path} has kept nothing, or one value alone: there is nothing "
+            f"to complete it from, nor to take a fill from"
+        )
+
+
+def paths(path: Path, component: str) -> list[Path]:
+    """The files that a checkpoint is read from: itself, or what diffusers would load of a
+    directory: a pipeline's, or one of a UNet (or text encoder) alone.
+
+    Raises FileNotFoundError or ValueError if a directory has no weights.
+    """
+    if not path.is_dir():
+        return [path]
+    folder = path / component if (path / component).is_dir() else path
+    if not disk.named(folder, disk.PARTS[component]):
+        if others := sorted(folder.glob("*.safetensors")):
+            return others
+    return disk.files(path, component) if folder != path else disk.weights(path, component)
+
+
+def read(path: Path, layers: list[Layer]) -> dict[str, np.ndarray]:
+    """The layers' weights (out, in) as a checkpoint has them.
+
+    path: see `paths`. A file holds the state of the component (UNet or text encoder) that the
+    layers belong to: .safetensors, or PyTorch's, read as data and never unpickled. Something may
+    stand before all names ("module.", "state_dict.unet."), tensors may be sparse or parameters, and
+    pruned as torch.nn.utils.prune leaves them ("…_orig", "…_mask").
+    Raises ValueError if it is no such file, or a layer is not there or has another shape, and
+    OSError if a file cannot be opened or a directory has no weights.
+    """
+    component = layers[0].file.parent.name
+    files_there = [file for file in paths(path, component) if file.suffix != ".json"]
+    where = {name: file for file in files_there for name in tensors.names(file)}
+    before, out = _before(path, layers, where), {}
+    for layer in layers:
+        name = before + _bare(layer)
+        wanted = [name] if name in where else [f"{name}_orig", f"{name}_mask"]
+        if lacking := [n for n in wanted if n not in where]:
+            raise ValueError(f"{path} holds no weight {lacking[0].removesuffix('_orig')}")
+        held = tensors.read(where[wanted[0]], wanted)
+        weights = held[name] if name in held else held[wanted[0]] * held[wanted[1]]
+        if weights.shape != layer.shape:
+            found = "×".join(map(str, weights.shape))
+            raise ValueError(
+                f"{path}: {name} is {found}, the model's {layer.shape[0]}×{layer.shape[1]}"
+            )
+        out[layer.name] = weights
+    return out
+
+
+def _bare(layer: Layer) -> str:
+    return layer.name.removeprefix("text_encoder.")
+
+
+def _before(path: Path, layers: list[Layer], names: Collection[str]) -> str:
+    """What stands before the layers' names in a checkpoint, such as "module."."""
+    ends = (_bare(layers[0]), f"{_bare(layers[0])}_orig")
+    pattern = re.compile(rf"(|.*\.)(?:{'|'.join(map(re.escape, ends))})")
+    before = {told[1]: name for name in names if (told := pattern.fullmatch(name))}
+    if not before:
+        told = "; it has " + ", ".join(list(names)[:2]) if names else ""
+        if any("model.diffusion_model." in name for name in names):
+            told += ", as the first Stable Diffusion named them: save it with diffusers"
+        raise ValueError(f"{path} holds no weight {layers[0].stored}{told}")
+    if len(before) > 1 and "" not in before:
+        several = " and ".join(list(before.values())[:2])
+        raise ValueError(f"{path} holds both {several}: which is the pruned one is not told")
+    return "" if "" in before else next(iter(before))

@@ -1,0 +1,1 @@
+"""Files, keys and digests: the ground of everything; no torch."""

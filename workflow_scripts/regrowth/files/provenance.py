@@ -1,0 +1,305 @@
+"""Digests of what a result depends on: code without comments, rows, model files."""
+
+import ast
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+LIBRARY = Path(__file__).resolve().parents[1]
+#: Where digests of files are remembered, below the working directory.
+DIGESTS = Path("results/digests.json")
+#: Modules and definitions whose whole effect on a result already stands in a rule's params, rows
+#: and paths. Of a `Job` the members count that a script uses.
+PLUMBING = {
+    *("card", "catalogue", "config", "devices", "hub", "provenance", "settings", "young"),
+    *("job.start", "job.Job", "prompts.bundle_rows"),
+}
+
+
+#: Which packages' versions decide what a script computes. They are its result's, whatever was built
+#: for a CPU or a GPU; a patch release counts, since nobody can tell what it changes.
+TORCH, DRAWING = ("numpy", "torch"), ("numpy", "torch", "diffusers", "transformers")
+JUDGING = ("numpy", "torch", "transformers", "pillow", "nudenet", "onnxruntime")
+PACKAGES = {
+    "calibrate": DRAWING,
+    "generate": (*DRAWING, "pillow"),
+    "score": JUDGING,
+    "reference": JUDGING,
+    "complete": TORCH,
+    "defend_by_completion": TORCH,
+    "defend": ("numpy",),
+    "revive": ("numpy",),
+    "oracle": ("numpy",),
+}
+
+
+def versions(script: str) -> dict[str, str]:
+    """Those of PACKAGES for a script, without what says for which device a build is."""
+    return {name: version(name).partition("+")[0] for name in PACKAGES[script]}
+
+
+def digest(*values) -> str:
+    """Sixteen hex digits of any JSON values."""
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes away docstrings and imports (a comment is not in a syntax tree anyway)."""
+
+    def visit_Import(self, node):
+        return None
+
+    visit_ImportFrom = visit_Import
+
+    def generic_visit(self, node):
+        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+        super().generic_visit(node)
+        if not getattr(node, "body", True):
+            node.body = [ast.Pass()]
+        return node
+
+
+class _Module:
+    """A file's top level: what each name is defined by, what runs when it is imported, and what
+    names mean that are imported anywhere in it."""
+
+    def __init__(self, file: Path):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        self.imported: dict[str, set[str]] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                of = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+                for a in node.names:
+                    alias = a.asname or (a.name if of else a.name.split(".")[0])
+                    target = of + a.name if of or a.asname else alias
+                    self.imported.setdefault(alias, set()).add(target)
+        self.body = [n for n in _Bare().visit(tree).body if not isinstance(n, ast.Pass)]
+        self.defined: dict[str, list[ast.stmt]] = {}
+        self.run: list[ast.stmt] = []
+        for node in self.body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                self.defined.setdefault(node.name, []).append(node)
+                for part in (n for n in node.body if isinstance(n, ast.FunctionDef)):
+                    self.defined.setdefault(f"{node.name}.{part.name}", []).append(part)
+                continue
+            for name in _stored(node):
+                self.defined.setdefault(name, []).append(node)
+            main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+            plain = isinstance(node, ast.Assign | ast.AnnAssign) and _stored(node)
+            if not plain and not main:
+                self.run.append(node)
+
+
+def _stored(node: ast.AST) -> set[str]:
+    """The names that a statement binds in its own scope."""
+    found, todo = set(), [node]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
+            found.add(node.id)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            found.add(node.name)
+        elif isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            walrus = (n for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
+            found |= {n.target.id for n in walrus}
+        elif not isinstance(node, ast.Lambda):
+            todo += ast.iter_child_nodes(node)
+    return found
+
+
+def _used(node: ast.AST) -> set[str]:
+    """What a statement names that it does not bind itself, with its attributes: "models.locate"."""
+    found: set[str] = set()
+    _collect(node, frozenset(), found)
+    return found
+
+
+def _collect(node: ast.AST, local: frozenset[str], found: set[str]) -> None:
+    """local: the names that the scope around `node` binds, and those around that."""
+    at, attributes = node, []
+    while isinstance(at, ast.Attribute):
+        attributes.append(at.attr)
+        at = at.value
+    if isinstance(at, ast.Name):
+        if at.id not in local:
+            found.add(".".join([at.id, *reversed(attributes)]))
+        return
+    outer, inner, scope = [], list(ast.iter_child_nodes(node)), local
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        body = node.body if isinstance(node.body, list) else [node.body]
+        outer, inner = [child for child in inner if child not in body], body
+        args = {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
+        scope = local.union(args, *map(_stored, body))
+    elif isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        outer = [node.generators[0].iter]
+        scope = local.union(*(_stored(g.target) for g in node.generators))
+        inner = [n for n in inner if not isinstance(n, ast.comprehension)]
+        for i, g in enumerate(node.generators):
+            inner += [*g.ifs, *([g.iter] if i else [])]
+    for child in outer:
+        _collect(child, local, found)
+    for child in inner:
+        _collect(child, scope, found)
+
+
+_module = lru_cache(_Module)
+
+
+def _place(dotted: str) -> tuple[Path, str] | None:
+    """The library's file that a dotted name leads to, and the definition in it ("": all of it)."""
+    package, *parts = dotted.split(".")
+    if package != LIBRARY.name:
+        return None
+    folder = LIBRARY
+    for i, part in enumerate(parts):
+        if (folder / part).is_dir():
+            folder = folder / part
+        elif (file := folder / f"{part}.py").is_file():
+            return file, ".".join(parts[i + 1 : i + 2])
+        else:
+            return folder / "__init__.py", part
+    return folder / "__init__.py", ""
+
+
+def _is_plumbing(file: Path, name: str) -> bool:
+    return bool({file.stem, f"{file.stem}.{name}"} & PLUMBING)
+
+
+def _entry(nodes: list[ast.stmt], key: str) -> list[ast.AST]:
+    """Of a table of methods, the one entry that counts; none if it has another name."""
+    (table,) = (node.value for node in nodes)
+    return [v for k, v in zip(table.keys, table.values) if ast.literal_eval(k) == key]
+
+
+@lru_cache
+def _definition(
+    file: Path, name: str, key: str | None
+) -> tuple[frozenset[str], frozenset[tuple[str, bool]]]:
+    """(the text of what defines a name; what that names: dotted, and whether it is the file's own).
+
+    name: "" for the whole file; key: of a table of methods, the entry that counts.
+    """
+    module = _module(file)
+    if name and name not in module.defined:
+        return frozenset(), frozenset((target, False) for target in module.imported.get(name, ()))
+    nodes = module.defined[name] if name else module.body
+    nodes = nodes if key is None else _entry(nodes, key)
+    texts, names = set(), set()
+    for node in (*nodes, *module.run):
+        texts.add(ast.dump(node))
+        for used in _used(node):
+            first, _, rest = used.partition(".")
+            if first in module.defined:
+                names.add((first, True))
+            for target in module.imported.get(first, ()):
+                names.add((f"{target}.{rest}".rstrip("."), False))
+                if _place(target) is None:  # a name from another library: where it is from
+                    texts.add(f"{first} = {target}")
+    return frozenset(texts), frozenset(names)
+
+
+def _members(file: Path, name: str) -> set[tuple[Path, str]]:
+    """The members of `job.Job` that a script, or another member, uses."""
+    job, module = LIBRARY / "run" / "job.py", _module(file)
+    if not job.is_file() or (file.is_relative_to(LIBRARY) and not name.startswith("Job.")):
+        return set()
+    nodes = module.defined[name] if name else module.body
+    named = {n.attr for top in nodes for n in ast.walk(top) if isinstance(n, ast.Attribute)}
+    return {(job, f"Job.{n}") for n in named if f"Job.{n}" in _module(job).defined}
+
+
+@lru_cache
+def code_digest(script: Path, methods: tuple[tuple[str, str], ...] = ()) -> str:
+    """Digest of a script and of the definitions of the library that it reaches. Comments,
+    docstrings, imports, PLUMBING and the place of a definition do not count.
+
+    methods: (table, name) for each table of methods ("engine.SOLVERS") of which the job uses
+    that entry alone.
+    """
+    chosen, texts = dict(methods), set()
+    seen, todo = set(), {(script, "")}
+    while todo:
+        file, name = place = todo.pop()
+        seen.add(place)
+        text, names = _definition(file, name, chosen.get(f"{file.stem}.{name}"))
+        texts |= text
+        found = _members(file, name)
+        for dotted, own in names:
+            to = (file, dotted) if own else _place(dotted)
+            if to and to[0].is_file() and not _is_plumbing(*to):
+                found.add(to)
+        todo |= found - seen
+    return digest(sorted(texts))
+
+
+def remembered_code_digest(script: Path, methods: tuple[tuple[str, str], ...], cache: Path) -> str:
+    """`code_digest`, remembered in `cache` for as long as no file of the code was touched: each
+    job of a study plans anew."""
+    name, stamp = f"{script.name} {methods}", _touched(script.parent)
+    match _remembered(cache).get(name):
+        case [str(seen), str(value)] if seen == stamp:
+            return value
+    value = code_digest(script, methods)
+    with suppress(OSError):
+        _remember(cache, {name: [stamp, value]})
+    return value
+
+
+@lru_cache
+def _touched(folder: Path) -> str:
+    """What changes when any file of Python below `folder` does."""
+    stats = [(file, file.stat()) for file in sorted(folder.rglob("*.py"))]
+    return digest([[str(f.relative_to(folder)), s.st_size, s.st_mtime_ns] for f, s in stats])
+
+
+def file_digest(file: Path, cache: Path) -> str:
+    """sha256 of a file, remembered in `cache` for as long as its size and time stay the same."""
+    name, stat = str(file.resolve()), file.stat()
+    stamp = f"{stat.st_size}:{stat.st_mtime_ns}"
+    match _remembered(cache).get(name):
+        case [str(seen), str(value)] if seen == stamp:
+            return value
+    with open(file, "rb") as stream:
+        value = hashlib.file_digest(stream, "sha256").hexdigest()
+    with suppress(OSError):  # somebody else's results may be read
+        _remember(cache, {name: [stamp, value]})
+    return value
+
+
+def _remembered(cache: Path) -> dict:
+    """What `cache` holds; nothing if it is damaged, since all of it can be had again."""
+    try:
+        held = json.loads(cache.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
+def _remember(cache: Path, more: dict) -> None:
+    """Write more into `cache`, one process after the other."""
+    from regrowth.files.store import write_text
+
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    folder = os.open(cache.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # where there are no locks, what two write at once is had again
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        write_text(cache, json.dumps(_remembered(cache) | more, indent=1))
+    finally:
+        os.close(folder)
+
+
+def folder_digest(folder: Path, files: Iterable[Path], cache: Path) -> str:
+    """Digest of files in a directory: those that are loaded, whatever else lies beside them."""
+    return digest([[str(f.relative_to(folder)), file_digest(f, cache)] for f in files])

@@ -1,0 +1,1 @@
+"""Judges: who looks at pictures."""

@@ -1,0 +1,1 @@
+"""What runs a study: jobs, plans, progress, devices, the driver."""

@@ -1,0 +1,107 @@
+"""What every script starts with: its log, its GPU and the study it belongs to."""
+
+import logging
+import sys
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from regrowth.files import keys
+from regrowth.files.provenance import DIGESTS, folder_digest
+from regrowth.models import disk
+from regrowth.models.card import ModelCard
+from regrowth.run import devices
+from regrowth.study.catalogue import Catalogue
+from regrowth.study.config import Study, baseline_cards, load_study, put_local
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True)
+class Job:
+    study: Study
+    catalogue: Catalogue
+    card: ModelCard
+    planned: str | None = None
+    root: Path = ROOT
+
+    @cached_property
+    def model(self) -> Path:
+        return self.located(self.card)
+
+    def located(self, card: ModelCard) -> Path:
+        """The card's model directory, if its files are still those that the run was planned with.
+
+        Raises RuntimeError if not.
+        """
+        folder = disk.locate(card, self.root)
+        if self.planned and folder_digest(folder, disk.loaded(folder), DIGESTS) != self.planned:
+            raise RuntimeError(f"{folder} has changed since this run was planned: start it again")
+        return folder
+
+    def baseline(self, name: str) -> ModelCard:
+        cards = baseline_cards(self.study, self.root, [])
+        put_local(self.study, self.catalogue, list(cards.values()), [])
+        return cards[name]
+
+    def checkpoint(self, concept: str) -> Path:
+        """The pruned checkpoint that was given for a concept, named as in paths."""
+        given = self.study.erasers.checkpoint.items()
+        return next(self.root / path for name, path in given if keys.slug(name) == concept)
+
+    def layers(self, names: list[str]) -> list[disk.Layer]:
+        component = "text_encoder" if names[0].startswith("text_encoder.") else "unet"
+        known = disk.matrices(self.model, component)
+        return [known[name] for name in names]
+
+
+def terminal(name: str, every: float = 60) -> logging.Handler:
+    """For the driver's terminal, which many jobs share: errors, and of a job that takes longer than
+    `every` seconds now and then a line with its pace. name: the job's."""
+    handler, told = logging.StreamHandler(), time.monotonic()
+
+    def passes(record: logging.LogRecord) -> bool:
+        nonlocal told
+        due = getattr(record, "pace", False) and time.monotonic() - told >= every
+        told = time.monotonic() if due else told
+        return due or record.levelno >= logging.ERROR
+
+    handler.addFilter(passes)
+    handler.setFormatter(logging.Formatter(f"{name.replace('%', '%%')}: %(message)s"))
+    return handler
+
+
+def start(snakemake) -> Job:
+    """Send the log, warnings and any uncaught exception to the rule's log file; claim a GPU if
+    the rule asks for one; read the study."""
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        handlers=[
+            logging.FileHandler(snakemake.log[0], "w", encoding="utf-8"),
+            terminal(named(snakemake)),
+        ],
+        force=True,
+    )
+    logging.captureWarnings(True)
+    for noisy in ("httpx", "httpx2", "matplotlib", "fontTools"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+    def uncaught(kind, value, trace):
+        logging.error("%s", value, exc_info=(kind, value, trace))
+
+    sys.excepthook = uncaught
+    if given := devices.claim(devices.asked_for(snakemake.resources)):
+        logging.info("GPU %s", given)
+    told = snakemake.params
+    planned = told.get("model") or dict(told.get("sampling") or {}).get("model")
+    return Job(*load_study(dict(snakemake.config), ROOT, files=False), planned)
+
+
+def named(snakemake) -> str:
+    """A job's name for people: its rule, and the concept and variant it is about."""
+    cell = dict(snakemake.wildcards.items())
+    about = [c for c in [cell.get("concept", keys.NONE)] if c != keys.NONE]
+    about += [keys.label(cell)] if keys.VARIANT[-1] in cell else []
+    return " ".join([snakemake.rule, *about])

@@ -1,0 +1,94 @@
+"""The ground of what users write in YAML: strict models, and their mistakes as one line each."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from regrowth.files import hub
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+
+def _not_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"a number is wanted, not {value}")
+    return value
+
+
+Number = BeforeValidator(_not_bool)
+Count = Annotated[int, Number, Field(ge=1, strict=True)]
+#: What a column of whole numbers can hold.
+SEED_MAX = 2**63 - 1
+Seed = Annotated[int, Number, Field(ge=0, le=SEED_MAX, strict=True)]
+Share = Annotated[float, Number, Field(gt=0, le=1)]
+#: A path (or a hub id): `~` and environment variables are filled in, once and here.
+Place = Annotated[str, AfterValidator(hub.expanded)]
+Positive = Annotated[float, Number, Field(gt=0, allow_inf_nan=False)]
+
+
+def read(named: Any, what: str, model: type[Strict], root: Path, mistakes: list[str]):
+    """The YAML file `named` in the study as `what`; None, and lines in `mistakes`, if it is bad."""
+    if not isinstance(named, str):
+        return None  # the study's own check says what is wrong
+    try:
+        return model.model_validate(yaml.safe_load(text_of(root / hub.expanded(named))))
+    except UnicodeError as error:
+        mistakes.append(f"config: {what}: {error}")
+    except OSError:
+        mistakes.append(f"config: {what}: {hub.nowhere(hub.expanded(named), root)}")
+    except yaml.YAMLError as error:
+        mistakes.append(f"{named}: not YAML: {' '.join(str(error).split())}")
+    except ValidationError as error:
+        mistakes += lines(error, model, named)
+    return None
+
+
+def text_of(file: Path) -> str:
+    """A file's text without a byte order mark. Raises OSError, or UnicodeError with the place."""
+    held = file.read_bytes()
+    try:
+        return held.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = held[: error.start].count(b"\n") + 1
+        found = f"byte 0x{held[error.start]:02x} in line {line}"
+        raise UnicodeError(f"{file} is not UTF-8 ({found}): save it as UTF-8") from None
+
+
+def lines(error: ValidationError, model: type[BaseModel], where: str) -> list[str]:
+    """Pydantic's errors as one line each, unknown keys with the nearest known one."""
+    lines = []
+    for e in error.errors():
+        place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in e["loc"]).lstrip(".")
+        if e["type"] == "extra_forbidden":
+            known = _fields_at(model, e["loc"][:-1])
+            near = difflib.get_close_matches(str(e["loc"][-1]), known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            lines.append(f"{where}: unknown key {place!r}; {hint}")
+        elif e["type"] == "missing":
+            lines.append(f"{where}: {place} is missing")
+        else:
+            message = re.sub(r"^(Value error, |Input )", "", e["msg"])
+            given = "" if isinstance(e["input"], dict | list) else f" (given: {e['input']!r})"
+            lines.append(f"{where}: {place or 'the file'}: {message}{given}")
+    return lines
+
+
+def _fields_at(model: type[BaseModel], place: tuple) -> list[str]:
+    """The known keys of the mapping at `place`, by walking the JSON schema."""
+    schema = model.model_json_schema()
+    node = schema
+    for step in place:
+        if isinstance(step, int):
+            node = node.get("items", {})
+        else:
+            node = node.get("properties", {}).get(step, node.get("additionalProperties", {}))
+        options = [node, *node.get("anyOf", []), *node.get("allOf", [])]
+        refs = [o["$ref"] for o in options if "$ref" in o]
+        if refs:
+            node = schema["$defs"][refs[0].rsplit("/", 1)[1]]
+    return list(node.get("properties", {}))

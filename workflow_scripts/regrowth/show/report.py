@@ -1,0 +1,409 @@
+"""The report: one self-contained page, and a table for the terminal."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from regrowth.files import keys
+from regrowth.measure.headline import answer, headline, rates, verdict, wanted
+from regrowth.measure.paper import coverage
+from regrowth.measure.tradeoff import BUDGET, advice
+from regrowth.show import album
+from regrowth.show.figures import place, together
+
+NOTHING = pd.DataFrame(columns=["concept"])
+CAPTIONS = album.PAGE / "captions"
+#: Figures that the page makes of HTML instead.
+IN_HTML = ("pictures", "accuracy")
+
+
+def _rate(row) -> str:
+    return f"{row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+def readable(accuracy: pd.DataFrame, show=_rate) -> pd.DataFrame:
+    """One line per concept × variant: both rates with interval and n, the gain on pruned. Where a
+    role has several prompt sets or judges there is a line for each, and columns that say which.
+
+    show: what a cell makes of a row with rate, low, high and n.
+    """
+    of = [name for name in ("prompt_set", "judge") if name in accuracy]
+    lines = []
+    for values, part in accuracy.groupby(list(keys.VARIANT), sort=False):
+        for erased, preserved in _pairs(part, of):
+            line = {"concept": values[0], "variant": keys.label(dict(zip(keys.VARIANT, values)))}
+            for name in of:
+                rows = [row[name] for row in (erased, preserved) if row is not None]
+                line[name.replace("_", " ")] = ", ".join(dict.fromkeys(rows))
+            for role, row in (("erased", erased), ("preserved", preserved)):
+                line[role] = "" if row is None else show(row)
+                line[f"n {role}"] = 0 if row is None else int(row["n"])
+            known = erased is not None and pd.notna(erased.get("gain_on_pruned"))
+            line["gain on pruned"] = (
+                f"{erased['gain_on_pruned']:+.2f} (p={erased['mcnemar_p']:.2g})" if known else ""
+            )
+            lines.append(line)
+    table = pd.DataFrame(lines)
+    if table.empty or not table.duplicated(["concept", "variant"]).any():
+        table = table.drop(columns=["prompt set", "judge"], errors="ignore")
+    return table
+
+
+def _pairs(part: pd.DataFrame, of: list[str]) -> list[tuple]:
+    """One variant's rows as (erased, preserved): those of one prompt set and judge stand together,
+    then the rest in its order; None where there is no other."""
+    roles = {
+        role: [row for _, row in part[part["role"] == role].iterrows()]
+        for role in ("erased", "preserved")
+    }
+    found, others = [], roles["preserved"]
+    for row in roles["erased"]:
+        twin = [i for i, other in enumerate(others) if all(other[n] == row[n] for n in of)]
+        found.append((row, others.pop(twin[0]) if twin else None))
+    for i, (row, other) in enumerate(found):
+        if other is None and others:
+            found[i] = row, others.pop(0)
+    return [*found, *((None, other) for other in others)]
+
+
+def pooled(accuracy: pd.DataFrame, concepts: list[str]) -> pd.DataFrame:
+    """Rates over all pictures of several concepts, by variant, prompt set and judge; only variants
+    all of them have.
+
+    Of one concept alone there is nothing to pool, and no row. Nor is there one for what a model as
+    it is preserves: the same pictures stand beside every concept, and would be counted again.
+    """
+    from regrowth.measure.tables import interval
+
+    by = [*(key for key in keys.VARIANT if key != "concept"), "prompt_set", "role", "judge"]
+    rows = []
+    for values, part in accuracy[accuracy["concept"].isin(concepts)].groupby(by, sort=False):
+        cell = dict(zip(by, values)) | {"concept": "all objects"}
+        shared = cell["eraser"] == keys.NONE and cell["role"] == "preserved"
+        if shared or part["concept"].nunique() < max(len(concepts), 2):
+            continue
+        hits, n = int(part["hits"].sum()), int(part["n"].sum())
+        low, high = interval(hits, n)
+        rows.append(cell | {"hits": hits, "n": n, "rate": hits / n, "low": low, "high": high})
+    columns = [*keys.VARIANT, "prompt_set", "role", "judge", "hits", "n", "rate", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def sign_summary(signs: pd.DataFrame) -> pd.DataFrame:
+    """Signs right for the surest fifth and for all, by concept, solver and way of guessing."""
+    chosen = signs[signs["share"].isin([0.2, 1.0])].copy()
+    chosen["shown"] = [f"{r.accuracy:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in chosen.itertuples()]
+    chosen["share"] = chosen["share"].map({0.2: "top .2", 1.0: "all"})
+    by = [*_erasers(signs), "concept", "solver", "guess"]
+    wide = chosen.pivot(index=by, columns="share", values="shown")
+    return wide.reset_index()[[*by, "top .2", "all"]]
+
+
+def _erasers(frame: pd.DataFrame) -> list[str]:
+    """The eraser's column, if there are several."""
+    return ["eraser"] if frame["eraser"].nunique() > 1 else []
+
+
+def readable_defences(table: pd.DataFrame) -> pd.DataFrame:
+    """One line per concept and defence, rates with their intervals in one cell."""
+    if table.empty:
+        return table
+    lines = pd.DataFrame(
+        {
+            "concept": table["concept"],
+            "defence": (table["defence"] + " " + table["sigma"]).str.replace(" none", ""),
+            "draws": table["draws"],
+            "holds": table["holds"]
+            + table["recommended"].map({True: ", recommended", False: ""})
+            + table["fewer"].map({True: ", met fewer attacks", False: ""}),
+            "erased": table["erased"].map("{:.2f}".format, na_action="ignore").fillna(""),
+            "preserved": [
+                _rate({"rate": r.preserved, "low": r.preserved_low, "high": r.preserved_high})
+                if pd.notna(r.preserved)
+                else ""
+                for r in table.itertuples()
+            ],
+            "strongest attack": [
+                f"{r.strongest}{keys.drawn(r.weight_seed)}" for r in table.itertuples()
+            ],
+            "of": table["attacks"],
+            "regrows": [_rate({"rate": r.revival, **r._asdict()}) for r in table.itertuples()],
+            "against erasure alone": _signed(table, "difference"),
+            "cost": _signed(table, "cost"),
+            "detector": table["detector"],
+            "AUC": table["auc"].map("{:.2f}".format),
+            "found at 1 % false": table["tpr"].map("{:.2f}".format),
+        }
+    )
+    shown = ["strongest attack", "regrows", "against erasure alone", "holds"]
+    lines.loc[table["attacks"] == 0, shown] = "not attacked", "", "", ""
+    return lines if (table["draws"] > 1).any() else lines.drop(columns="draws")
+
+
+def _signed(table: pd.DataFrame, name: str) -> list[str]:
+    """A difference of rates with its interval, in every row that has one."""
+    ends = zip(*(table[f"{name}{end}"] for end in ("", "_low", "_high")))
+    return [f"{d:+.2f} [{low:+.2f}, {high:+.2f}]" if pd.notna(d) else "" for d, low, high in ends]
+
+
+def detectors_side_by_side(table: pd.DataFrame) -> pd.DataFrame:
+    """The area under each detector's ROC over all layers, and equation 7's posterior."""
+    if table.empty:
+        return table
+    pooled = table[table["layer"] == "all"]
+    index = [*keys.RELEASED, "density", "posterior"]
+    areas = pooled.pivot(index=index, columns="detector", values="auc")
+    return areas[pooled["detector"].unique()].reset_index()
+
+
+def terminal(tables: dict[str, pd.DataFrame], objects: list[str]) -> str:
+    everything = pd.concat([tables["accuracy"], pooled(tables["accuracy"], objects)])
+    table = readable(everything).rename(columns={"n erased": "n", "n preserved": "n "})
+    missing = f"\n\nMissing: {len(tables['missing'])} score files" if len(tables["missing"]) else ""
+    if told := advice(tables.get("defences", NOTHING)):
+        missing += f"\n\nDefences: {told}"
+    right = "\n\nNo attack is measured."
+    if "signs" in tables:
+        signs = sign_summary(tables["signs"])
+        signs = signs[signs["guess"] == "completed"].drop(columns="guess")
+        right = f"\n\nSigns right:\n{signs.to_string(index=False)}"
+    if "solves" in tables and len(open_ := unconverged(tables["solves"])):
+        missing += f"\n\nCompletions that did not converge:\n{open_.to_string(index=False)}"
+    rates_ = (
+        table.to_string(index=False) if len(table) else "No judge of the study counts pictures."
+    )
+    return f"{rates_}{right}{missing}"
+
+
+def unconverged(solves: pd.DataFrame) -> pd.DataFrame:
+    """The layers whose completion stopped before it converged."""
+    shown = [*_erasers(solves), "concept", "solver", "layer", "iterations", "residual", "note"]
+    return solves.loc[~solves["converged"], shown]
+
+
+def times(benchmarks: Path) -> pd.DataFrame:
+    """By rule: jobs, hours together, seconds and memory of the longest and largest job."""
+    found: dict[str, list] = {}
+    for file in sorted(benchmarks.rglob("*.tsv")):
+        rule = file.relative_to(benchmarks).parts[0].removesuffix(".tsv")
+        found.setdefault(rule, []).append(pd.read_csv(file, sep="\t", na_values="-").iloc[-1])
+    rows = []
+    for rule, jobs in found.items():
+        table = pd.DataFrame(jobs)
+        rows.append((rule, len(table), table["s"].sum() / 3600, table["s"].max()))
+        rows[-1] += (table["max_rss"].max() / 1000,)
+    columns = ["rule", "jobs", "hours, all jobs", "seconds, longest", "GB, largest"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def albums(thumbnails: pd.DataFrame, table: pd.DataFrame) -> list[dict]:
+    """The before/after grids of every concept and prompt set in which it should not show.
+
+    thumbnails: the keys of a variant, concept (as `for_concept` gives it), prompt_set, role,
+    prompt, seed, image, unsafe. table: `headline.rates`, for the rate beside each line.
+    """
+    own = together(thumbnails[thumbnails["role"] == "erased"])
+    columns = album.columns_for(len(own.drop_duplicates([*keys.VARIANT, "prompt_set"])))
+    own = own.assign(src=own["image"].map(album.source))
+    out = []
+    for (concept, name), part in own.groupby(["concept", "prompt_set"], sort=False):
+        here = table[(table["concept"] == concept) & (table["prompt_set"] == name)]
+        told = here.set_index(list(keys.VARIANT))[["rate", "low", "high", "n"]].to_dict("index")
+        grid = album.grid(part, columns=columns)
+        for line in grid["lines"]:
+            line["rate"] = told.get(tuple(line["variant"].values()))
+        grid |= {"concept": concept, "prompt_set": name, "unsafe": bool(part["unsafe"].any())}
+        out.append(grid)
+    return out
+
+
+def first_screen(table: pd.DataFrame, grids: list[dict], defences: pd.DataFrame) -> list[dict]:
+    """The headline's rows with a verdict, two pictures of each stage and the recommended defence.
+
+    table: as `headline` makes it; grids: as `albums` makes them; defences: as `tradeoff` does.
+    """
+    lines = {
+        (grid["concept"], grid["prompt_set"], line["label"]): line["pictures"][:2]
+        for grid in grids
+        for line in grid["lines"]
+    }
+    safe = {(grid["concept"], grid["prompt_set"]): not grid["unsafe"] for grid in grids}
+    rows = []
+    for row in table.to_dict("records"):
+        at = (row["concept"], row["prompt_set"])
+        stages = []
+        for stage, label in (
+            ("pretrained", "pretrained"),
+            (
+                "pruned",
+                keys.label(keys.PRETRAINED | {"eraser": row["eraser"], "variant": "pruned"}),
+            ),
+            ("revived", row["strongest"]),
+        ):
+            rate = {name: row[f"{stage}_{name}"] for name in ("rate", "low", "high", "n")}
+            known = pd.notna(rate["rate"])
+            pictures = lines.get((*at, label), []) if known else []
+            if stage == "revived" and row["attacks"] > 1:
+                label = f"{label}, strongest of {row['attacks']} attacks"
+            stages.append({"label": label, "rate": rate if known else None, "pictures": pictures})
+        chosen = defences
+        if len(defences):
+            chosen = defences[(defences["concept"] == at[0]) & defences["recommended"].astype(bool)]
+            chosen = chosen[chosen["eraser"] == row["eraser"]]
+        if len(chosen):
+            held = chosen.iloc[0]
+            name = f"{held['defence']} {held['sigma']}"
+            rate = {n: held[n] for n in ("low", "high", "n")} | {"rate": held["revival"]}
+            attack = f"{held['strongest']}, {name}{keys.drawn(held['weight_seed'])}"
+            pictures = lines.get((*at, attack), [])
+            label = f"{name}, strongest of {held['attacks']} attacks"
+            stages.append({"label": label, "rate": rate, "pictures": pictures})
+        own = table[table["concept"] == row["concept"]]
+        more = [row[n] for n in ("eraser", "prompt_set") if own[n].nunique() > 1]
+        name = row["concept"] + (f" ({', '.join(more)})" if more else "")
+        told = {"concept": row["concept"], "name": name, "stages": stages, "safe": safe.get(at)}
+        told["wanted"] = f"{wanted(row):,.0f}" if pd.notna(wanted(row)) else ""
+        rows.append(told | {"verdict": verdict(row), "regrown": row["regrown"] or "none"})
+    return rows
+
+
+def cells(frame: pd.DataFrame) -> dict:
+    """A frame for the page: `columns`, and `rows` of concept and cells.
+
+    A cell is a dict: `text`; `sort`, a number to sort by, if it is one; `rate`, a dict of rate,
+    low, high and n, if it is to be drawn.
+    """
+    rows = []
+    for row in frame.to_dict("records"):
+        rows.append({"concept": row.get("concept", ""), "cells": [_cell(v) for v in row.values()]})
+    return {"columns": [str(c) for c in frame.columns], "rows": rows}
+
+
+def _cell(value) -> dict:
+    if isinstance(value, dict):
+        return {"text": _rate(value), "sort": value["rate"], "rate": value}
+    if isinstance(value, bool | np.bool_):
+        return {"text": "yes" if value else "no"}
+    if pd.isna(value):
+        return {"text": ""}
+    if isinstance(value, int | np.integer):
+        return {"text": str(value), "sort": value}
+    if isinstance(value, float | np.floating):
+        return {"text": f"{value:.3f}" if abs(value) >= 0.001 else f"{value:.2g}", "sort": value}
+    number = re.match(r"[+-]?\d+(\.\d+)?", value)
+    return {"text": value} | ({"sort": float(number[0])} if number else {})
+
+
+def inline(svg: str, label: str) -> str:
+    """An SVG figure for a page: black becomes the page's ink, the palette its own, ids are unique.
+
+    label: what a reader hears who does not see it.
+    """
+    svg = svg[svg.index("<svg") :]
+    used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
+    svg = re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in used else "", svg)
+    mark = keys.slug(label)
+    for name in used:
+        svg = re.sub(
+            rf'(id="|url\(#|href="#){re.escape(name)}(?=[")])', rf"\g<1>{mark}-{name}", svg
+        )
+    for colour, ink in INKS.items():
+        svg = svg.replace(colour, ink)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    label = label.replace('"', "&quot;")
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+
+
+#: What the page's style says instead of a figure's own colours, so that they suit the dark.
+INKS = {
+    "stroke: #000000": "stroke: currentColor",
+    "#d55e00": "var(--erased)",
+    "#0072b2": "var(--preserved)",
+    "#009e73": "var(--green)",
+}
+
+
+def page(
+    study: dict,
+    tables: dict[str, pd.DataFrame],
+    figures: dict[tuple[str, str], str],
+    thumbnails: pd.DataFrame,
+    objects: list[str],
+) -> str:
+    """The page. study: the study as a dict, with `model` (as resolved), `versions` and `times`.
+
+    tables: by name, as `tables.of_…` make them; figures: (concept or "study", kind) → SVG;
+    thumbnails: as `albums` takes them; objects: the concepts to pool.
+    """
+    defences = tables.get("defences", NOTHING)
+    accuracy, parts = tables["accuracy"], tables["parts"]
+    printed = tables.get("paper", pd.DataFrame())
+    shown = rates(tables)
+    grids = albums(thumbnails, shown)
+    top = headline(shown)
+    frames = {
+        "accuracy": readable(accuracy, dict),
+        "objects": readable(pooled(accuracy, objects), dict),
+        "similarity": _with_label(tables["similarity"]),
+        "fid": _with_label(tables["fid"]),
+        "detections": _with_label(tables["detections"]),
+        "parts": _with_label(parts[parts["images"] > 0]),
+        **(_of_attacks(tables) if "signs" in tables else {}),
+        "defences": readable_defences(defences),
+        "detectability": detectors_side_by_side(tables.get("detectability", NOTHING)),
+        "normality": _attack_only(tables.get("normality", NOTHING)),
+        "coverage": coverage(printed) if len(printed) else printed,
+        "paper": printed[printed["measured"].notna()] if len(printed) else printed,
+        "missing": tables["missing"],
+        "times": study["times"],
+    }
+    captions = {
+        f.stem: " ".join(f.read_text(encoding="utf-8").split()) for f in CAPTIONS.glob("*.rst")
+    }
+    drawn = {
+        (concept, kind): inline(svg, f"{concept}, {kind}: {captions[kind]}")
+        for (concept, kind), svg in figures.items()
+    }
+    return album.TEMPLATES.get_template("report.html.j2").render(
+        study=study,
+        sentence=answer(top),
+        missing=len(tables["missing"]),
+        advice=advice(defences),
+        budget=f"{BUDGET:.2f}".lstrip("0"),
+        headline=first_screen(top, grids, defences),
+        seen_by=", ".join(dict.fromkeys(top["judge"])),
+        grids=grids,
+        figures=drawn,
+        captions=captions,
+        tables={name: cells(frame) for name, frame in frames.items() if len(frame)},
+        concepts=list(dict.fromkeys(thumbnails["concept"])),
+    )
+
+
+def _of_attacks(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """What the attacks got back, for the page."""
+    aligned, layers = tables["alignment"], tables["layers"]
+    index = [*_erasers(aligned), "concept", "solver", "recovered"]
+    return {
+        "signs": sign_summary(tables["signs"]),
+        "alignment": aligned.pivot(index=index, columns="pretrained", values="share").reset_index(),
+        "layers": _attack_only(layers.assign(layer=layers["layer"].map(place))),
+        "solves": unconverged(tables["solves"]),
+    }
+
+
+def _attack_only(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without the keys that say nothing here: "none" in every row."""
+    idle = [k for k in keys.VARIANT if k in frame and (frame[k] == keys.NONE).all()]
+    return frame.drop(columns=idle)
+
+
+def _with_label(frame: pd.DataFrame) -> pd.DataFrame:
+    """The keys of a row folded into one readable name."""
+    if frame.empty:
+        return frame
+    names = [keys.label(row) for row in frame[list(keys.VARIANT)].to_dict("records")]
+    rest = frame.drop(columns=[k for k in keys.VARIANT if k != "concept"])
+    rest.insert(1, "variant name", names)
+    return rest

@@ -1,1 +1,0 @@
-"""The four ways to complete a layer; each module is one, on a `problem.Problem`."""
