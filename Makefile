@@ -19,8 +19,7 @@ smoke: .venv/ready  ## the same DAG in about five minutes
 	$(BIN)/snakemake --configfile config/smoke.yaml
 
 test: .venv/ready lint  ## everything CI runs
-	$(BIN)/pytest -q -n 2 tests/unit
-	$(BIN)/pytest -q tests/workflow
+	$(BIN)/pytest -q
 
 soak: .venv/ready  ## what takes longer than CI may
 	$(BIN)/pytest -q -m soak

@@ -18,20 +18,20 @@ import speed
 
 #: What a job imports before it works, beside Snakemake's own part; here: of the heavy ones.
 IMPORTS = {
-    "calibrate": "regrowth.generation, regrowth.calibration",
-    "generate": "regrowth.generation, regrowth.patches",
-    "complete": "regrowth.completion",
-    "score": "regrowth.judges, transformers.models.resnet.modeling_resnet",
-    "reference": "regrowth.judges, transformers.models.resnet.modeling_resnet",
-    "tables": "regrowth.tables, regrowth.tradeoff",
-    "figures": "regrowth.figures",
-    "report": "regrowth.report",
+    "calibrate": "regrowth.draw.pipeline, regrowth.erase.calibration",
+    "generate": "regrowth.draw.pipeline, regrowth.draw.patches",
+    "complete": "regrowth.complete",
+    "score": "regrowth.judge.judges, transformers.models.resnet.modeling_resnet",
+    "reference": "regrowth.judge.judges, transformers.models.resnet.modeling_resnet",
+    "tables": "regrowth.measure.tables, regrowth.measure.tradeoff",
+    "figures": "regrowth.show.figures",
+    "report": "regrowth.show.report",
 }
 
 
 def start_of(rule: str) -> float:
     """Seconds that an interpreter takes to import what a rule's job does: the least of three."""
-    what = f"from snakemake import script; import regrowth.job, {IMPORTS.get(rule, 'regrowth.job')}"
+    what = f"from snakemake import script; import regrowth.run.job, {IMPORTS.get(rule, 'regrowth.run.job')}"
     took = []
     for _ in range(3):
         start = time.monotonic()

@@ -247,7 +247,7 @@ def test_a_file_that_may_not_be_read_is_told_in_one_line(tmp_path, model, pruned
     for write, place in ((safetensors, "safe_open"), (state, "zipfile.is_zipfile")):
         file = write(tmp_path, pruned)
         with monkeypatch.context() as patch, pytest.raises(PermissionError) as error:
-            patch.setattr(f"regrowth.tensors.{place}", refuse)
+            patch.setattr(f"regrowth.files.tensors.{place}", refuse)
             checkpoints.masks(file, *model[:2])
         assert str(error.value) == f"{file}: Permission denied"
 

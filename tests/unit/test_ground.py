@@ -297,7 +297,7 @@ def digest_of(script, methods=()):
 
 
 LIBRARY = {
-    "job.py": """
+    "run/job.py": """
         class Job:
             def device(self): return self.best()
             def best(self): return "cpu"
@@ -331,8 +331,8 @@ SAME = [
     ("maths.py", "def h(x): return x", "def h(x): return -x"),
     ("maths.py", "FUNCTIONS =", "def new(): pass\nFUNCTIONS ="),
     ("shapes.py", "return 2", "return 3"),
-    ("job.py", "return 1", "return 2"),
-    ("job.py", "return Job()", "return Job() or None"),
+    ("run/job.py", "return 1", "return 2"),
+    ("run/job.py", "return Job()", "return Job() or None"),
 ]
 OTHER = [
     ("maths.py", "LIMIT = 3", "LIMIT = 4"),
@@ -341,7 +341,7 @@ OTHER = [
     ("maths.py", "os.umask(0)", "os.umask(1)"),
     ("maths.py", "import os", "import posix as os"),
     ("shapes.py", "return 1", "return 0"),
-    ("job.py", '"cpu"', '"cuda"'),
+    ("run/job.py", '"cpu"', '"cuda"'),
 ]
 
 
@@ -349,7 +349,7 @@ OTHER = [
 def library(tmp_path, monkeypatch):
     """A small library and a script that reaches a part of it."""
     folder = tmp_path / "regrowth"
-    folder.mkdir()
+    (folder / "run").mkdir(parents=True)
     monkeypatch.setattr(provenance, "LIBRARY", folder)
     for name, text in (LIBRARY | {"../script.py": SCRIPT}).items():
         (folder / name).write_text(dedent(text), encoding="utf-8")
