@@ -31,7 +31,8 @@ IMPORTS = {
 
 def start_of(rule: str) -> float:
     """Seconds that an interpreter takes to import what a rule's job does: the least of three."""
-    what = f"from snakemake import script; import regrowth.run.job, {IMPORTS.get(rule, 'regrowth.run.job')}"
+    more = IMPORTS.get(rule, "regrowth.run.job")
+    what = f"from snakemake import script; import regrowth.run.job, {more}"
     took = []
     for _ in range(3):
         start = time.monotonic()
