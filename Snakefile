@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.0")
-ROOT = Path(workflow.basedir)
+ROOT = Path(workflow.current_basedir)  # of a module, too
 try:
     import regrowth
 except ModuleNotFoundError as error:

@@ -40,9 +40,10 @@ class Road:
 
     @property
     def env(self) -> dict[str, str]:
-        """The library of `root` comes before the one that is installed."""
-        own = {} if self.root == ROOT else {"PYTHONPATH": str(self.root / "workflow_scripts")}
-        return os.environ | own
+        """A library in `root` comes before the one that is installed."""
+        own = self.root / "workflow_scripts"
+        other = self.root != ROOT and own.is_dir()
+        return os.environ | ({"PYTHONPATH": str(own)} if other else {})
 
     def run(self, *args: str, good: bool = True, env: dict[str, str] | None = None) -> str:
         done = subprocess.run(

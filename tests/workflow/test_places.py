@@ -33,3 +33,32 @@ def test_a_library_of_another_checkout_is_named(tmp_path):
     told = road.run("--dry-run", good=False, env=dict(os.environ))
     assert f"these rules lie in {tmp_path}" in told and "pip install --editable" in told
     assert "Traceback" not in told
+
+
+MODULE = """
+configfile: "study.yaml"
+
+
+module regrowth:
+    snakefile:
+        "{root}/Snakefile"
+    config:
+        config
+
+
+use rule * from regrowth
+"""
+
+
+def test_another_workflow_uses_it_as_a_module(tmp_path):
+    """From a folder of its own, as Snakemake's modules are used: the same plan; jobs run."""
+    study = yaml.safe_load((ROOT / "config/smoke.yaml").read_text(encoding="utf-8"))
+    for name in ("plain", "other"):
+        (tmp_path / name).mkdir()
+    plain = Road(tmp_path / "plain", study)
+    other = Road(tmp_path / "other", study, root=tmp_path / "other")
+    (other.root / "Snakefile").write_text(MODULE.format(root=ROOT), encoding="utf-8")
+    (other.root / "profiles").symlink_to(ROOT / "profiles")
+    assert other.planned() == plain.planned()
+    other.run("results/smoke/model.yaml")
+    assert (other.out / "model.yaml").is_file()
