@@ -273,7 +273,7 @@ def test_clean_waits_for_a_run(spare):
     """However often was looked at it; and a driver that was killed is waited for no more."""
     left = spare.out / "left.txt"
     left.write_text("", encoding="utf-8")
-    driver = "import sys, time; from regrowth import driver; from pathlib import Path\n"
+    driver = "import sys, time; from regrowth.run import driver; from pathlib import Path\n"
     driver += "print(driver.hold(Path(sys.argv[1])), flush=True); time.sleep(600)"
     command = [sys.executable, "-c", driver, str(spare.out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
