@@ -11,14 +11,16 @@ ROOT = Path(workflow.current_basedir)  # of a module, too
 try:
     import regrowth
 except ModuleNotFoundError as error:
-    raise WorkflowError(f"{error}: `make .venv/ready`, or `pip install --editable {ROOT}`")
+    raise WorkflowError(
+        f"{error}: `make .venv/ready`, or `pip install --editable {ROOT}`"
+    ) from None
 if not (found := Path(regrowth.__file__).parents[1]).samefile(ROOT / "workflow_scripts"):
     raise WorkflowError(
         f"these rules lie in {ROOT}, the regrowth that is installed in {found}: "
         f"`pip install --editable {ROOT}`"
     )
-from regrowth.study.config import ConfigError, load_study
 from regrowth.run.driver import name_interpreter
+from regrowth.study.config import ConfigError, load_study
 
 name_interpreter()
 

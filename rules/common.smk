@@ -9,15 +9,9 @@ from functools import lru_cache
 
 import pandas as pd
 import yaml
+from regrowth.defend.fills import FILLS, FILLS_BY_COMPLETION
 from regrowth.erase import checkpoints
 from regrowth.files import hub, keys
-from regrowth.models import disk, torchvision_weights
-from regrowth.run import dag, driver, unsafe
-from regrowth.study import prompts, references
-from regrowth.study.catalogue import FEATURES, concepts_of
-from regrowth.study.config import baseline_cards, put_local
-from regrowth.defend.fills import FILLS, FILLS_BY_COMPLETION
-from regrowth.run.plan import UNREADABLE
 from regrowth.files.provenance import (
     DIGESTS,
     digest,
@@ -26,6 +20,12 @@ from regrowth.files.provenance import (
     remembered_code_digest,
     versions,
 )
+from regrowth.models import disk, torchvision_weights
+from regrowth.run import dag, driver, unsafe
+from regrowth.run.plan import UNREADABLE
+from regrowth.study import prompts, references
+from regrowth.study.catalogue import FEATURES, concepts_of
+from regrowth.study.config import baseline_cards, put_local
 from snakemake.utils import Paramspace
 
 OUT = f"results/{STUDY.study}"

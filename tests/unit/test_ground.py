@@ -367,6 +367,18 @@ def test_a_digest_sees_what_a_script_reaches_and_nothing_else(library, file, bef
     assert same == ((file, before, after) in SAME)
 
 
+@pytest.mark.parametrize("room, seen", [("erase", True), ("study", False)])
+def test_only_the_studys_own_config_is_plumbing(library, room, seen):
+    (library / room).mkdir()
+    script, config = library.parent / "script.py", library / room / "config.py"
+    script.write_text(f"from regrowth.{room} import config\nconfig.f()", encoding="utf-8")
+    told = []
+    for value in (1, 2):
+        config.write_text(f"def f(): return {value}", encoding="utf-8")
+        told.append(digest_of(script))
+    assert (told[0] != told[1]) == seen
+
+
 def test_a_definition_that_moves_and_a_method_of_another_name_change_no_digest(library):
     script = library.parent / "script.py"
     first = digest_of(script)

@@ -24,7 +24,7 @@ FLOORS = [
 FLOOR = {room: i for i, floor in enumerate(FLOORS) for room in floor}
 #: The demo model's own world and training look at the files' room alone; nobody looks at them.
 DEMO_MAY = {"demo", "files"}
-#: What planning imports, and a completion in an environment of its own, needs no such package.
+#: What planning imports; torch takes seconds.
 WITHOUT_TORCH = ("files", "models", "defend", "study", "settings.py")
 
 

@@ -6,7 +6,7 @@ from regrowth.files import keys
 from regrowth.measure.headline import of_both_roles
 from regrowth.measure.paired import decide
 from regrowth.measure.tables import interval
-from regrowth.measure.tradeoff import advice, tradeoff
+from regrowth.measure.tradeoff import COLUMNS, advice, tradeoff
 from regrowth.show import report
 from statsmodels.stats.proportion import proportion_confint
 
@@ -370,7 +370,7 @@ def test_concepts_stand_in_their_own_order_and_alone():
     assert (table.loc[table["concept"] == "bus", "holds"] == "").all()
     assert (table.loc[table["concept"] == "church", "holds"] != "").any()
     nothing = tradeoff(accuracy.iloc[:0], detectability)
-    assert list(nothing.columns) == [c for c in table.columns if c in nothing.columns] != []
+    assert list(nothing.columns) == list(table.columns) == COLUMNS
 
 
 def test_a_draw_of_which_nothing_is_known_may_be_anything():

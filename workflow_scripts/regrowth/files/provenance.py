@@ -17,8 +17,9 @@ DIGESTS = Path("results/digests.json")
 #: Modules and definitions whose whole effect on a result already stands in a rule's params, rows
 #: and paths. Of a `Job` the members count that a script uses.
 PLUMBING = {
-    *("card", "catalogue", "config", "devices", "hub", "provenance", "settings", "young"),
-    *("job.start", "job.Job", "prompts.bundle_rows"),
+    *("files/hub", "files/provenance", "models/card", "run/devices", "settings"),
+    *("study/catalogue", "study/config", "study/young"),
+    *("run/job.start", "run/job.Job", "study/prompts.bundle_rows"),
 }
 
 
@@ -173,7 +174,10 @@ def _place(dotted: str) -> tuple[Path, str] | None:
 
 
 def _is_plumbing(file: Path, name: str) -> bool:
-    return bool({file.stem, f"{file.stem}.{name}"} & PLUMBING)
+    if not file.is_relative_to(LIBRARY):
+        return False  # a script's own
+    module = file.relative_to(LIBRARY).with_suffix("").as_posix()
+    return bool({module, f"{module}.{name}"} & PLUMBING)
 
 
 def _entry(nodes: list[ast.stmt], key: str) -> list[ast.AST]:
