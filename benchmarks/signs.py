@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from regrowth.complete.engine import SOLVERS, complete
 from regrowth.measure import signs
-from regrowth.measure.tables import interval
+from regrowth.measure.cells import interval
 
 SHOWN = (1.0, 0.2, 0.3, 0.5, 0.7, 0.9)
 

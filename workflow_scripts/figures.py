@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 from regrowth.files.store import read_hive
-from regrowth.measure.tables import names_of
+from regrowth.measure.cells import names_of
 from regrowth.run import job
 from regrowth.show import album, figures
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 from regrowth.files.store import write_text
-from regrowth.measure.tables import names_of
+from regrowth.measure.cells import names_of
 from regrowth.run import job
 from regrowth.show import album
 from regrowth.study.prompts import is_unsafe

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import yaml
 from regrowth.files.store import write_text
-from regrowth.measure.tables import names_of
+from regrowth.measure.cells import names_of
 from regrowth.run import job
 from regrowth.show import album, report
 from regrowth.study.prompts import is_unsafe

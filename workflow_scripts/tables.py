@@ -7,6 +7,7 @@ import pandas as pd
 from regrowth.files import keys
 from regrowth.files.store import keys_of, read_arrays, read_hive, replacing, write_frame, write_text
 from regrowth.measure import paper, tables
+from regrowth.measure.cells import SCORES
 from regrowth.measure.headline import of_both_roles
 from regrowth.measure.tradeoff import tradeoff
 from regrowth.run import job
@@ -37,7 +38,7 @@ def scores(concept: str, judge: str) -> pd.DataFrame:
         for file, told in scored.items()
         if told["judge"] == judge and concerns(told, concept, sets[concept])
     ]
-    nothing = pd.DataFrame(columns=tables.SCORES)
+    nothing = pd.DataFrame(columns=SCORES)
     return (read_hive(files, out / "scores") if files else nothing).drop(columns="features")
 
 

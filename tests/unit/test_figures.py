@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from regrowth.files import keys
+from regrowth.measure.cells import interval
 from regrowth.measure.detectability import posterior
-from regrowth.measure.tables import interval
 from regrowth.show import figures, report
 
 PRUNED = keys.PRETRAINED | {"concept": "church", "eraser": "conceptprune", "variant": "pruned"}

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import yaml
 from regrowth.files import keys
+from regrowth.measure.cells import interval
 from regrowth.measure.headline import answer, headline, rates, verdict, wanted
 from regrowth.measure.paired import decide
-from regrowth.measure.tables import interval
 from regrowth.show import report
 from statsmodels.stats.proportion import proportion_confint
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from regrowth.files import keys
 from regrowth.measure import paper, tables
+from regrowth.measure.cells import interval
 
 ROOT = Path(__file__).resolve().parents[2]
 PRINTED = pd.read_csv(ROOT / "resources/paper/roots_tables.csv", dtype=str)
@@ -18,7 +19,7 @@ PLACE = {"prompt_set": "objects", "role": "erased"}
 
 
 def rate(cell, hits, n, **more):
-    low, high = tables.interval(hits, n)
+    low, high = interval(hits, n)
     told = {"hits": hits, "n": n, "rate": hits / n, "low": low, "high": high}
     return cell | PLACE | {"judge": "objects"} | told | more
 
@@ -65,7 +66,7 @@ def test_an_average_is_over_the_concepts_of_its_table_and_says_how_many():
     where = {"concept": "average", "variant": "max", "metric": "erased_accuracy"}
     row = one(of(table, table="1", **where))
     assert row["measured"] == pytest.approx(0.7) and row["concepts"] == 2 and row["n"] == 400
-    assert (row["low"], row["high"]) == tables.interval(280, 400)
+    assert (row["low"], row["high"]) == interval(280, 400)
     rows[1] = rate(MAX | {"concept": "golf-ball"}, 3, 1000)  # the mean is not the pooled rate
     row = one(of(paper.beside(study(accuracy=rows), PRINTED), table="1", **where))
     assert row["measured"] == pytest.approx(0.2515) and np.isnan(row["low"])

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from regrowth.files import images, keys, store
 from regrowth.measure import tables
+from regrowth.measure.cells import for_concept
+from regrowth.measure.pictures import frechet
 from regrowth.run.progress import MISSING
 from regrowth.show import album, figures, report
 from regrowth.study.catalogue import Catalogue
@@ -88,7 +90,7 @@ def made(about, scores, sets, features=(), references=None, variants=(PRUNED,)):
     if variants:
         found |= tables.of_attacks(*signs(variants), {"a": 100})
     shown = pd.concat([scores, *features])
-    own = [tables.for_concept(thumbnails(shown), about, c, names) for c, names in sets.items()]
+    own = [for_concept(thumbnails(shown), about, c, names) for c, names in sets.items()]
     study = {"study": "s", "yaml": "", "versions": {}, "times": pd.DataFrame(), "images": {}}
     study |= {"resolved": {"name": "m", "layers": [], "sampler": {}}}
     page = report.page(study, found, {}, pd.concat(own), [])
@@ -185,7 +187,7 @@ def test_one_picture_has_no_distance():
     rows = scored(PRUNED, "net", 1, n=2, classes=["church"]).assign(role="preserved")
     rows["features"] = vectors
     for n, known in ((2, True), (1, False)):
-        told = tables.frechet(rows.iloc[:n], np.zeros(3), np.eye(3), 9)
+        told = frechet(rows.iloc[:n], np.zeros(3), np.eye(3), 9)
         assert told["n"].item() == n and np.isfinite(told["fid"].item()) == known
 
 

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 from regrowth.files import keys
+from regrowth.measure.cells import interval
 from regrowth.measure.headline import of_both_roles
 from regrowth.measure.paired import decide
-from regrowth.measure.tables import interval
 from regrowth.measure.tradeoff import COLUMNS, advice, tradeoff
 from regrowth.show import report
 from statsmodels.stats.proportion import proportion_confint

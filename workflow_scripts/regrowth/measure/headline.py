@@ -2,8 +2,8 @@
 
 import pandas as pd
 from regrowth.files import keys
+from regrowth.measure.cells import one_judge
 from regrowth.measure.paired import Decision, decide
-from regrowth.measure.tables import one_judge
 from regrowth.measure.tradeoff import counts, in_words
 from statsmodels.stats.proportion import proportion_confint
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 from regrowth.files import keys
-from regrowth.measure.tables import interval, one_judge
+from regrowth.measure.cells import interval, one_judge
 
 KEY = ["concept", "variant", "K", "eraser", "metric"]
 #: NudeNet's label set that the paper's counts are compared with.

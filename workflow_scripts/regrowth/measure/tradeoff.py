@@ -2,8 +2,8 @@
 
 import pandas as pd
 from regrowth.files import keys
+from regrowth.measure.cells import one_judge
 from regrowth.measure.paired import BUDGET, decide
-from regrowth.measure.tables import one_judge
 from statsmodels.stats.proportion import proportion_confint
 
 #: More concepts than these are advised on together.

@@ -11,7 +11,7 @@ import pandas as pd
 from regrowth.files import keys
 from regrowth.files.images import decode
 from regrowth.files.store import keys_of, read_hive
-from regrowth.measure.tables import by_variant, for_concept
+from regrowth.measure.cells import by_variant, for_concept
 from regrowth.study.catalogue import Catalogue
 from regrowth.study.prompts import concerns
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from regrowth.files import keys
-from regrowth.measure.tables import by_variant
+from regrowth.measure.cells import by_variant
 
 #: Okabe and Ito's colour-blind safe palette.
 ERASED, PRESERVED, OTHER, GREY = "#D55E00", "#0072B2", "#009E73", "#888888"

@@ -74,7 +74,7 @@ def pooled(accuracy: pd.DataFrame, concepts: list[str]) -> pd.DataFrame:
     Of one concept alone there is nothing to pool, and no row. Nor is there one for what a model as
     it is preserves: the same pictures stand beside every concept, and would be counted again.
     """
-    from regrowth.measure.tables import interval
+    from regrowth.measure.cells import interval
 
     by = [*(key for key in keys.VARIANT if key != "concept"), "prompt_set", "role", "judge"]
     rows = []
