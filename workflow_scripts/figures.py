@@ -6,7 +6,9 @@ import pandas as pd
 from regrowth.files.store import read_hive
 from regrowth.measure.cells import names_of
 from regrowth.run import job
-from regrowth.show import album, figures
+from regrowth.show import album
+from regrowth.show.figures import FIGURES
+from regrowth.show.figures.style import save
 
 study = job.start(snakemake)
 out, target = Path("results", study.study.study), Path(snakemake.output[0]).parent
@@ -21,22 +23,21 @@ if snakemake.input.detectability:
 
 def draw(concept: str, kind: str):
     """One figure; of the study as a whole, or of a concept."""
+    figure = FIGURES[kind]
     if kind == "pictures":
         root, sets = out / "thumbnails", snakemake.params.sets[concept]
         own = album.erased(snakemake.input.thumbnails, root, study.catalogue, concept, sets)
-        return figures.pictures(own, names[concept])
+        return figure(own, names[concept])
     if kind in ("detectability", "roc"):
         more = [snakemake.params.half_width] if kind == "detectability" else []
-        return getattr(figures, kind)(detectability, *more)
+        return figure(detectability, *more)
     table = tables[{"over-k": "accuracy", "alone": "accuracy"}.get(kind, kind)]
     if concept == "study":
-        return getattr(figures, kind)(table)
-    own = table[table["concept"] == names[concept]]
-    if kind == "alone":
-        return figures.alone(own, names[concept], snakemake.params.layers)
-    return getattr(figures, kind.replace("-", "_"))(own, names[concept])
+        return figure(table)
+    more = [snakemake.params.layers] if kind == "alone" else []
+    return figure(table[table["concept"] == names[concept]], names[concept], *more)
 
 
 for concept, kind in snakemake.params.figures:
     files = (target / f"{concept}-{kind}.{ending}" for ending in ("png", "svg"))
-    figures.save(draw(concept, kind), *files)
+    save(draw(concept, kind), *files)

@@ -2,13 +2,20 @@
 
 import xml.etree.ElementTree as ET
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from regrowth.attack.revival import KINDS
 from regrowth.files import keys
 from regrowth.measure.cells import interval
 from regrowth.measure.detectability import posterior
-from regrowth.show import figures, report
+from regrowth.show import report
+from regrowth.show.figures import FIGURES
+from regrowth.show.figures.defences import defences, detectability
+from regrowth.show.figures.layers import alone
+from regrowth.show.figures.rates import over_k
+from regrowth.show.figures.style import SVG, place, save
 
 PRUNED = keys.PRETRAINED | {"concept": "church", "eraser": "conceptprune", "variant": "pruned"}
 REVIVED = PRUNED | {"variant": "revived", "magnitude": "max", "solver": "nuclear"}
@@ -33,18 +40,16 @@ def rates(hits_of_k: dict[str, int], n=50):
     ],
 )
 def test_a_layer_is_named_by_its_place(layer, short):
-    assert figures.place(layer) == short
+    assert place(layer) == short
 
 
 def test_each_point_of_a_curve_tells_its_numbers(tmp_path):
     table = rates({"0.6": 40, "0.2": 20, "1.0": 30})
     file = tmp_path / "over-k.svg"
-    figures.save(figures.over_k(table, "church"), file)
+    save(over_k(table, "church"), file)
     root = ET.parse(file).getroot()
     titles = {
-        parent: title.text
-        for parent in root.iter()
-        for title in parent.findall(f"{{{figures.SVG}}}title")
+        parent: title.text for parent in root.iter() for title in parent.findall(f"{{{SVG}}}title")
     }
     low, high = interval(20, 50)
     told = list(titles.values())
@@ -54,6 +59,21 @@ def test_each_point_of_a_curve_tells_its_numbers(tmp_path):
     assert np.argsort(heights).tolist() == [1, 2, 0], "the highest rate is drawn highest"
 
 
+def test_a_magnitude_has_the_colour_of_its_place_in_their_table(monkeypatch):
+    """Colours stay when a magnitude is added at the end; it takes the next."""
+    colours = ["#D55E00", "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"]
+    monkeypatch.setitem(KINDS, "one more", None)
+    tables = [rates({"0.2": 1, "0.4": 2}).replace({"magnitude": {"max": name}}) for name in KINDS]
+    figure = over_k(pd.concat(tables), "church")
+    plt.close(figure)
+    drawn = {c.get_label(): c.lines[0].get_color() for c in figure.axes[0].containers}
+    assert drawn == {name: colours[i % len(colours)] for i, name in enumerate(KINDS)}
+
+
+def test_every_figure_has_its_caption():
+    assert {file.stem for file in report.CAPTIONS.glob("*.rst")} == {*FIGURES}
+
+
 ALONE = {"layer00": 5, "layer02": 30}
 
 
@@ -61,7 +81,7 @@ def test_a_layer_alone_is_drawn_at_its_place_beside_all_layers(tmp_path):
     table = rates({"0.3": 40})
     single = [rates({"0.3": hits})[1:].assign(variant=at) for at, hits in ALONE.items()]
     names = [f"up_blocks.{n}.attentions.0.transformer_blocks.0.ff" for n in range(3)]
-    figure = figures.alone(pd.concat([table, *single]), "church", names)
+    figure = alone(pd.concat([table, *single]), "church", names)
     (axis,) = figure.axes
     points = axis.containers[0].lines[0]
     whole = {line.get_label(): line.get_ydata()[0] for line in axis.lines}
@@ -75,7 +95,7 @@ def test_the_trade_off_draws_its_table():
     columns |= {"erased": [0.1, 0.2, 0.3], "preserved": [0.9, 0.8, 0.7], "auc": [1.0, 0.8, 0.6]}
     table = pd.DataFrame(columns | {"defence": "gaussian", "sigma": ["2.0", "0.5", "10.0"]})
     bare = table[:1].assign(defence="none", sigma="none", revival=0.95)
-    (axis,) = figures.defences(pd.concat([bare, table]), "church").axes
+    (axis,) = defences(pd.concat([bare, table]), "church").axes
     order = [1, 0, 2]  # sigmas are numbers
     assert [t.get_text() for t in axis.get_xticklabels()] == ["0.5", "2.0", "10.0"]
     drawn = {line.get_label(): line.get_ydata() for line in axis.lines}
@@ -98,7 +118,7 @@ def test_equation_7s_surface_and_the_layers_on_it():
     rows = [{"layer": f"l{i}", "density": d, "sigma_m": m, "sigma_u": 2.0}
             for i, (d, m) in enumerate([(0.05, 2.0), (0.1, 1.0)])]  # fmt: skip
     table = pd.DataFrame([about | row for row in [*rows, rows[0] | {"layer": "all"}]])
-    axis = figures.detectability(table, 0.5).axes[0]
+    axis = detectability(table, 0.5).axes[0]
     (surface,) = [c for c in axis.collections if hasattr(c, "get_coordinates")]
     assert surface.get_array().reshape(120, 120)[60, 20] == pytest.approx(
         posterior(np.geomspace(0.005, 0.5, 120)[60], np.geomspace(0.05, 5, 120)[20], 1.0, 0.5)
@@ -109,7 +129,7 @@ def test_equation_7s_surface_and_the_layers_on_it():
 
 def test_an_svg_in_a_page_has_ids_of_its_own_and_the_pages_ink(tmp_path):
     file = tmp_path / "a.svg"
-    figures.save(figures.over_k(rates({"0.2": 1, "0.4": 2}), "church"), file)
+    save(over_k(rates({"0.2": 1, "0.4": 2}), "church"), file)
     page = [report.inline(file.read_text(encoding="utf-8"), name) for name in ('over "K"', "other")]
     for text in page:
         root = ET.fromstring(text)

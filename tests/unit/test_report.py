@@ -3,6 +3,7 @@ sets, or no judge that counts; every number is one of the scores'."""
 
 import re
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +13,8 @@ from regrowth.measure import tables
 from regrowth.measure.cells import for_concept
 from regrowth.measure.pictures import frechet
 from regrowth.run.progress import MISSING
-from regrowth.show import album, figures, report
+from regrowth.show import album, report
+from regrowth.show.figures import rates
 from regrowth.study.catalogue import Catalogue
 
 RAW = ["label", "score", "features"]
@@ -98,7 +100,7 @@ def made(about, scores, sets, features=(), references=None, variants=(PRUNED,)):
     assert "nan" not in text.lower().split()
     for concept in sets:
         own = found["accuracy"][found["accuracy"]["concept"] == concept]
-        figures.plt.close(figures.accuracy(own, concept))
+        plt.close(rates.accuracy(own, concept))
     return found, report.terminal(found, []), text
 
 
@@ -235,6 +237,6 @@ def test_the_gallery_shows_every_picture_on_the_page_of_its_role(tmp_path):
 
 def test_a_study_of_what_is_preserved_alone_has_its_figure():
     nothing = thumbnails(scored(PRUNED, "first", 1)).iloc[:0]
-    figure = figures.pictures(nothing, "church")
+    figure = rates.pictures(nothing, "church")
     assert "no picture of it was asked for" in figure.texts[0].get_text()
-    figures.plt.close(figure)
+    plt.close(figure)

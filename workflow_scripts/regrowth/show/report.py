@@ -10,7 +10,8 @@ from regrowth.measure.headline import answer, headline, rates, verdict, wanted
 from regrowth.measure.paper import coverage
 from regrowth.measure.tradeoff import BUDGET, advice
 from regrowth.show import album
-from regrowth.show.figures import place, together
+from regrowth.show.figures.rates import together
+from regrowth.show.figures.style import place
 
 NOTHING = pd.DataFrame(columns=["concept"])
 CAPTIONS = album.PAGE / "captions"

@@ -1,0 +1,20 @@
+"""Figures of a study, for its page and for a paper. Each returns a Figure.
+
+An SVG keeps its text as text, and names a curve or a point where the mouse rests.
+"""
+
+from regrowth.show.figures import defences, layers, rates, signs
+
+#: Every figure, by the name that its file and its caption have.
+FIGURES = {
+    "pictures": rates.pictures,
+    "accuracy": rates.accuracy,
+    "over-k": rates.over_k,
+    "signs": signs.signs,
+    "alignment": signs.alignment,
+    "layers": layers.layers,
+    "alone": layers.alone,
+    "defences": defences.defences,
+    "detectability": defences.detectability,
+    "roc": defences.roc,
+}
