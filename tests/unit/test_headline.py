@@ -9,7 +9,7 @@ from regrowth.files import keys
 from regrowth.measure.cells import interval
 from regrowth.measure.headline import answer, headline, rates, verdict, wanted
 from regrowth.measure.paired import decide
-from regrowth.show import report
+from regrowth.show.readable import pooled
 from statsmodels.stats.proportion import proportion_confint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -170,7 +170,7 @@ def test_pooling_counts_no_picture_twice():
         for own in ({}, {"eraser": "conceptprune", "variant": "pruned"})
         for role in ("erased", "preserved")
     ]
-    table = report.pooled(pd.DataFrame(rows), ["church", "candle"])
+    table = pooled(pd.DataFrame(rows), ["church", "candle"])
     counts = table.set_index(["variant", "role"])[["hits", "n"]].T.to_dict("list")
     once = {("pretrained", "erased"), ("pruned", "erased"), ("pruned", "preserved")}
     assert counts == dict.fromkeys(once, [6, 8])

@@ -7,7 +7,7 @@ from regrowth.measure.cells import interval
 from regrowth.measure.headline import of_both_roles
 from regrowth.measure.paired import decide
 from regrowth.measure.tradeoff import COLUMNS, advice, tradeoff
-from regrowth.show import report
+from regrowth.show.readable import readable_defences
 from statsmodels.stats.proportion import proportion_confint
 
 NONE = dict.fromkeys(keys.VARIANT, "none") | {"concept": "church", "eraser": "conceptprune"}
@@ -265,7 +265,7 @@ def test_what_met_fewer_attacks_is_not_recommended():
     assert table.loc["row", "1.0"][["holds", "tried", "fewer"]].tolist() == ["yes", 1, True]
     assert table["recommended"].to_list() == [False, False, True, False, False, False]
     assert table["fewer"].to_list() == [False] * 5 + [True]
-    shown = report.readable_defences(table.reset_index()).set_index("defence")
+    shown = readable_defences(table.reset_index()).set_index("defence")
     assert shown.loc["row 1.0", "holds"] == "yes, met fewer attacks"
 
 
@@ -414,7 +414,7 @@ def test_a_defended_model_that_is_attacked_without_being_drawn_has_its_row():
     table = tradeoff(accuracy[~drawn], detectability).set_index(["defence", "sigma"])
     row = table.loc["gaussian", "3.0"]
     assert (row["revival"], row["holds"], row["recommended"]) == (0.03, "yes", False)
-    shown = report.readable_defences(table.reset_index()).set_index("defence")
+    shown = readable_defences(table.reset_index()).set_index("defence")
     assert shown.loc["gaussian 3.0", ["erased", "preserved", "holds"]].to_list() == ["", "", "yes"]
 
 
@@ -443,8 +443,8 @@ def test_of_several_draws_the_worst_counts():
     assert (row["low"], row["high"]) == pytest.approx(
         proportion_confint(550, 1000, 0.05 / 4, "wilson")
     )
-    assert "draws" not in report.readable_defences(once)
-    assert report.readable_defences(twice)["draws"].tolist().count(2) == 1
+    assert "draws" not in readable_defences(once)
+    assert readable_defences(twice)["draws"].tolist().count(2) == 1
     assert row["holds"] == "no" and once.set_index("sigma").loc["1.0", "holds"].iloc[0] != "no"
     assert "the strongest of 4 attacks (max K=0.6 at smallest-0.02, draw 1)" in advice(twice)
 
@@ -478,14 +478,14 @@ def test_a_defence_that_nobody_attacked_is_neither_good_nor_bad():
     assert (table["holds"] == "").all() and not table["recommended"].any()
     assert (table["draws"] == 1).all()
     assert table["auc"].notna().all() and advice(table) == ""
-    shown = report.readable_defences(table)
+    shown = readable_defences(table)
     assert (shown["strongest attack"] == "not attacked").all()
     nothing = tradeoff(accuracy.iloc[:0], detectability)
     assert len(nothing) == 0 and advice(nothing) == ""
 
 
 def test_the_readable_table_marks_the_recommended():
-    shown = report.readable_defences(tradeoff(*study())).set_index("defence")
+    shown = readable_defences(tradeoff(*study())).set_index("defence")
     assert shown.loc["gaussian 1.0", "holds"] == "undecided, recommended"
     assert list(shown["holds"].str.contains("recommended")).count(True) == 1
     assert shown.loc["none", "regrows"].startswith("0.95 [")

@@ -11,7 +11,18 @@ from regrowth.measure.paper import coverage
 from regrowth.measure.tradeoff import BUDGET, advice
 from regrowth.show import album
 from regrowth.show.figures.rates import together
-from regrowth.show.figures.style import place
+from regrowth.show.readable import (
+    attack_only,
+    detectors_side_by_side,
+    of_attacks,
+    pooled,
+    rate_text,
+    readable,
+    readable_defences,
+    sign_summary,
+    unconverged,
+    with_label,
+)
 
 NOTHING = pd.DataFrame(columns=["concept"])
 CAPTIONS = album.PAGE / "captions"
@@ -19,146 +30,8 @@ CAPTIONS = album.PAGE / "captions"
 IN_HTML = ("pictures", "accuracy")
 
 
-def _rate(row) -> str:
-    return f"{row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-
-
-def readable(accuracy: pd.DataFrame, show=_rate) -> pd.DataFrame:
-    """One line per concept × variant: both rates with interval and n, the gain on pruned. Where a
-    role has several prompt sets or judges there is a line for each, and columns that say which.
-
-    show: what a cell makes of a row with rate, low, high and n.
-    """
-    of = [name for name in ("prompt_set", "judge") if name in accuracy]
-    lines = []
-    for values, part in accuracy.groupby(list(keys.VARIANT), sort=False):
-        for erased, preserved in _pairs(part, of):
-            line = {"concept": values[0], "variant": keys.label(dict(zip(keys.VARIANT, values)))}
-            for name in of:
-                rows = [row[name] for row in (erased, preserved) if row is not None]
-                line[name.replace("_", " ")] = ", ".join(dict.fromkeys(rows))
-            for role, row in (("erased", erased), ("preserved", preserved)):
-                line[role] = "" if row is None else show(row)
-                line[f"n {role}"] = 0 if row is None else int(row["n"])
-            known = erased is not None and pd.notna(erased.get("gain_on_pruned"))
-            line["gain on pruned"] = (
-                f"{erased['gain_on_pruned']:+.2f} (p={erased['mcnemar_p']:.2g})" if known else ""
-            )
-            lines.append(line)
-    table = pd.DataFrame(lines)
-    if table.empty or not table.duplicated(["concept", "variant"]).any():
-        table = table.drop(columns=["prompt set", "judge"], errors="ignore")
-    return table
-
-
-def _pairs(part: pd.DataFrame, of: list[str]) -> list[tuple]:
-    """One variant's rows as (erased, preserved): those of one prompt set and judge stand together,
-    then the rest in its order; None where there is no other."""
-    roles = {
-        role: [row for _, row in part[part["role"] == role].iterrows()]
-        for role in ("erased", "preserved")
-    }
-    found, others = [], roles["preserved"]
-    for row in roles["erased"]:
-        twin = [i for i, other in enumerate(others) if all(other[n] == row[n] for n in of)]
-        found.append((row, others.pop(twin[0]) if twin else None))
-    for i, (row, other) in enumerate(found):
-        if other is None and others:
-            found[i] = row, others.pop(0)
-    return [*found, *((None, other) for other in others)]
-
-
-def pooled(accuracy: pd.DataFrame, concepts: list[str]) -> pd.DataFrame:
-    """Rates over all pictures of several concepts, by variant, prompt set and judge; only variants
-    all of them have.
-
-    Of one concept alone there is nothing to pool, and no row. Nor is there one for what a model as
-    it is preserves: the same pictures stand beside every concept, and would be counted again.
-    """
-    from regrowth.measure.cells import interval
-
-    by = [*(key for key in keys.VARIANT if key != "concept"), "prompt_set", "role", "judge"]
-    rows = []
-    for values, part in accuracy[accuracy["concept"].isin(concepts)].groupby(by, sort=False):
-        cell = dict(zip(by, values)) | {"concept": "all objects"}
-        shared = cell["eraser"] == keys.NONE and cell["role"] == "preserved"
-        if shared or part["concept"].nunique() < max(len(concepts), 2):
-            continue
-        hits, n = int(part["hits"].sum()), int(part["n"].sum())
-        low, high = interval(hits, n)
-        rows.append(cell | {"hits": hits, "n": n, "rate": hits / n, "low": low, "high": high})
-    columns = [*keys.VARIANT, "prompt_set", "role", "judge", "hits", "n", "rate", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def sign_summary(signs: pd.DataFrame) -> pd.DataFrame:
-    """Signs right for the surest fifth and for all, by concept, solver and way of guessing."""
-    chosen = signs[signs["share"].isin([0.2, 1.0])].copy()
-    chosen["shown"] = [f"{r.accuracy:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in chosen.itertuples()]
-    chosen["share"] = chosen["share"].map({0.2: "top .2", 1.0: "all"})
-    by = [*_erasers(signs), "concept", "solver", "guess"]
-    wide = chosen.pivot(index=by, columns="share", values="shown")
-    return wide.reset_index()[[*by, "top .2", "all"]]
-
-
-def _erasers(frame: pd.DataFrame) -> list[str]:
-    """The eraser's column, if there are several."""
-    return ["eraser"] if frame["eraser"].nunique() > 1 else []
-
-
-def readable_defences(table: pd.DataFrame) -> pd.DataFrame:
-    """One line per concept and defence, rates with their intervals in one cell."""
-    if table.empty:
-        return table
-    lines = pd.DataFrame(
-        {
-            "concept": table["concept"],
-            "defence": (table["defence"] + " " + table["sigma"]).str.replace(" none", ""),
-            "draws": table["draws"],
-            "holds": table["holds"]
-            + table["recommended"].map({True: ", recommended", False: ""})
-            + table["fewer"].map({True: ", met fewer attacks", False: ""}),
-            "erased": table["erased"].map("{:.2f}".format, na_action="ignore").fillna(""),
-            "preserved": [
-                _rate({"rate": r.preserved, "low": r.preserved_low, "high": r.preserved_high})
-                if pd.notna(r.preserved)
-                else ""
-                for r in table.itertuples()
-            ],
-            "strongest attack": [
-                f"{r.strongest}{keys.drawn(r.weight_seed)}" for r in table.itertuples()
-            ],
-            "of": table["attacks"],
-            "regrows": [_rate({"rate": r.revival, **r._asdict()}) for r in table.itertuples()],
-            "against erasure alone": _signed(table, "difference"),
-            "cost": _signed(table, "cost"),
-            "detector": table["detector"],
-            "AUC": table["auc"].map("{:.2f}".format),
-            "found at 1 % false": table["tpr"].map("{:.2f}".format),
-        }
-    )
-    shown = ["strongest attack", "regrows", "against erasure alone", "holds"]
-    lines.loc[table["attacks"] == 0, shown] = "not attacked", "", "", ""
-    return lines if (table["draws"] > 1).any() else lines.drop(columns="draws")
-
-
-def _signed(table: pd.DataFrame, name: str) -> list[str]:
-    """A difference of rates with its interval, in every row that has one."""
-    ends = zip(*(table[f"{name}{end}"] for end in ("", "_low", "_high")))
-    return [f"{d:+.2f} [{low:+.2f}, {high:+.2f}]" if pd.notna(d) else "" for d, low, high in ends]
-
-
-def detectors_side_by_side(table: pd.DataFrame) -> pd.DataFrame:
-    """The area under each detector's ROC over all layers, and equation 7's posterior."""
-    if table.empty:
-        return table
-    pooled = table[table["layer"] == "all"]
-    index = [*keys.RELEASED, "density", "posterior"]
-    areas = pooled.pivot(index=index, columns="detector", values="auc")
-    return areas[pooled["detector"].unique()].reset_index()
-
-
 def terminal(tables: dict[str, pd.DataFrame], objects: list[str]) -> str:
+    """The rates, the signs, and what is missing, for a terminal. Arguments as of `page`."""
     everything = pd.concat([tables["accuracy"], pooled(tables["accuracy"], objects)])
     table = readable(everything).rename(columns={"n erased": "n", "n preserved": "n "})
     missing = f"\n\nMissing: {len(tables['missing'])} score files" if len(tables["missing"]) else ""
@@ -175,12 +48,6 @@ def terminal(tables: dict[str, pd.DataFrame], objects: list[str]) -> str:
         table.to_string(index=False) if len(table) else "No judge of the study counts pictures."
     )
     return f"{rates_}{right}{missing}"
-
-
-def unconverged(solves: pd.DataFrame) -> pd.DataFrame:
-    """The layers whose completion stopped before it converged."""
-    shown = [*_erasers(solves), "concept", "solver", "layer", "iterations", "residual", "note"]
-    return solves.loc[~solves["converged"], shown]
 
 
 def times(benchmarks: Path) -> pd.DataFrame:
@@ -283,7 +150,7 @@ def cells(frame: pd.DataFrame) -> dict:
 
 def _cell(value) -> dict:
     if isinstance(value, dict):
-        return {"text": _rate(value), "sort": value["rate"], "rate": value}
+        return {"text": rate_text(value), "sort": value["rate"], "rate": value}
     if isinstance(value, bool | np.bool_):
         return {"text": "yes" if value else "no"}
     if pd.isna(value):
@@ -346,14 +213,14 @@ def page(
     frames = {
         "accuracy": readable(accuracy, dict),
         "objects": readable(pooled(accuracy, objects), dict),
-        "similarity": _with_label(tables["similarity"]),
-        "fid": _with_label(tables["fid"]),
-        "detections": _with_label(tables["detections"]),
-        "parts": _with_label(parts[parts["images"] > 0]),
-        **(_of_attacks(tables) if "signs" in tables else {}),
+        "similarity": with_label(tables["similarity"]),
+        "fid": with_label(tables["fid"]),
+        "detections": with_label(tables["detections"]),
+        "parts": with_label(parts[parts["images"] > 0]),
+        **(of_attacks(tables) if "signs" in tables else {}),
         "defences": readable_defences(defences),
         "detectability": detectors_side_by_side(tables.get("detectability", NOTHING)),
-        "normality": _attack_only(tables.get("normality", NOTHING)),
+        "normality": attack_only(tables.get("normality", NOTHING)),
         "coverage": coverage(printed) if len(printed) else printed,
         "paper": printed[printed["measured"].notna()] if len(printed) else printed,
         "missing": tables["missing"],
@@ -380,31 +247,3 @@ def page(
         tables={name: cells(frame) for name, frame in frames.items() if len(frame)},
         concepts=list(dict.fromkeys(thumbnails["concept"])),
     )
-
-
-def _of_attacks(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """What the attacks got back, for the page."""
-    aligned, layers = tables["alignment"], tables["layers"]
-    index = [*_erasers(aligned), "concept", "solver", "recovered"]
-    return {
-        "signs": sign_summary(tables["signs"]),
-        "alignment": aligned.pivot(index=index, columns="pretrained", values="share").reset_index(),
-        "layers": _attack_only(layers.assign(layer=layers["layer"].map(place))),
-        "solves": unconverged(tables["solves"]),
-    }
-
-
-def _attack_only(frame: pd.DataFrame) -> pd.DataFrame:
-    """Without the keys that say nothing here: "none" in every row."""
-    idle = [k for k in keys.VARIANT if k in frame and (frame[k] == keys.NONE).all()]
-    return frame.drop(columns=idle)
-
-
-def _with_label(frame: pd.DataFrame) -> pd.DataFrame:
-    """The keys of a row folded into one readable name."""
-    if frame.empty:
-        return frame
-    names = [keys.label(row) for row in frame[list(keys.VARIANT)].to_dict("records")]
-    rest = frame.drop(columns=[k for k in keys.VARIANT if k != "concept"])
-    rest.insert(1, "variant name", names)
-    return rest
