@@ -22,7 +22,7 @@ from regrowth.files.provenance import (
 )
 from regrowth.models import disk, torchvision_weights
 from regrowth.run import dag, driver, unsafe
-from regrowth.run.plan import UNREADABLE
+from regrowth.run.cost import UNREADABLE
 from regrowth.study import prompts, references
 from regrowth.study.catalogue import FEATURES, concepts_of
 from regrowth.study.config import baseline_cards, put_local

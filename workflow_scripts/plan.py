@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from regrowth.models import disk
-from regrowth.run import dag, job, plan
+from regrowth.run import cost, dag, job, plan
 
 study = job.start(snakemake)
 told, config = snakemake.params, study.study
@@ -14,12 +14,12 @@ sets = plan.sets_of(told.cells, config, study.catalogue, study.root)
 jobs, files = plan.jobs_of(records, out, told.model, sets, config.images.shard)
 layers = disk.attacked_layers(study.model, config.layers or study.card.layers)
 parts = list(disk.parts(layers, config.layers_per_job).values())
-known = plan.shapes(parts, study.model, plan.densest(records))
+known = cost.shapes(parts, study.model, cost.densest(records))
 
 todo, unmade = jobs[jobs["why"] != ""], files[files["why"] != ""]
-studies = plan.Studies(out, {told.model: study.card.steps}, config.images.format)
-times = plan.estimate(todo, studies.times(jobs), {})
-sizes = plan.estimate(unmade, studies.sizes(files), known)
+studies = cost.Studies(out, {told.model: study.card.steps}, config.images.format)
+times = cost.estimate(todo, studies.times(jobs), {})
+sizes = cost.estimate(unmade, studies.sizes(files), known)
 print(
     "",
     plan.cells_text(config.study, told.cells, sets, jobs),

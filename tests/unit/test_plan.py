@@ -13,7 +13,7 @@ from regrowth.files import keys
 from regrowth.files.bits import pack
 from regrowth.files.store import write_arrays, write_frame
 from regrowth.models import disk
-from regrowth.run import plan
+from regrowth.run import cost, plan
 from snakemake.jobs import Reason
 from snakemake.persistence import ParamsChange
 
@@ -62,8 +62,8 @@ def test_why_says_one_thing(given, told):
 
 def test_kinds_are_what_takes_alike():
     cell = "concept=church/variant=revived/solver=nuclear/prompts=objects"
-    timed = lambda path: plan.timed_as(Path(path))  # noqa: E731
-    stored = lambda path: plan.stored_as(Path(path))  # noqa: E731
+    timed = lambda path: cost.timed_as(Path(path))  # noqa: E731
+    stored = lambda path: cost.stored_as(Path(path))  # noqa: E731
     assert timed(f"generate/{cell}/shard=000.parquet.tsv") == "generate"
     assert timed(f"score/{cell}/judge=clip/scores.parquet.tsv") == "score clip"
     assert timed(f"complete/{cell}/part=00.tsv") == "complete nuclear"
@@ -85,12 +85,12 @@ def test_pictures_are_the_shard_s_or_those_the_judge_sees():
 @pytest.mark.parametrize("text", ["", "s\th:m:s\n", "s\n-\n", "h:m:s\n0:00:01\n"])
 def test_a_benchmark_without_seconds_is_unknown(tmp_path, text):
     (tmp_path / "x.tsv").write_text(text, encoding="utf-8")
-    assert np.isnan(plan.seconds_of(tmp_path / "x.tsv"))
-    assert np.isnan(plan.seconds_of(tmp_path / "none.tsv"))
+    assert np.isnan(cost.seconds_of(tmp_path / "x.tsv"))
+    assert np.isnan(cost.seconds_of(tmp_path / "none.tsv"))
 
 
 def frame(*rows) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=plan.MEASURED)
+    return pd.DataFrame(rows, columns=cost.MEASURED)
 
 
 def test_an_estimate_scales_from_the_first_that_measured_the_like():
@@ -101,7 +101,7 @@ def test_an_estimate_scales_from_the_first_that_measured_the_like():
         yield "there", frame(("generate", "m", 50, 999), ("mask", "m", 1, 4))
         raise AssertionError("nothing is missing any more")
 
-    told = plan.estimate(wanted, tables(), {})
+    told = cost.estimate(wanted, tables(), {})
     assert list(told["low"]) == [15, 15, 4] and list(told["high"]) == [30, 15, 4]
     assert list(told["source"]) == ["here", "here", "there"]
     assert plan.total(told, plan.duration) == "34–49 s"
@@ -109,7 +109,7 @@ def test_an_estimate_scales_from_the_first_that_measured_the_like():
 
 def test_another_model_s_times_do_not_count():
     wanted = frame(("generate", "m", 100, 0), ("mask", "m", 1, 0))
-    told = plan.estimate(
+    told = cost.estimate(
         wanted, [("x", frame(("generate", "other", 1, 1), ("mask", "m", 1, 3)))], {}
     )
     assert np.isnan(told["high"][0]) and told["high"][1] == 3
@@ -131,17 +131,17 @@ def test_another_model_s_times_do_not_count():
 )
 def test_a_job_takes_its_start_and_its_size(measured, units, low, high):
     table = frame(*(("score clip", "m", *one) for one in measured))
-    told = plan.estimate(frame(("score clip", "m", units, 0)), [("x", table)], {})
+    told = cost.estimate(frame(("score clip", "m", units, 0)), [("x", table)], {})
     assert (told["low"][0], told["high"][0]) == pytest.approx((low, high))
 
 
 def test_images_grow_with_the_pictures_alone():
-    told = plan.estimate(frame(("images", "m", 30, 0)), [("x", frame(("images", "m", 10, 5)))], {})
+    told = cost.estimate(frame(("images", "m", 30, 0)), [("x", frame(("images", "m", 10, 5)))], {})
     assert told["low"][0] == told["high"][0] == 15
 
 
 def test_nothing_wanted_is_nothing():
-    told = plan.estimate(frame(), [], {})
+    told = cost.estimate(frame(), [], {})
     assert plan.total(told, plan.size) == "0 B"
 
 
@@ -183,37 +183,37 @@ def begun(tmp_path) -> Path:
 
 
 def test_what_a_study_measured(begun):
-    told = plan.measured(begun, {}, "png")
+    told = cost.measured(begun, {}, "png")
     times = {row.kind: (row.units, row.amount) for row in told.times.itertuples()}
     assert times == {"generate": (12, 24), "score objects": (3, 6), "mask": (1, 2)}
     assert set(told.times["model"]) == {"m"} and told.devices == ("cpu",)
     assert set(told.sizes["kind"]) == {"images", "thumbnails", "scores objects"}
     assert set(told.sizes["units"]) == {3}
-    assert set(plan.measured(begun, {}, "webp").sizes["kind"]) == {"scores objects"}
+    assert set(cost.measured(begun, {}, "webp").sizes["kind"]) == {"scores objects"}
 
 
 @pytest.mark.parametrize("held", ["", "a: [", "[]", "sampler: 3", "\0"])
 def test_a_study_that_is_damaged_measured_nothing(begun, held):
     (begun / "model.yaml").write_text(held, encoding="utf-8")
-    told = plan.measured(begun, {}, "png")
-    assert told.times.empty and told.sizes.empty and list(told.times.columns) == plan.MEASURED
-    jobs = pd.DataFrame([("mask", "m", 1, np.nan)], columns=plan.MEASURED)
-    assert plan.estimate(jobs, [("begun", told.times)], {})["high"].isna().all()
+    told = cost.measured(begun, {}, "png")
+    assert told.times.empty and told.sizes.empty and list(told.times.columns) == cost.MEASURED
+    jobs = pd.DataFrame([("mask", "m", 1, np.nan)], columns=cost.MEASURED)
+    assert cost.estimate(jobs, [("begun", told.times)], {})["high"].isna().all()
 
 
 def test_a_file_that_is_damaged_measured_nothing(begun):
     for stage in ("images", "scores"):
         for file in (begun / stage).rglob("*.parquet"):
             file.write_bytes(file.read_bytes()[:200])
-    assert list(plan.measured(begun, {}, "png").times["kind"]) == ["mask"]
+    assert list(cost.measured(begun, {}, "png").times["kind"]) == ["mask"]
 
 
 def test_steps_that_no_one_tells_leave_the_time_unknown(begun):
     (begun / "model.yaml").write_text(
         yaml.safe_dump({"digest": "m", "sampler": {"steps": None}}), encoding="utf-8"
     )
-    assert "generate" not in set(plan.measured(begun, {}, "png").times["kind"])
-    assert plan.measured(begun, {"m": 10}, "png").times["units"].max() == 30
+    assert "generate" not in set(cost.measured(begun, {}, "png").times["kind"])
+    assert cost.measured(begun, {"m": 10}, "png").times["units"].max() == 30
 
 
 def record(rule, outputs, why="new", gpu=0, **wildcards) -> dict:
@@ -245,9 +245,9 @@ def planned(begun, monkeypatch):
         record("tables", [out / "tables" / "b.csv"], why="input remade"),
     ]
     jobs, files = plan.jobs_of(records, out, "m", SETS, 12)
-    studies = plan.Studies(out, {"m": 10}, "png")
-    hours = plan.estimate(jobs[jobs["why"] != ""], studies.times(jobs), {})
-    sizes = plan.estimate(files[files["why"] != ""], studies.sizes(files), {"masks": (0, 7)})
+    studies = cost.Studies(out, {"m": 10}, "png")
+    hours = cost.estimate(jobs[jobs["why"] != ""], studies.times(jobs), {})
+    sizes = cost.estimate(files[files["why"] != ""], studies.sizes(files), {"masks": (0, 7)})
     return jobs, files, hours, sizes, studies
 
 
@@ -299,7 +299,7 @@ def test_every_line_fits_in_a_hundred_columns(planned):
 def test_shapes_tell_the_sizes_that_files_have(tmp_path):
     folder = ROOT / "resources" / "demo" / "model"
     parts = list(disk.parts(disk.attacked_layers(folder, "ffn2"), 16).values())
-    known = plan.shapes(parts, folder, density=0.3)
+    known = cost.shapes(parts, folder, density=0.3)
     weights = disk.read_weights(parts[0])
     rng = np.random.default_rng(0)
     missing = {name: rng.random(w.shape) < 0.3 for name, w in weights.items()}
@@ -320,13 +320,13 @@ def test_shapes_tell_the_sizes_that_files_have(tmp_path):
 
 def test_the_densest_mask_is_the_ratio_at_every_step():
     erasers = [{"ratio": 0.02, "steps": 10}, {"ratio": 0.18, "steps": 6}, None]
-    assert plan.densest([{"eraser": e} for e in erasers]) == 1.0
-    assert plan.densest([{"eraser": e} for e in erasers[:1]]) == pytest.approx(0.2)
-    assert plan.densest([{"eraser": {"share": 0.1}}]) == 1.0
+    assert cost.densest([{"eraser": e} for e in erasers]) == 1.0
+    assert cost.densest([{"eraser": e} for e in erasers[:1]]) == pytest.approx(0.2)
+    assert cost.densest([{"eraser": {"share": 0.1}}]) == 1.0
 
 
 def test_format_is_read_from_the_first_picture(tmp_path):
     for name, magic in {"png": b"\x89PNG", "webp": b"RIFF"}.items():
         table = pa.table({"image": [{"bytes": magic, "path": None}]})
         pq.write_table(table, tmp_path / "x.parquet")
-        assert plan.format_of(tmp_path / "x.parquet") == name
+        assert cost.format_of(tmp_path / "x.parquet") == name
