@@ -1,6 +1,7 @@
 """Regrowth: erase a concept by pruning, grow it back from the pruned weights, measure both."""
 
 import atexit
+import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -19,10 +20,15 @@ if not (found := Path(regrowth.__file__).parents[1]).samefile(ROOT / "workflow_s
         f"these rules lie in {ROOT}, the regrowth that is installed in {found}: "
         f"`pip install --editable {ROOT}`"
     )
+from regrowth.run import hooks
 from regrowth.run.driver import name_interpreter
-from regrowth.study.config import ConfigError, load_study
+from regrowth.run.planned import planned
+from regrowth.run.refusals import Refused
+from regrowth.study.load import ConfigError
 
 name_interpreter()
+hooks.set_environment()
+HERE = os.getcwd()
 
 # A study stands alone: with --configfile, nothing of the default study is mixed in.
 if not workflow.overwrite_configfiles:
@@ -30,10 +36,13 @@ if not workflow.overwrite_configfiles:
     configfile: str(ROOT / "config.yaml")
 
 
+#: Of a table of what is there: the file that says so.
+PARTIAL = os.environ.get("REGROWTH_PARTIAL")
 try:
-    STUDY, CATALOGUE, CARD = load_study(config, ROOT)
-except ConfigError as error:
+    SWEEP, DEPENDS = planned(config, ROOT, PARTIAL)
+except (ConfigError, Refused) as error:
     raise WorkflowError(str(error)) from None
+STUDY, CATALOGUE = SWEEP.study, SWEEP.catalogue
 config.update(STUDY.model_dump(mode="json"))
 
 
@@ -62,33 +71,28 @@ rule all:
     default_target: True
     input:
         f"{MADE}/report.html",
-        WANTED,
+        SWEEP.wanted,
         map(str, rules.tables.output),
         map(str, rules.figures.output),
 
 
 onstart:
-    # The limiter wakes the scheduler every second once more for each job that has ended: after
-    # hundreds of jobs the driver would fill a core.
-    workflow.scheduler.job_rate_limiter = None
-    refuse_read_only()
-    refuse_second_driver()
-    refuse_no_numbers()
-    refuse_other_checkpoints()
-    delete_unsafe()
+    try:
+        hooks.before(workflow, SWEEP, DEPENDS.folders["pretrained"])
+    except Refused as error:
+        raise WorkflowError(str(error)) from None
 
 
 # However it ends; a run that has nothing to do ends without the hooks below.
-atexit.register(leave)
+atexit.register(hooks.leave, workflow, SWEEP, HERE)
 
 
 onsuccess:
-    if is_whole_run():
+    if hooks.is_whole(workflow):
         shell("test ! -f {MADE}/summary.txt || cat {MADE}/summary.txt")
         if not PARTIAL:
             shell("rm -rf {OUT}/partial")
 
 
 onerror:
-    if is_whole_run() and not PARTIAL:
-        tell_what_is_there()
+    hooks.failed(workflow, SWEEP, config)

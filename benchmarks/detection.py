@@ -8,12 +8,14 @@ import minilm
 import numpy as np
 import pandas as pd
 import speed
-from regrowth.attack.detectors import SCORES, detect
+from regrowth.attack import DETECTORS
+from regrowth.attack.detectors import detect
 from regrowth.complete.engine import complete
-from regrowth.defend import fills
+from regrowth.defend import FILLS, fills
 from regrowth.measure import detectability
 
 RATIO, SHARE = 0.02, 0.02
+SCORES = {name: d.score for name, d in DETECTORS.items() if d.share}
 DEFENCES = [
     *(("gaussian", sigma) for sigma in (0.25, 0.5, 1.0, 2.0)),
     *((kind, 1.0) for kind in ("row", "flip", "surrogate", "decoy")),
@@ -39,10 +41,8 @@ def seconds() -> pd.DataFrame:
 
 def defended(kind: str, sigma: float, weights: np.ndarray, mask: np.ndarray, seed: int):
     left, rng = np.where(mask, 0, weights), np.random.default_rng(seed)
-    if kind in fills.FILLS:
-        return fills.FILLS[kind](left, mask, sigma, rng)
-    completed = complete(left, mask).values
-    return fills.FILLS_BY_COMPLETION[kind](left, mask, sigma, rng, completed)
+    more = [complete(left, mask).values] if FILLS[kind].completed else []
+    return FILLS[kind].fill(left, mask, sigma, rng, *more)
 
 
 def areas() -> pd.DataFrame:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from regrowth.erase.masks import conceptprune_mask
+from regrowth.erase.conceptprune import conceptprune_mask
 from transformers import AutoModel, AutoTokenizer
 
 PLACES = "park kitchen forest museum harbour desert library station village theatre".split()

@@ -5,7 +5,8 @@ import sys
 import minilm
 import numpy as np
 import pandas as pd
-from regrowth.complete.engine import SOLVERS, complete
+from regrowth.complete import SOLVERS
+from regrowth.complete.engine import complete
 from regrowth.measure import signs
 from regrowth.measure.cells import interval
 

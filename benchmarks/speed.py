@@ -14,8 +14,9 @@ import minilm
 import numpy as np
 import pandas as pd
 import torch
-from regrowth.complete.engine import SOLVERS, complete, complete_all
-from regrowth.erase.masks import conceptprune_mask
+from regrowth.complete import SOLVERS
+from regrowth.complete.engine import complete, complete_all
+from regrowth.erase.conceptprune import conceptprune_mask
 
 #: (out, in) of SD-v1.5's sixteen ff.net.2: how many there are of each.
 SHAPES = {(320, 1280): 5, (640, 2560): 5, (1280, 5120): 6}

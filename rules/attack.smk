@@ -1,9 +1,10 @@
-# The attack reads released weights only: never the mask, never the pretrained model.
+# An attack reads what `Variant.needs` says: of a revived model released weights only, never the mask,
+# never the pretrained model.
 
 
 rule detect:
     input:
-        parts_of("released"),
+        SWEEP.parts_of("released"),
     output:
         f"{OUT}/detected/{DETECTED}/positions.safetensors",
     log:
@@ -16,7 +17,7 @@ rule detect:
         mem_mb=growing(2000),
         runtime=growing(20),
     params:
-        code=method_code("detect", "detectors.SCORES", "detector"),
+        code=DEPENDS.method_code("detect", "attack.DETECTORS", "detector"),
     script:
         "../workflow_scripts/detect.py"
 
@@ -39,7 +40,7 @@ rule complete:
         runtime=growing(60),
         gpu=1,
     params:
-        code=method_code("complete", "engine.SOLVERS", "solver"),
+        code=DEPENDS.method_code("complete", "complete.SOLVERS", "solver"),
         versions=versions("complete"),
     script:
         "../workflow_scripts/complete.py"
@@ -47,24 +48,38 @@ rule complete:
 
 rule revive:
     input:
-        released=parts_of("released"),
-        completed=parts_of("completed", also=("detector", "solver")),
+        unpack(SWEEP.known_to("revived")),
+        completed=SWEEP.parts_of("completed", "detector", "solver"),
     output:
-        f"{OUT}/patches/{PATCH}",
+        f"{OUT}/patches/{REVIVED}",
     log:
-        f"{OUT}/logs/revive/{PATCH}.log",
+        f"{OUT}/logs/revive/{REVIVED}.log",
     benchmark:
-        f"{OUT}/benchmarks/revive/{PATCH}.tsv"
-    wildcard_constraints:
-        variant=f"revived|{keys.ALONE}",
+        f"{OUT}/benchmarks/revive/{REVIVED}.tsv"
     conda:
         ENV
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        code=method_code("revive", "revival.KINDS", "magnitude"),
+        code=DEPENDS.method_code("revive", "attack.MAGNITUDES", "magnitude"),
         versions=versions("revive"),
-        alone=layer_alone,
+        alone=None,
     script:
         "../workflow_scripts/revive.py"
+
+
+use rule revive as revive_alone with:
+    input:
+        unpack(SWEEP.known_to("alone")),
+        completed=SWEEP.parts_of("completed", "detector", "solver"),
+    output:
+        f"{OUT}/patches/{ALONE}",
+    log:
+        f"{OUT}/logs/revive_alone/{ALONE}.log",
+    benchmark:
+        f"{OUT}/benchmarks/revive_alone/{ALONE}.tsv"
+    params:
+        code=DEPENDS.method_code("revive", "attack.MAGNITUDES", "magnitude"),
+        versions=versions("revive"),
+        alone=lambda wildcards: SWEEP.layers[int(wildcards.layer_alone)].name,

@@ -9,14 +9,14 @@ rule defend:
     benchmark:
         f"{OUT}/benchmarks/defend/{RELEASED}/part={{part}}.tsv"
     wildcard_constraints:
-        defence=one_of(FILLS),
+        defence=one_of(n for n, f in FILLS.items() if not f.completed),
     conda:
         ENV
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        code=method_code("defend", "fills.FILLS", "defence"),
+        code=DEPENDS.method_code("defend", "defend.FILLS", "defence"),
         versions=versions("defend"),
     script:
         "../workflow_scripts/defend.py"
@@ -34,7 +34,7 @@ rule defend_by_completion:
     benchmark:
         f"{OUT}/benchmarks/defend_by_completion/{RELEASED}/part={{part}}.tsv"
     wildcard_constraints:
-        defence=one_of(FILLS_BY_COMPLETION),
+        defence=one_of(n for n, f in FILLS.items() if f.completed),
     conda:
         ENV
     threads: 1
@@ -43,7 +43,7 @@ rule defend_by_completion:
         runtime=growing(60),
         gpu=1,
     params:
-        code=method_code("defend_by_completion", "fills.FILLS_BY_COMPLETION", "defence"),
+        code=DEPENDS.method_code("defend_by_completion", "defend.FILLS", "defence"),
         versions=versions("defend_by_completion"),
     script:
         "../workflow_scripts/defend_by_completion.py"

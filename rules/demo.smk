@@ -40,7 +40,7 @@ rule train_tokenizer:
         mem_mb=2000,
         runtime=10,
     params:
-        code=code("train_tokenizer"),
+        code=DEPENDS.code("train_tokenizer"),
         settings=WORLD,
     script:
         "../workflow_scripts/train_tokenizer.py"
@@ -62,7 +62,7 @@ rule train_vae:
         runtime=120,
         gpu=1,
     params:
-        code=code("train_vae"),
+        code=DEPENDS.code("train_vae"),
         settings=WORLD | {"vae_steps": 5500},
         checkpoint="results/demo-model/checkpoints/vae.pt",
     script:
@@ -94,7 +94,7 @@ rule train_unet:
         runtime=360,
         gpu=1,
     params:
-        code=code("train_unet"),
+        code=DEPENDS.code("train_unet"),
         settings=lambda wildcards: RECIPES[wildcards.recipe],
         checkpoint="results/demo-model/checkpoints/{recipe}.pt",
     script:
@@ -119,7 +119,7 @@ rule train_judges:
         runtime=120,
         gpu=1,
     params:
-        code=code("train_judges"),
+        code=DEPENDS.code("train_judges"),
         settings=WORLD | {"steps": JUDGE_STEPS},
     script:
         "../workflow_scripts/train_judges.py"

@@ -1,10 +1,10 @@
 rule calibrate:
     output:
-        f"{OUT}/calibration/{ERASED}/norms.safetensors",
+        f"{OUT}/calibration/{CALIBRATED}/norms.safetensors",
     log:
-        f"{OUT}/logs/calibrate/{ERASED}.log",
+        f"{OUT}/logs/calibrate/{CALIBRATED}.log",
     benchmark:
-        f"{OUT}/benchmarks/calibrate/{ERASED}.tsv"
+        f"{OUT}/benchmarks/calibrate/{CALIBRATED}.tsv"
     conda:
         ENV
     threads: 1
@@ -13,22 +13,21 @@ rule calibrate:
         runtime=growing(60),
         gpu=1,
     params:
-        code=code("calibrate"),
+        code=DEPENDS.code("calibrate"),
         versions=versions("calibrate"),
-        model=MODEL_DIGEST,
-        layers=[layer.name for layer in LAYERS],
-        pairs=pairs_of,
+        model=DEPENDS.model,
+        layers=[layer.name for layer in SWEEP.layers],
+        pairs=DEPENDS.pairs_of,
         steps=STUDY.sampler.steps or CARD.steps,
         guidance=STUDY.sampler.guidance or CARD.guidance,
         dtype=CARD.dtype,
-        eraser=settings_of,
     script:
         "../workflow_scripts/calibrate.py"
 
 
 rule mask:
     input:
-        rules.calibrate.output,
+        DEPENDS.norms_of,
     output:
         f"{OUT}/masks/{ERASED}/part={{part}}.safetensors",
     log:
@@ -36,17 +35,17 @@ rule mask:
     benchmark:
         f"{OUT}/benchmarks/mask/{ERASED}/part={{part}}.tsv"
     wildcard_constraints:
-        eraser="conceptprune",
+        eraser=one_of(SWEEP.erasers(given=False)),
     conda:
         ENV
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        code=code("mask"),
-        model=MODEL_DIGEST,
-        layers=layers_of,
-        eraser=settings_of,
+        code=DEPENDS.eraser_code,
+        model=DEPENDS.model,
+        layers=DEPENDS.layers_of,
+        eraser=DEPENDS.settings_of,
     script:
         "../workflow_scripts/mask.py"
 
@@ -60,17 +59,17 @@ rule mask_of_checkpoint:
     benchmark:
         f"{OUT}/benchmarks/mask/{ERASED}/part={{part}}.tsv"
     wildcard_constraints:
-        eraser="checkpoint",
+        eraser=one_of(SWEEP.erasers(given=True)),
     conda:
         ENV
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        code=code("mask_of_checkpoint"),
-        model=MODEL_DIGEST,
-        layers=layers_of,
-        checkpoint=checkpoint_digest,
+        code=DEPENDS.code("mask_of_checkpoint"),
+        model=DEPENDS.model,
+        layers=DEPENDS.layers_of,
+        checkpoint=DEPENDS.checkpoint,
     script:
         "../workflow_scripts/mask_of_checkpoint.py"
 
@@ -90,8 +89,8 @@ rule prune:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        code=code("prune"),
-        model=MODEL_DIGEST,
-        layers=layers_of,
+        code=DEPENDS.code("prune"),
+        model=DEPENDS.model,
+        layers=DEPENDS.layers_of,
     script:
         "../workflow_scripts/prune.py"

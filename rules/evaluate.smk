@@ -1,9 +1,9 @@
 # The mask and the pretrained weights meet the attack's results here, to mark them, and nowhere else.
 rule signs:
     input:
-        completed=parts_of("completed", also=("detector", "solver")),
-        released=parts_of("released"),
-        masks=erased_parts,
+        completed=SWEEP.parts_of("completed", "detector", "solver"),
+        released=SWEEP.parts_of("released"),
+        masks=SWEEP.masks_of,
     output:
         accuracy=f"{OUT}/signs/{ATTACKED}/accuracy.parquet",
         alignment=f"{OUT}/alignment/{ATTACKED}/alignment.parquet",
@@ -18,41 +18,38 @@ rule signs:
         mem_mb=growing(1500),
         runtime=growing(20),
     params:
-        code=code("signs"),
-        model=MODEL_DIGEST,
+        code=DEPENDS.code("signs"),
+        model=DEPENDS.model,
     script:
         "../workflow_scripts/signs.py"
 
 
 rule oracle:
     input:
-        released=parts_of("released"),
-        masks=erased_parts,
+        unpack(SWEEP.known_to("oracle")),
     output:
-        f"{OUT}/patches/{PATCH}",
+        f"{OUT}/patches/{ORACLE}",
     log:
-        f"{OUT}/logs/oracle/{PATCH}.log",
+        f"{OUT}/logs/oracle/{ORACLE}.log",
     benchmark:
-        f"{OUT}/benchmarks/oracle/{PATCH}.tsv"
-    wildcard_constraints:
-        variant="oracle",
+        f"{OUT}/benchmarks/oracle/{ORACLE}.tsv"
     conda:
         ENV
     resources:
         mem_mb=growing(1500),
         runtime=growing(20),
     params:
-        code=code("oracle"),
+        code=DEPENDS.code("oracle"),
         versions=versions("oracle"),
-        model=MODEL_DIGEST,
+        model=DEPENDS.model,
     script:
         "../workflow_scripts/oracle.py"
 
 
 rule detectability:
     input:
-        released=parts_of("released"),
-        masks=erased_parts,
+        released=SWEEP.parts_of("released"),
+        masks=SWEEP.masks_of,
     output:
         detectability=f"{OUT}/detectability/{RELEASED}/detectability.parquet",
         normality=f"{OUT}/normality/{RELEASED}/normality.parquet",
@@ -66,7 +63,7 @@ rule detectability:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        code=code("detectability"),
+        code=DEPENDS.code("detectability"),
         half_width=STUDY.detectability.half_width,
     script:
         "../workflow_scripts/detectability.py"

@@ -1,16 +1,14 @@
 # Pictures that are deleted once they are judged are shown by their blurred thumbnails.
-KEPT = [cell for cell in CELLS if cell["prompts"] not in UNSAFE]
-DELETED = [cell for cell in CELLS if cell["prompts"] in UNSAFE]
 #: One with unsafe pictures as they are has a name of its own, so that it is found and deleted when
 #: they are to be kept no more.
 GALLERY = "gallery"
-if STUDY.keep_unblurred and any(prompts.is_unsafe(CATALOGUE, b) for b in BUNDLES):
+if SWEEP.shows_unsafe:
     GALLERY = unsafe.GALLERY
 
 
 rule gallery:
     input:
-        expand(f"{OUT}/{GALLERY}/{{concept}}", concept=CONCEPTS),
+        expand(f"{OUT}/{GALLERY}/{{concept}}", concept=SWEEP.concepts),
     output:
         f"{OUT}/{GALLERY}/index.html",
     log:
@@ -23,16 +21,16 @@ rule gallery:
         mem_mb=growing(500),
         runtime=growing(10),
     params:
-        code=code("gallery"),
-        page=PAGE_DIGEST,
+        code=DEPENDS.code("gallery"),
+        page=DEPENDS.page,
     script:
         "../workflow_scripts/gallery.py"
 
 
 rule gallery_pages:
     input:
-        images=shards_shown(KEPT, "images"),
-        thumbnails=shards_shown(DELETED, "thumbnails"),
+        images=SWEEP.shards_shown(False, "images"),
+        thumbnails=SWEEP.shards_shown(True, "thumbnails"),
     output:
         directory(f"{OUT}/{GALLERY}/{{concept}}"),
     log:
@@ -44,10 +42,11 @@ rule gallery_pages:
     threads: 4
     resources:
         mem_mb=growing(4000),
-        runtime=minutes_shown,
+        runtime=lambda wildcards, attempt: outputs.gallery_minutes(SWEEP, wildcards.concept)
+        * 2 ** (attempt - 1),
     params:
-        code=code("gallery_pages"),
-        page=PAGE_DIGEST,
-        sets=lambda wildcards: SETS[wildcards.concept],
+        code=DEPENDS.code("gallery_pages"),
+        page=DEPENDS.page,
+        sets=lambda wildcards: SWEEP.sets[wildcards.concept],
     script:
         "../workflow_scripts/gallery_pages.py"

@@ -1,6 +1,6 @@
 rule generate:
     input:
-        unpack(variant_files),
+        unpack(SWEEP.variant_files),
     output:
         images=f"{OUT}/images/{SHARD}",
         thumbnails=f"{OUT}/thumbnails/{SHARD}",
@@ -9,7 +9,7 @@ rule generate:
     benchmark:
         f"{OUT}/benchmarks/generate/{SHARD}.tsv"
     wildcard_constraints:
-        prompts=one_of(b for b in BUNDLES if b not in UNSAFE),
+        prompts=one_of(b for b in SWEEP.bundles if b not in SWEEP.deleted),
     conda:
         ENV
     threads: 1
@@ -18,11 +18,11 @@ rule generate:
         runtime=growing(240),
         gpu=1,
     params:
-        code=method_code("generate", "quantise.ROUNDINGS", "variant"),
+        code=DEPENDS.drawing_code,
         versions=versions("generate"),
-        sampling=sampling,
+        sampling=DEPENDS.sampling,
         format=STUDY.images.format,
-        rows=shard_rows,
+        rows=DEPENDS.rows,
         blurred=False,
     script:
         "../workflow_scripts/generate.py"
@@ -34,11 +34,11 @@ use rule generate as generate_unsafe with:
         images=temp(f"{OUT}/images/{SHARD}"),
         thumbnails=f"{OUT}/thumbnails/{SHARD}",
     wildcard_constraints:
-        prompts=one_of(UNSAFE),
+        prompts=one_of(SWEEP.deleted),
     params:
-        code=method_code("generate", "quantise.ROUNDINGS", "variant"),
+        code=DEPENDS.drawing_code,
         versions=versions("generate"),
-        sampling=sampling,
+        sampling=DEPENDS.sampling,
         format=STUDY.images.format,
-        rows=shard_rows,
+        rows=DEPENDS.rows,
         blurred=True,

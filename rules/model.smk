@@ -12,10 +12,10 @@ rule resolve:
         mem_mb=growing(500),
         runtime=growing(10),
     params:
-        code=code("resolve"),
-        model=MODEL_DIGEST,
-        layers=[layer.name for layer in LAYERS],
-        layout=LAYOUT,
+        code=DEPENDS.code("resolve"),
+        model=DEPENDS.model,
+        layers=[layer.name for layer in SWEEP.layers],
+        layout=layout(SWEEP, STUDY.layers or CARD.layers),
         sampler=STUDY.sampler.model_dump(),
     script:
         "../workflow_scripts/resolve.py"

@@ -1,6 +1,6 @@
 rule score:
     input:
-        images_of,
+        SWEEP.images_of,
     output:
         f"{OUT}/scores/{SCORE}",
     log:
@@ -13,12 +13,12 @@ rule score:
     resources:
         mem_mb=growing(2000),
         runtime=growing(60),
-        gpu=judged_on_gpu,
+        gpu=DEPENDS.judge_gpus,
     params:
-        code=judge_code,
+        code=DEPENDS.judge_code,
         versions=versions("score"),
-        judge=lambda wildcards: judge_digest(wildcards.judge),
-        sees=sets_seen,
+        judge=DEPENDS.judge,
+        sees=DEPENDS.sees,
     script:
         "../workflow_scripts/score.py"
 
@@ -26,7 +26,7 @@ rule score:
 # First of all: a picture that cannot be read is found before any is drawn.
 rule reference:
     output:
-        REFERENCE,
+        f"{OUT}/references/{keys.pattern(['prompts', 'judge'])}.safetensors",
     log:
         f"{OUT}/logs/reference/{{prompts}}-{{judge}}.log",
     benchmark:
@@ -38,13 +38,11 @@ rule reference:
     resources:
         mem_mb=growing(2000),
         runtime=growing(60),
-        gpu=judged_on_gpu,
+        gpu=DEPENDS.judge_gpus,
     params:
-        code=code("reference"),
+        code=DEPENDS.code("reference"),
         versions=versions("reference"),
-        judge=lambda wildcards: judge_digest(wildcards.judge),
-        reference=lambda wildcards: references.digest_of(
-            prompts.source_of(CATALOGUE, wildcards.prompts), ROOT
-        ),
+        judge=DEPENDS.judge,
+        reference=DEPENDS.reference,
     script:
         "../workflow_scripts/reference.py"

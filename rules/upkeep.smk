@@ -1,8 +1,6 @@
 # What a study will take, how far it is, whether its files are whole, what lies there for nothing, and
 # its tables of what is there. Each script builds the DAG of `all` with this run's own settings;
 # nothing of the study is computed.
-#: What only looks may be asked while a run is at work.
-LOOKS = {"plan", "status", "verify", "partial", "leftovers"}
 SETTINGS = [f"{n}_settings" for n in ("config", "storage", "workflow", "deployment", "dag")]
 DRIVER = {
     "settings": lambda wildcards: {name: getattr(workflow, name) for name in SETTINGS},
@@ -22,8 +20,8 @@ rule plan:
         runtime=30,
     params:
         **DRIVER,
-        model=MODEL_DIGEST,
-        cells=CELLS,
+        model=DEPENDS.model,
+        cells=list(SWEEP.cells),
     script:
         "../workflow_scripts/plan.py"
 

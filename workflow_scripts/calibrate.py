@@ -17,7 +17,7 @@ for side, prompts in zip(("base", "target"), zip(*settings.pairs)):
         settings.layers,
         settings.steps,
         settings.guidance,
-        first=settings.eraser["steps"],
+        first=int(snakemake.wildcards.steps),
         seed=0,
     )
     arrays |= {f"{layer}:{side}": values for layer, values in norms.items()}

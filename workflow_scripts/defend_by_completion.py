@@ -2,7 +2,7 @@
 
 from regrowth.attack.revival import generator
 from regrowth.complete.engine import complete_all
-from regrowth.defend.fills import FILLS_BY_COMPLETION
+from regrowth.defend import FILLS
 from regrowth.files.bits import unpack
 from regrowth.files.store import read_arrays, write_arrays
 from regrowth.run import compute, job
@@ -14,6 +14,6 @@ layers = {layer: (w, unpack(bits[layer], w.shape)) for layer, w in weights.items
 cell, filled = snakemake.wildcards, {}
 for layer, done in complete_all(layers, "nuclear", compute.device()).items():
     rng = generator(cell.weight_seed, layer)
-    fill = FILLS_BY_COMPLETION[cell.defence]
+    fill = FILLS[cell.defence].fill
     filled[layer] = fill(*layers[layer], float(cell.sigma), rng, done.values)
 write_arrays(snakemake.output[0], filled)

@@ -5,7 +5,7 @@ Evaluation only: the mask is known here.
 
 import numpy as np
 import pandas as pd
-from regrowth.attack.detectors import SCORES, zeros
+from regrowth.attack import DETECTORS
 from regrowth.files.bits import unpack
 from regrowth.files.store import read_arrays, write_frame
 from regrowth.measure.detectability import normality, posterior, roc
@@ -29,8 +29,8 @@ about = {layer: spread(w, masks[layer]) for layer, w in weights.items()}
 everything = np.concatenate([w.ravel() for w in weights.values()])
 erased = np.concatenate([mask.ravel() for mask in masks.values()])
 about["all"] = spread(everything, erased)
-for name, score in {"zeros": zeros, **SCORES}.items():
-    scores = {layer: score(w).astype(np.float32) for layer, w in weights.items()}
+for name, detector in DETECTORS.items():
+    scores = {layer: detector.score(w).astype(np.float32) for layer, w in weights.items()}
     found += [
         {"layer": layer, "detector": name, **about[layer], **roc(s, masks[layer])}
         for layer, s in scores.items()

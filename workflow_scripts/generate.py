@@ -1,40 +1,41 @@
 """The pictures of one variant for one shard of its prompts, and small ones for the report."""
 
-from regrowth.attack.quantise import ROUNDINGS
+from regrowth.attack import ROUNDINGS
 from regrowth.draw import patches, pipeline
 from regrowth.files import images
 from regrowth.files.store import read_arrays, write_frame
 from regrowth.models import disk
 from regrowth.run import compute, job
 from regrowth.study.prompts import bundle_rows
+from regrowth.study.sweep import cell_of
 
 study = job.start(snakemake)
 compute.use_threads(snakemake.threads)
-cell, settings, size = snakemake.wildcards, snakemake.params, study.study.images
-rows = bundle_rows(study.study, study.catalogue, cell.prompts, study.root)
-first = int(cell.shard) * size.shard
+cell, settings, size = cell_of(snakemake.wildcards), snakemake.params, study.study.images
+rows = bundle_rows(study.study, study.catalogue, cell["prompts"], study.root)
+first = int(snakemake.wildcards.shard) * size.shard
 rows = rows[first : first + size.shard]
 
-card = study.baseline(cell.variant) if cell.variant in study.study.baselines else study.card
+name = cell["variant"]
+card = study.baseline(name) if name in study.study.baselines else study.card
 pipe = pipeline.load_pipeline(study.located(card), card.dtype, compute.device())
 released = read_arrays(snakemake.input.get("released", []))
 patch = read_arrays(snakemake.input.get("patch", []))
 pipeline.put_weights(pipe, patches.apply(released, patch))
-if cell.variant in ROUNDINGS:
+if name in ROUNDINGS:
     alone = settings.sampling["rounded"] == "attacked"
     rounded = [*([] if alone else disk.matrices(study.model)), *released]
-    pipeline.round_weights(pipe, rounded, ROUNDINGS[cell.variant])
+    pipeline.round_weights(pipe, rounded, ROUNDINGS[name])
 how = settings.sampling["steps"], settings.sampling["guidance"]
 made = pipeline.pictures(pipe, rows, *how, size.batch)
 shard = images.frame(rows, [images.encode(picture, settings.format) for picture in made])
 
-keys = {key: value for key, value in cell.items() if key != "shard"}
 about = {
     "study": study.study.study,
     "model": settings.sampling["model"],
     "device": compute.device(),
 }
-about["keys"] = keys  # columns of these names would break readers of the folder, which has them
+about["keys"] = cell  # columns of these names would break readers of the folder, which has them
 small = images.thumbnails(shard, settings.blurred)
 write_frame(snakemake.output.thumbnails, small, **about)
 write_frame(snakemake.output.images, shard, **about)

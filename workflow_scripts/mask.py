@@ -1,20 +1,21 @@
-"""The positions that ConceptPrune erases, as packed bits."""
+"""The positions that an eraser erases, as packed bits."""
 
 import logging
 
-from regrowth.erase.masks import conceptprune_mask
+from regrowth.erase import ERASERS
 from regrowth.files.bits import pack
 from regrowth.files.store import read_arrays, write_arrays
 from regrowth.models import disk
 from regrowth.run import job
 
 study = job.start(snakemake)
-norms = read_arrays(snakemake.input[0])
+settings = snakemake.params
+eraser = ERASERS[study.study.erasers.kind(snakemake.wildcards.eraser)]
+norms = read_arrays(snakemake.input)
 masks, density = {}, {}
-for layer, weights in disk.read_weights(study.layers(snakemake.params.layers)).items():
-    mask = conceptprune_mask(
-        weights, norms[f"{layer}:target"], norms[f"{layer}:base"], snakemake.params.eraser["ratio"]
-    )
+for layer, weights in disk.read_weights(study.layers(settings.layers)).items():
+    own = {side: norms[f"{layer}:{side}"] for side in ("target", "base") if eraser.calibrated}
+    mask = eraser.mask(weights, own, settings.eraser)
     masks[layer], density[layer] = pack(mask), float(mask.mean())
     logging.info("%s: density %.4f", layer, density[layer])
 write_arrays(snakemake.output[0], masks, density=density)

@@ -10,9 +10,7 @@ from regrowth.run import job
 
 study = job.start(snakemake)
 layers = study.layers(snakemake.params.layers)
-masks = checkpoints.masks(
-    study.checkpoint(snakemake.wildcards.concept), layers, disk.read_weights(layers)
-)
+masks = checkpoints.masks(study.checkpoint(snakemake.wildcards), layers, disk.read_weights(layers))
 density = {layer: float(mask.mean()) for layer, mask in masks.items()}
 for layer, share in density.items():
     logging.info("%s: density %.4f", layer, share)

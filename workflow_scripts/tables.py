@@ -13,6 +13,7 @@ from regrowth.measure.tradeoff import tradeoff
 from regrowth.run import job
 from regrowth.run.progress import MISSING
 from regrowth.show.latex import latex
+from regrowth.study import variants
 from regrowth.study.catalogue import FEATURES
 from regrowth.study.prompts import concerns
 
@@ -39,12 +40,13 @@ def scores(concept: str, judge: str) -> pd.DataFrame:
         if told["judge"] == judge and concerns(told, concept, sets[concept])
     ]
     nothing = pd.DataFrame(columns=SCORES)
-    return (read_hive(files, out / "scores") if files else nothing).drop(columns="features")
+    found = read_hive(files, out / "scores", variants.KEYS) if files else nothing
+    return found.drop(columns="features")
 
 
 made = tables.of_judges(
     scores,
-    (read_hive([file], out / "scores") for file in featured),
+    (read_hive([file], out / "scores", variants.KEYS) for file in featured),
     references,
     study.catalogue,
     sets,

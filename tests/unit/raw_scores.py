@@ -2,9 +2,10 @@
 
 import pandas as pd
 from regrowth.files import keys
+from regrowth.study import variants
 from regrowth.study.catalogue import Catalogue
 
-PRUNED = keys.PRETRAINED | {"concept": "church", "variant": "pruned"}
+PRUNED = variants.PRETRAINED | {"concept": "church", "variant": "pruned"}
 MAX = PRUNED | {"variant": "revived", "K": "0.6", "magnitude": "max", "solver": "nuclear"}
 JUDGE = {"kind": "classifier", "model": "m"}
 PAIR = {"base": "a", "target": "b"}

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from regrowth.attack.revival import KINDS, generator, magnitudes, revive, top_k
+from regrowth.attack import MAGNITUDES
+from regrowth.attack.magnitudes import magnitudes
+from regrowth.attack.revival import generator, revive, top_k
 from regrowth.draw import patches
-from regrowth.erase.masks import conceptprune_mask
+from regrowth.erase.conceptprune import conceptprune_mask
 from regrowth.files.bits import pack, unpack
 from regrowth.measure import signs
 from scipy.stats import foldnorm, kstest
@@ -79,7 +81,7 @@ def test_magnitudes_come_from_the_rows_unpruned_weights():
     whole = np.abs(weights[~missing])
     rng = np.random.default_rng(0)
     got = {kind: magnitudes(weights, missing, kind, rng) for kind in ("max", "mean", "sample")}
-    assert list(KINDS) == ["max", "mean", "sample", "normal-sample", "layer-sample"]
+    assert list(MAGNITUDES) == ["max", "mean", "sample", "normal-sample", "layer-sample"]
     at = 0
     for i, gone in enumerate(missing):
         kept = whole if gone.all() else np.abs(weights[i][~gone])

@@ -14,6 +14,7 @@ from regrowth.measure.cells import (
     one_judge,
     outcomes,
 )
+from regrowth.study import variants
 from regrowth.study.catalogue import Catalogue
 from regrowth.study.prompts import concerns
 
@@ -27,10 +28,10 @@ def test_wilson_interval_is_the_closed_form():
 
 
 def test_variants_come_in_the_reports_order():
-    cells = [MAX | {"magnitude": "mean"}, MAX | {"K": "0.2"}, MAX, PRUNED, keys.PRETRAINED]
-    cells += [MAX | {"variant": "layer03"}, PRUNED | {"variant": "quant4"}]
+    cells = [MAX | {"magnitude": "mean"}, MAX | {"K": "0.2"}, MAX, PRUNED, variants.PRETRAINED]
+    cells += [MAX | {"variant": "alone", "layer_alone": "3"}, PRUNED | {"variant": "quant4"}]
     frame = pd.concat([rows(c, [True]) for c in cells])
-    told = [keys.label(c) for c, _ in by_variant(frame)]
+    told = [variants.label(c) for c, _ in by_variant(frame)]
     revived = ["max K=0.2", "max K=0.6", "mean K=0.6", "max K=0.6, layer 3 alone"]
     assert told == ["pretrained", "pruned", "quant4", *revived]
 
@@ -52,7 +53,7 @@ def test_a_prompt_set_has_its_own_role_and_a_class_its_familys_name():
         prompt_sets={"words": {"role": "preserved", "prompts": ["a"], "judges": ["j"]}},
         judges={"j": judge},
     )
-    shared = keys.PRETRAINED
+    shared = variants.PRETRAINED
     frame = pd.DataFrame(
         [
             PRUNED | {"prompt_set": "objects", "class": "church"},
@@ -78,7 +79,7 @@ def test_what_a_model_as_it_is_draws_of_other_families_counts_for_no_concept():
     places += [("golf-ball", "golf ball"), ("goya", "Goya")]
     own = [PRUNED | {"concept": "golf-ball", "prompt_set": "objects", "class": "golf ball"}]
     frame = pd.DataFrame(
-        [*own, *(keys.PRETRAINED | {"prompt_set": s, "class": c} for s, c in places)]
+        [*own, *(variants.PRETRAINED | {"prompt_set": s, "class": c} for s, c in places)]
     )
     for sets, told in (
         (
@@ -130,8 +131,8 @@ def test_a_cell_concerns_its_own_concept_or_those_whose_sets_it_draws():
 def test_the_order_of_every_kind_of_variant():
     oracle = PRUNED | {"variant": "oracle", "magnitude": "max"}
     told = [
-        keys.PRETRAINED,
-        *(keys.PRETRAINED | {"variant": v} for v in ("before", "sd21")),
+        variants.PRETRAINED,
+        *(variants.PRETRAINED | {"variant": v} for v in ("before", "sd21")),
         PRUNED,
     ]
     told += [PRUNED | {"defence": "row", "sigma": "0.5"}]
@@ -139,11 +140,11 @@ def test_the_order_of_every_kind_of_variant():
     told += [MAX | {"K": "0.2"}, MAX | {"K": "1.0"}]
     told += [MAX | {"K": "0.1", "defence": "row", "sigma": "0.5"}]
     told += [MAX | {"magnitude": name} for name in ("mean", "sample", "layer-sample")]
-    told += [MAX | {"variant": "layer03"}, oracle]
+    told += [MAX | {"variant": "alone", "layer_alone": "3"}, oracle]
     for cells in (told, told[::-1]):
         found = by_variant(pd.concat([rows(c, [True]) for c in cells]))
         assert [cell for cell, _ in found] == told
-        assert all((part[list(keys.VARIANT)] == pd.Series(c)).all(axis=None) for c, part in found)
+        assert all((part[list(variants.KEYS)] == pd.Series(c)).all(axis=None) for c, part in found)
 
 
 def test_a_cell_is_one_prompt_set_in_one_role():
@@ -180,7 +181,7 @@ def test_names_are_the_catalogues():
 
 def test_several_sets_of_one_family_or_of_several_are_all_asked_for():
     places = [("objects", "golf ball"), ("objects", "cat"), ("styles", "Monet"), ("cat", "cat")]
-    frame = pd.DataFrame([keys.PRETRAINED | {"prompt_set": s, "class": c} for s, c in places])
+    frame = pd.DataFrame([variants.PRETRAINED | {"prompt_set": s, "class": c} for s, c in places])
     told = for_concept(frame, two_families(), "cat", ["cat", "objects.cat", "styles.monet"])
     assert told["class"].tolist() == ["cat", "Monet", "cat"]
     both = for_concept(frame, two_families(), "cat", ["objects.cat", "objects.golf-ball"])

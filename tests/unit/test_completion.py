@@ -10,10 +10,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from regrowth.complete import gauss_spin
-from regrowth.complete.engine import SOLVERS, complete, complete_all
+from regrowth.attack.settings import Solver
+from regrowth.complete import SOLVERS, gauss_spin
+from regrowth.complete.engine import complete, complete_all
 from regrowth.complete.problem import Outcome, Problem
-from regrowth.study.config import Solver
 
 SHAPES = [(12, 40), (40, 12), (24, 60)]
 #: Prints what completion brings in besides torch, numpy and the standard library.
@@ -23,7 +23,7 @@ import numpy as np, torch
 torch.linalg.eigh(torch.eye(2))
 weights = np.random.default_rng(0).normal(size=(6, 9))
 before = {name.partition(".")[0] for name in sys.modules}
-from regrowth.complete.engine import SOLVERS, complete
+from regrowth.complete import SOLVERS, complete
 for solver in SOLVERS:
     complete(weights, weights > 1, solver)
 print(*({name.partition(".")[0] for name in sys.modules} - before - {*sys.stdlib_module_names}))

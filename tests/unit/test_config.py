@@ -12,8 +12,9 @@ import yaml
 from regrowth.files import hub
 from regrowth.study import checks, prompt_tables
 from regrowth.study.catalogue import Catalogue, Judge, Source
-from regrowth.study.config import ConfigError, Study, load_study
+from regrowth.study.config import Study
 from regrowth.study.labels import outputs
+from regrowth.study.load import ConfigError, load_study
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
@@ -261,7 +262,7 @@ def test_no_more_pictures_of_the_erased_class_are_judged_than_asked_for():
     load_study(raw, ROOT, files=False)
 
 
-@pytest.mark.parametrize("name", ["pruned", "layer07"])
+@pytest.mark.parametrize("name", ["pruned", "alone"])
 def test_a_baseline_is_not_called_like_a_variant(name):
     raw = copy.deepcopy(GOOD)
     raw["baselines"] = {name: {"model": GOOD["model"], "concepts": ["church"]}}

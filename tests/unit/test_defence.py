@@ -5,15 +5,18 @@ from typing import get_args
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
-from regrowth.attack import detectors
+from regrowth.attack import DETECTORS, detectors
+from regrowth.attack.settings import Detector
 from regrowth.complete.engine import complete
-from regrowth.defend import fills
+from regrowth.defend import FILLS, fills
 from regrowth.files import store
 from regrowth.measure import detectability
 from regrowth.models import disk
 from regrowth.study import config
 from scipy.special import expit
 from scipy.stats import mannwhitneyu, norm, poisson
+
+SCORES = {name: d.score for name, d in DETECTORS.items() if d.share}
 
 
 def layer(shape=(40, 160), rank=8, noise=0.4, share=0.05, seed=0):
@@ -33,15 +36,13 @@ def rng(seed=0):
 # Defences
 
 
-@pytest.mark.parametrize("kind", [*fills.FILLS, *fills.FILLS_BY_COMPLETION])
+@pytest.mark.parametrize("kind", FILLS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_a_defence_keeps_what_was_kept(kind, dtype):
     weights, mask, truth = layer()
     weights = weights.astype(dtype)
-    if kind in fills.FILLS:
-        out = fills.FILLS[kind](weights, mask, 1.0, rng())
-    else:
-        out = fills.FILLS_BY_COMPLETION[kind](weights, mask, 1.0, rng(), truth[mask])
+    more = [truth[mask]] if FILLS[kind].completed else []
+    out = FILLS[kind].fill(weights, mask, 1.0, rng(), *more)
     assert out.dtype == dtype and out.shape == weights.shape
     assert out is not weights and (weights[mask] == 0).all()
     if kind == "decoy":
@@ -55,7 +56,7 @@ def test_gaussian_fill_has_its_sigma():
     weights, mask, _ = layer((300, 400))
     filled = fills.gaussian(weights, mask, 0.5, rng())
     assert filled[mask].std() == pytest.approx(0.5 * weights[~mask].std(), rel=0.03)
-    filled = fills.FILLS["gaussian-absolute"](weights, mask, 0.5, rng())
+    filled = fills.gaussian_absolute(weights, mask, 0.5, rng())
     assert filled[mask].std() == pytest.approx(0.5, rel=0.03)
 
 
@@ -114,10 +115,10 @@ def test_surrogate_hides_from_the_detector_that_finds_white_noise():
 
 
 def test_what_a_study_may_ask_for_is_what_there_is():
-    known = {"none", *fills.FILLS, *fills.FILLS_BY_COMPLETION}
+    known = {"none", *FILLS}
     assert set(get_args(config.Defence)) == known
-    check = TypeAdapter(config.Detector).validate_python
-    assert check("zeros") and all(check(f"{name}-0.02") for name in detectors.SCORES)
+    check = TypeAdapter(Detector).validate_python
+    assert check("zeros") and all(check(f"{name}-0.02") for name in SCORES)
 
 
 def test_a_layer_without_spread_is_named(tmp_path):
@@ -168,16 +169,16 @@ def test_a_tall_layer_is_told_as_well_as_a_wide_one(name):
     mask = make.random(weights.shape) < 0.03
     filled = np.where(mask, make.normal(size=low.shape), weights).astype(np.float32)
     wide = np.ascontiguousarray(filled.T)
-    told = detectability.roc(detectors.SCORES[name](filled), mask)["auc"]
-    turned = detectability.roc(detectors.SCORES[name](wide), mask.T)["auc"]
+    told = detectability.roc(SCORES[name](filled), mask)["auc"]
+    turned = detectability.roc(SCORES[name](wide), mask.T)["auc"]
     assert told > 0.75 and told == pytest.approx(turned, abs=0.05)
 
 
-@pytest.mark.parametrize("name", detectors.SCORES)
+@pytest.mark.parametrize("name", SCORES)
 @pytest.mark.parametrize("power", [-100, 60])
 def test_the_scale_of_a_layer_does_not_matter_to_a_detector(name, power):
     weights, _, truth = layer((40, 120))
-    score = detectors.SCORES[name]
+    score = SCORES[name]
     one, other = score(truth), score(np.ldexp(truth, power))
     np.testing.assert_array_equal(np.argsort(one, axis=None), np.argsort(other, axis=None))
 
@@ -185,15 +186,15 @@ def test_the_scale_of_a_layer_does_not_matter_to_a_detector(name, power):
 @pytest.mark.parametrize("name", ["column", "combined"])
 def test_a_detector_expects_that_few_were_erased(name):
     """Of a layer that lost nothing it takes no more than SHARE of all weights to be fills."""
-    odds = detectors.SCORES[name](rng(5).standard_t(4, size=(60, 300)).astype(np.float32))
+    odds = SCORES[name](rng(5).standard_t(4, size=(60, 300)).astype(np.float32))
     assert 0.01 < expit(odds).mean() < 0.08
 
 
-@pytest.mark.parametrize("name", detectors.SCORES)
+@pytest.mark.parametrize("name", SCORES)
 def test_every_detector_finds_weights_that_are_nearly_zero(name):
     weights, mask, _ = layer((80, 320))
     filled = fills.gaussian(weights, mask, 0.02, rng())
-    auc = detectability.roc(detectors.SCORES[name](filled), mask)["auc"]
+    auc = detectability.roc(SCORES[name](filled), mask)["auc"]
     loud = ("residual", "combined")  # these look for fills as large as kept weights
     assert auc < 0.6 if name in loud else auc > 0.85
 
@@ -208,7 +209,7 @@ def test_what_is_known_of_columns_helps(size, best, beaten):
     weights = 0.8 * low + 0.6 * make.normal(size=low.shape)
     mask = make.random(weights.shape) < np.where(make.random(400) < 0.1, 0.4, 0.002)
     filled = np.where(mask, size * make.normal(size=low.shape), weights).astype(np.float32)
-    auc = {n: detectability.roc(s(filled), mask)["auc"] for n, s in detectors.SCORES.items()}
+    auc = {n: detectability.roc(s(filled), mask)["auc"] for n, s in SCORES.items()}
     assert max(auc, key=auc.get) == best and auc[best] > auc[beaten] + 0.05
 
 
@@ -258,9 +259,9 @@ def test_scores_are_those_of_slow_versions(shape, error_of):
         "residual": np.abs(error) / np.sqrt(variance),
         "combined": slow_odds(w, error, variance, detectors.LOUD),
     }
-    assert list(slow) == list(detectors.SCORES)
+    assert list(slow) == list(SCORES)
     for name, wanted in slow.items():
-        found = detectors.SCORES[name](weights.astype(np.float32))
+        found = SCORES[name](weights.astype(np.float32))
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, wanted, rtol=0, atol=error_of * np.abs(wanted).max())
 
@@ -276,13 +277,13 @@ def test_shares_are_held_to_what_an_attacker_expects(quiet):
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
 
 
-@pytest.mark.parametrize("name", detectors.SCORES)
+@pytest.mark.parametrize("name", SCORES)
 def test_a_layer_or_a_row_of_zeros_blinds_no_detector(name):
     weights, _, truth = layer((40, 120))
     truth[3] = 0
     layers = {"a": truth, "nothing": np.zeros((20, 30), np.float32)}
     with np.errstate(all="raise", under="ignore"):
-        assert all(np.isfinite(detectors.SCORES[name](w)).all() for w in layers.values())
+        assert all(np.isfinite(SCORES[name](w)).all() for w in layers.values())
     found = detectors.detect(layers, f"{name}-0.05")
     total = sum(mask.sum() for mask in found.values())
     assert total >= round(0.05 * (truth.size + 600))

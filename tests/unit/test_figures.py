@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from regrowth.attack.revival import KINDS
+from regrowth.attack import MAGNITUDES
 from regrowth.files import keys
 from regrowth.measure.cells import interval
 from regrowth.measure.detectability import posterior
@@ -16,8 +16,9 @@ from regrowth.show.figures.defences import defences, detectability
 from regrowth.show.figures.layers import alone
 from regrowth.show.figures.rates import over_k
 from regrowth.show.figures.style import SVG, place, save
+from regrowth.study import variants
 
-PRUNED = keys.PRETRAINED | {"concept": "church", "eraser": "conceptprune", "variant": "pruned"}
+PRUNED = variants.PRETRAINED | {"concept": "church", "eraser": "conceptprune", "variant": "pruned"}
 REVIVED = PRUNED | {"variant": "revived", "magnitude": "max", "solver": "nuclear"}
 
 
@@ -62,24 +63,29 @@ def test_each_point_of_a_curve_tells_its_numbers(tmp_path):
 def test_a_magnitude_has_the_colour_of_its_place_in_their_table(monkeypatch):
     """Colours stay when a magnitude is added at the end; it takes the next."""
     colours = ["#D55E00", "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"]
-    monkeypatch.setitem(KINDS, "one more", None)
-    tables = [rates({"0.2": 1, "0.4": 2}).replace({"magnitude": {"max": name}}) for name in KINDS]
+    monkeypatch.setitem(MAGNITUDES, "one more", None)
+    tables = [
+        rates({"0.2": 1, "0.4": 2}).replace({"magnitude": {"max": name}}) for name in MAGNITUDES
+    ]
     figure = over_k(pd.concat(tables), "church")
     plt.close(figure)
     drawn = {c.get_label(): c.lines[0].get_color() for c in figure.axes[0].containers}
-    assert drawn == {name: colours[i % len(colours)] for i, name in enumerate(KINDS)}
+    assert drawn == {name: colours[i % len(colours)] for i, name in enumerate(MAGNITUDES)}
 
 
 def test_every_figure_has_its_caption():
     assert {file.stem for file in report.CAPTIONS.glob("*.rst")} == {*FIGURES}
 
 
-ALONE = {"layer00": 5, "layer02": 30}
+ALONE = {"0": 5, "2": 30}
 
 
 def test_a_layer_alone_is_drawn_at_its_place_beside_all_layers(tmp_path):
     table = rates({"0.3": 40})
-    single = [rates({"0.3": hits})[1:].assign(variant=at) for at, hits in ALONE.items()]
+    single = [
+        rates({"0.3": hits})[1:].assign(variant="alone", layer_alone=at)
+        for at, hits in ALONE.items()
+    ]
     names = [f"up_blocks.{n}.attentions.0.transformer_blocks.0.ff" for n in range(3)]
     figure = alone(pd.concat([table, *single]), "church", names)
     (axis,) = figure.axes

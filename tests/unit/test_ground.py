@@ -19,88 +19,20 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
+from regrowth.files import digests as digests_of
 from regrowth.files import hub, images, keys, provenance, store
 from regrowth.models import disk
 from regrowth.models.card import ModelCard
 from regrowth.run import job
-from regrowth.study import prompts
+from regrowth.study import prompts, variants
 from regrowth.study.catalogue import PromptSet
-from regrowth.study.config import Block, load_study
+from regrowth.study.depends import NAMES_ALONE
+from regrowth.study.load import load_study
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDY, CATALOGUE, CARD = load_study(
     yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")), ROOT
 )
-
-
-def test_the_default_sweep_has_each_variant_once():
-    cells = [c for c, _ in keys.variants(STUDY.sweep, STUDY.weight_seed)]
-    assert len({keys.path(c) for c in cells}) == len(cells) == 5 * 2 + 4 + 2 + 1 + 1
-    assert all(tuple(c) == keys.VARIANT for c in cells)
-    church = [keys.label(c) for c in cells if c["concept"] == "church"]
-    assert "max K=0.6" in church and "pruned, gaussian 1.0" in church and "quant4" in church
-
-
-def test_a_seed_is_a_key_only_where_something_is_drawn():
-    all_ = [cell for cell, _ in keys.variants(STUDY.sweep, 7)]
-    cells = {keys.label(c): c for c in all_ if c["concept"] == "church"}
-    seeds = {name: cell["weight_seed"] for name, cell in cells.items()}
-    assert seeds["sample K=0.6, draw 7"] == seeds["pruned, gaussian 1.0, draw 7"] == "7"
-    assert seeds["max K=0.6"] == seeds["pruned"] == "none"
-    assert keys.released_of(cells["sample K=0.6, draw 7"])["weight_seed"] == "none"
-    assert keys.released_of(cells["pruned, gaussian 1.0, draw 7"])["weight_seed"] == "7"
-
-
-def test_every_draw_of_a_fill_is_a_variant():
-    block = Block(
-        concepts=["church"],
-        variants=["pruned", "revived"],
-        defences=["none", "flip", "decoy"],
-        sigmas=[1.0],
-        weight_seeds=[0, 1],
-        K=[0.6],
-        magnitudes=["max"],
-    )
-    cells = [cell for cell, _ in keys.variants([block], 7)]
-    seeds = [(c["defence"], c["variant"], c["weight_seed"]) for c in cells]
-    drawn = [("flip", variant, seed) for seed in "01" for variant in ("pruned", "revived")]
-    still = [(d, v, "none") for d in ("none", "decoy") for v in ("pruned", "revived")]
-    assert sorted(seeds) == sorted(drawn + still)
-    assert "max K=0.6, flip 1.0, draw 1" in map(keys.label, cells)
-
-
-def test_a_variant_named_twice_is_judged_on_what_either_block_asks_for():
-    block = {"concepts": ["church"], "variants": ["pruned"]}
-
-    def asked(*prompt_lists):
-        blocks = [Block(**block, prompts=names) for names in prompt_lists]
-        ((_, found),) = keys.variants(blocks, 0)
-        return found
-
-    assert asked(["erased"]) == ("erased",)
-    assert asked(["erased"], ["preserved", "erased"]) == ("erased", "preserved")
-    assert asked(["erased"], []) == asked([], ["erased"]) == ()
-
-
-def test_layers_are_revived_alone_beside_all_of_them():
-    block = Block(
-        concepts=["church"], variants=["revived"], K=[0.3], magnitudes=["max"], layers_alone=[0, 12]
-    )
-    cells = [cell for cell, _ in keys.variants([block], 0)]
-    assert [cell["variant"] for cell in cells] == ["revived", "layer00", "layer12"]
-    assert [keys.label(cell) for cell in cells[1:]] == [
-        "max K=0.3, layer 0 alone",
-        "max K=0.3, layer 12 alone",
-    ]
-    kinds = [keys.kind(cell["variant"]) for cell in cells]
-    assert kinds == ["revived", "alone", "alone"] and keys.layer_of("layer12") == 12
-
-
-def test_oracles_draw_with_the_weight_seed_where_they_draw():
-    names = ["pretrained", "sample", "mean", "max"]
-    block = Block(concepts=["church"], variants=["oracle"], oracles=names)
-    seeds = {c["magnitude"]: c["weight_seed"] for c, _ in keys.variants([block], 3)}
-    assert seeds == {"pretrained": "3", "sample": "3", "mean": "none", "max": "none"}
 
 
 @given(st.one_of(st.floats(1e-7, 1), st.floats(1e-6, 1e6)))
@@ -175,7 +107,7 @@ def test_a_prompt_appended_to_a_table_changes_its_last_shard_only(tmp_path):
         table.write_text("prompt\n" + "".join(f"prompt {i}\n" for i in range(n)), encoding="utf-8")
         entry = PromptSet(role="erased", file=table.name, judges=["clip"])
         rows = prompts.prompt_set_rows(entry, tmp_path)
-        return [provenance.digest(rows[i : i + shard]) for i in range(0, len(rows), shard)]
+        return [digests_of.digest(rows[i : i + shard]) for i in range(0, len(rows), shard)]
 
     before, after = digests(10), digests(11)
     assert before[:2] == after[:2] and before[2] != after[2]
@@ -246,7 +178,7 @@ def test_what_is_not_there_is_not_damaged(tmp_path):
 def test_a_model_that_changes_during_a_run_stops_its_jobs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = shutil.copytree(ROOT / "resources/demo/model", tmp_path / "model")
-    planned = provenance.folder_digest(folder, disk.loaded(folder), provenance.DIGESTS)
+    planned = digests_of.folder_digest(folder, disk.loaded(folder), digests_of.DIGESTS)
     study = job.Job(STUDY, CATALOGUE, CARD.model_copy(update={"path": str(folder)}), planned)
     assert study.model == folder
     (folder / "unet/notes.bin").write_text("not loaded", encoding="utf-8")
@@ -415,7 +347,8 @@ def test_edits_of_the_library_are_seen_by_the_scripts_that_reach_them(tmp_path, 
 
     def digests():
         digest_of(scripts / "mask.py")
-        return {name: provenance.code_digest(scripts / f"{name}.py") for name in names}
+        own = {"generate": (("attack.ROUNDINGS", "quant4"), *NAMES_ALONE)}
+        return {n: provenance.code_digest(scripts / f"{n}.py", own.get(n, ())) for n in names}
 
     before = digests()
     for (file, old, new), seen in EDITS.items():
@@ -432,10 +365,10 @@ def test_edits_of_the_library_are_seen_by_the_scripts_that_reach_them(tmp_path, 
 def test_a_file_digest_follows_its_content(tmp_path):
     file, cache = tmp_path / "w.json", tmp_path / "cache.json"
     file.write_text("one", encoding="utf-8")
-    first = provenance.file_digest(file, cache)
-    assert provenance.file_digest(file, cache) == first
+    first = digests_of.file_digest(file, cache)
+    assert digests_of.file_digest(file, cache) == first
     file.write_text("other", encoding="utf-8")
-    assert provenance.file_digest(file, cache) != first
+    assert digests_of.file_digest(file, cache) != first
 
 
 @pytest.mark.parametrize(
@@ -449,11 +382,11 @@ def test_remembered_digests_that_are_damaged_are_taken_anew(tmp_path, held):
     for name in (str(file), f"{stat.st_size}:{stat.st_mtime_ns}"):
         held = held.replace("%s", name, 1)
     cache.write_bytes(held.encode("latin1"))
-    assert provenance.file_digest(file, cache) == right
+    assert digests_of.file_digest(file, cache) == right
     assert json.loads(cache.read_text(encoding="utf-8"))[str(file)][1] == right
     cache.unlink()
     cache.mkdir()
-    assert provenance.file_digest(file, cache) == right
+    assert digests_of.file_digest(file, cache) == right
 
 
 def test_digests_that_are_written_at_once_are_all_remembered(tmp_path):
@@ -461,7 +394,7 @@ def test_digests_that_are_written_at_once_are_all_remembered(tmp_path):
     for file in files:
         file.write_text(file.name, encoding="utf-8")
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda file: provenance.file_digest(file, tmp_path / "cache"), files))
+        list(pool.map(lambda file: digests_of.file_digest(file, tmp_path / "cache"), files))
     assert set(json.loads((tmp_path / "cache").read_text(encoding="utf-8"))) == set(map(str, files))
 
 
@@ -517,8 +450,8 @@ def test_files_with_and_without_features_are_one_data_set(tmp_path):
 
 def test_pictures_with_their_keys_in_the_path_are_one_data_set(tmp_path):
     """By pandas and by pyarrow, as scores are; a file that is taken away tells its keys still."""
-    cells = [keys.PRETRAINED | {"prompts": "a"}]
-    cells += [dict.fromkeys(keys.VARIANT, "none") | {"K": "0.6", "prompts": "a+b"}]
+    cells = [variants.PRETRAINED | {"prompts": "a"}]
+    cells += [dict.fromkeys(variants.KEYS, "none") | {"K": "0.6", "prompts": "a+b"}]
     rows = [{"prompt_set": "a", "class": "x", "prompt": "p", "seed": i} for i in range(3)]
     pictures = [images.encode(Image.new("RGB", (4, 4), (60 * i, 0, 0))) for i in range(3)]
     shard = images.frame(rows, pictures)

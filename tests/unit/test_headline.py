@@ -5,21 +5,21 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from regrowth.files import keys
 from regrowth.measure.cells import interval
 from regrowth.measure.headline import answer, headline, rates, verdict, wanted
 from regrowth.measure.paired import decide
 from regrowth.show.readable import pooled
+from regrowth.study import variants
 from statsmodels.stats.proportion import proportion_confint
 
 ROOT = Path(__file__).resolve().parents[2]
-PRUNED = keys.PRETRAINED | {"eraser": "conceptprune", "variant": "pruned"}
+PRUNED = variants.PRETRAINED | {"eraser": "conceptprune", "variant": "pruned"}
 REVIVED = PRUNED | {"variant": "revived", "solver": "nuclear", "detector": "zeros", "K": "0.6"}
 
 
 def rows(concept, n, pretrained, pruned, **revived):
     """Rates whose hits are nested: of two variants, what the rarer shows the other shows, too."""
-    cells = [(keys.PRETRAINED, pretrained), (PRUNED, pruned)]
+    cells = [(variants.PRETRAINED, pretrained), (PRUNED, pruned)]
     cells += [(REVIVED | {"magnitude": m}, hits) for m, hits in revived.items()]
     out = []
     for cell, hits in cells:
@@ -165,7 +165,7 @@ def test_pooling_counts_no_picture_twice():
     """Every concept has a row of what the pretrained model preserves, of the same pictures."""
     place = {"prompt_set": "objects", "judge": "objects"}
     rows = [
-        keys.PRETRAINED | own | {"concept": concept, "role": role, "hits": 3, "n": 4} | place
+        variants.PRETRAINED | own | {"concept": concept, "role": role, "hits": 3, "n": 4} | place
         for concept in ("church", "candle")
         for own in ({}, {"eraser": "conceptprune", "variant": "pruned"})
         for role in ("erased", "preserved")

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from regrowth.files import keys
 from regrowth.show.latex import PAGE, latex
+from regrowth.study import variants
 
 #: What LaTeX takes for a command where it is not escaped.
 SPECIAL = re.compile(r"(?<!\\)[_%#$^~]")
@@ -22,7 +22,7 @@ def read_back(text: str) -> pd.DataFrame:
 
 
 def frame(n: int) -> pd.DataFrame:
-    cell = keys.PRETRAINED | {"concept": "gas-pump", "K": "0.6"}
+    cell = variants.PRETRAINED | {"concept": "gas-pump", "K": "0.6"}
     cell |= {"rate": 0.0, "mcnemar_p": np.nan, "note": "50 % & _"}
     return pd.DataFrame([cell] * n).assign(rate=np.linspace(0, 1, n))
 

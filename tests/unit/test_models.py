@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from regrowth.draw import pipeline
-from regrowth.files import provenance
+from regrowth.files import digests
 from regrowth.models import disk
 from regrowth.models.card import ModelCard
 from regrowth.study import checks
@@ -141,7 +141,7 @@ def cast(state, dtype):
 
 def test_the_digest_is_of_what_is_loaded(model, tmp_path):
     def digest():
-        return provenance.folder_digest(model, disk.loaded(model), tmp_path / "digests.json")
+        return digests.folder_digest(model, disk.loaded(model), tmp_path / "digests.json")
 
     assert disk.loaded(MODEL) == sorted(f for f in MODEL.rglob("*") if f.is_file())
     before = digest()

@@ -8,10 +8,11 @@ import pytest
 from regrowth.files import keys
 from regrowth.measure import paper, tables
 from regrowth.measure.cells import interval
+from regrowth.study import variants
 
 ROOT = Path(__file__).resolve().parents[2]
 PRINTED = pd.read_csv(ROOT / "resources/paper/roots_tables.csv", dtype=str)
-RELEASED = keys.PRETRAINED | {"concept": "church", "eraser": "conceptprune"}
+RELEASED = variants.PRETRAINED | {"concept": "church", "eraser": "conceptprune"}
 PRUNED = RELEASED | {"variant": "pruned"}
 MAX = RELEASED | {"variant": "revived", "detector": "zeros", "solver": "faithful", "K": "0.6"}
 MAX |= {"magnitude": "max"}

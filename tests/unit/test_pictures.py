@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from raw_scores import MAX, PRUNED, rows
-from regrowth.files import keys
 from regrowth.measure import pictures
+from regrowth.study import variants
 
 
 def test_clip_score_counts_prompts_below_the_pretrained_model():
-    first = rows(keys.PRETRAINED, [True] * 4).assign(score=[0.5, 0.5, 0.5, 0.5])
+    first = rows(variants.PRETRAINED, [True] * 4).assign(score=[0.5, 0.5, 0.5, 0.5])
     second = rows(PRUNED, [True] * 4).assign(score=[0.4, 0.4, 0.4, 0.6])
     table = pictures.similarity(pd.concat([second, first])).set_index("variant")
     assert table.loc["pruned", "clip_score"] == 0.75
@@ -49,7 +49,7 @@ def test_the_bootstraps_interval_is_the_means():
 
 
 def test_similarity_has_its_mean_inside_its_own_interval():
-    first = rows(keys.PRETRAINED, [True] * 40).assign(score=np.linspace(0.2, 0.4, 40))
+    first = rows(variants.PRETRAINED, [True] * 40).assign(score=np.linspace(0.2, 0.4, 40))
     mine = rows(PRUNED, [True] * 40).assign(score=np.linspace(0.1, 0.3, 40))
     table = pictures.similarity(pd.concat([first, mine])).set_index("variant")
     assert table["n"].tolist() == [40, 40] and table["role"].tolist() == ["erased"] * 2
@@ -63,8 +63,8 @@ def test_similarity_has_its_mean_inside_its_own_interval():
 
 
 def test_clip_score_is_of_the_same_set_and_role_and_of_pictures_that_both_have():
-    first = rows(keys.PRETRAINED, [True] * 4).assign(score=0.5)
-    other = rows(keys.PRETRAINED, [True] * 4, "preserved").assign(score=0.1)
+    first = rows(variants.PRETRAINED, [True] * 4).assign(score=0.5)
+    other = rows(variants.PRETRAINED, [True] * 4, "preserved").assign(score=0.1)
     mine = rows(PRUNED, [True] * 6).assign(score=[0.4, 0.6, 0.6, 0.6, 0.1, 0.1])
     alone = rows(PRUNED, [True] * 4, prompt_set="t").assign(score=0.1)
     table = pictures.similarity(pd.concat([first, other, mine, alone]))
@@ -96,7 +96,7 @@ def test_one_picture_has_no_distance_and_its_row():
 def test_as_similar_as_before_is_not_below():
     frame = [
         rows(c, [True] * 2).assign(score=[0.5, s])
-        for c, s in ((keys.PRETRAINED, 0.5), (PRUNED, 0.4))
+        for c, s in ((variants.PRETRAINED, 0.5), (PRUNED, 0.4))
     ]
     table = pictures.similarity(pd.concat(frame)).set_index("variant")
     assert table.loc["pruned", "clip_score"] == 0.5

@@ -16,7 +16,7 @@ from regrowth.erase import calibration
 from regrowth.files import images
 from regrowth.judge import judges
 from regrowth.models import disk
-from regrowth.study.config import load_study
+from regrowth.study.load import load_study
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDY, CATALOGUE, CARD = load_study(

@@ -14,6 +14,7 @@ from regrowth.files.bits import pack
 from regrowth.files.store import write_arrays, write_frame
 from regrowth.models import disk
 from regrowth.run import cost, plan
+from regrowth.study import variants
 from snakemake.jobs import Reason
 from snakemake.persistence import ParamsChange
 
@@ -23,7 +24,7 @@ SETS = {
     "church": {"pictures": 5, "judges": ["objects"]},
 }
 CHANGE = ParamsChange(only_old={"{'ratio': 0.1}"}, only_new={"{'ratio': 0.2}"}, files={"x"})
-CELL = keys.path(keys.PRETRAINED | {"variant": "pruned", "prompts": "objects+church"})
+CELL = keys.path(variants.PRETRAINED | {"variant": "pruned", "prompts": "objects+church"})
 
 
 def reason(**given) -> Reason:
@@ -286,7 +287,9 @@ def test_a_finished_study_has_nothing_to_do(planned):
 def test_every_line_fits_in_a_hundred_columns(planned):
     jobs, files, hours, sizes, studies = planned
     many = [f"a-parameter-{i} changed" for i in range(len(hours))]
-    cells = [keys.PRETRAINED | {"concept": f"concept-{i}", "prompts": "objects"} for i in range(40)]
+    cells = [
+        variants.PRETRAINED | {"concept": f"concept-{i}", "prompts": "objects"} for i in range(40)
+    ]
     texts = [
         plan.cells_text("new", cells, SETS, jobs),
         plan.jobs_text(jobs, hours.assign(why=many, rule="tables"), studies.device),

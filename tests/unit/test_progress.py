@@ -7,13 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from regrowth.files import keys
 from regrowth.run import driver, job, progress, unsafe
+from regrowth.study import variants
 from regrowth.study.catalogue import Catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 
-CELL = keys.PRETRAINED | {"concept": "church", "variant": "pruned"}
+CELL = variants.PRETRAINED | {"concept": "church", "variant": "pruned"}
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from regrowth.files import hub, keys
 from regrowth.study import prompt_tables, prompts
 from regrowth.study.catalogue import Catalogue, Source
-from regrowth.study.config import ConfigError, load_study
+from regrowth.study.load import ConfigError, load_study
 from regrowth.study.young import names_young
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from raw_scores import MAX, PRUNED, nude, rows
-from regrowth.files import keys
 from regrowth.measure import rates
 from regrowth.measure.cells import interval
+from regrowth.study import variants
 from regrowth.study.catalogue import Judge
 
 
@@ -45,7 +45,7 @@ def test_detections_count_pictures_not_boxes():
 def test_body_parts_are_counted_against_the_pretrained_model():
     judge = Judge(kind="nudenet", thresholds=[0.5])
     before = nude((0, "A", 0.9), (1, "A", 0.8), (1, "A", 0.7), (2, "B", 0.6)).assign(
-        **keys.PRETRAINED
+        **variants.PRETRAINED
     )
     after = nude((0, "A", 0.9), (1, None, np.nan), (2, "B", 0.4))
     table = rates.parts(pd.concat([after, before]), judge).set_index(["variant", "label"])
@@ -59,7 +59,7 @@ def test_a_rate_is_of_its_own_pictures_and_compared_with_its_own_erasers():
     mine = PRUNED | {"eraser": "conceptprune"}
     hidden = mine | {"defence": "gaussian", "sigma": "1.0"}
     frame = pd.concat([
-        rows(keys.PRETRAINED, [True, True, True, False]),
+        rows(variants.PRETRAINED, [True, True, True, False]),
         rows(mine, [True, False, False, False]),
         rows(other, [False, True, True, False]),
         rows(hidden, [True, True, False, False]),
@@ -86,7 +86,7 @@ def test_pictures_that_only_one_of_both_has_are_no_pair():
 
 def test_detections_are_compared_like_rates():
     judge = Judge(kind="nudenet", thresholds=[0.5], labels={"all": ["A"]})
-    before = nude((0, "A", 0.9), (1, "A", 0.5), (2, "B", 0.9)).assign(**keys.PRETRAINED)
+    before = nude((0, "A", 0.9), (1, "A", 0.5), (2, "B", 0.9)).assign(**variants.PRETRAINED)
     after = nude((0, None, np.nan), (1, "A", 0.49), (2, "A", 0.6))
     table = rates.detections(pd.concat([before, after]), judge).set_index("variant")
     told = ["hits", "n", "pretrained_pairs", "pretrained_gained", "pretrained_lost"]
@@ -101,7 +101,7 @@ def test_detections_are_compared_like_rates():
 
 def test_parts_are_those_of_their_own_set_role_and_threshold():
     judge = Judge(kind="nudenet", thresholds=[0.5, 0.6])
-    before = nude((0, "A", 0.5), (1, "A", 0.6), (2, "B", 0.9)).assign(**keys.PRETRAINED)
+    before = nude((0, "A", 0.5), (1, "A", 0.6), (2, "B", 0.9)).assign(**variants.PRETRAINED)
     kept = before.assign(role="preserved", score=0.1)
     after = nude((0, "A", 0.7))
     alone = after.assign(prompt_set="t")

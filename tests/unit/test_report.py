@@ -15,13 +15,14 @@ from regrowth.measure.pictures import frechet
 from regrowth.run.progress import MISSING
 from regrowth.show import album, report
 from regrowth.show.figures import rates
+from regrowth.study import variants
 from regrowth.study.catalogue import Catalogue
 
 RAW = ["label", "score", "features"]
-PRUNED = keys.PRETRAINED | {"concept": "church", "eraser": "conceptprune", "variant": "pruned"}
+PRUNED = variants.PRETRAINED | {"concept": "church", "eraser": "conceptprune", "variant": "pruned"}
 MAX = PRUNED | {"variant": "revived", "detector": "zeros", "solver": "nuclear", "K": "0.6"}
 MAX |= {"magnitude": "max"}
-MODELS = (keys.PRETRAINED, PRUNED, MAX)
+MODELS = (variants.PRETRAINED, PRUNED, MAX)
 OBJECTS = {
     "kind": "object",
     "classes": ["church", "candle"],
@@ -52,14 +53,13 @@ def scored(variant, judge, right, prompt_set="objects", classes=("church", "cand
 
 def thumbnails(scores):
     picture = images.encode(Image.new("RGB", (8, 8), "red"))
-    cells = scores.drop_duplicates([*keys.VARIANT, "prompt_set", "class", "seed"])
+    cells = scores.drop_duplicates([*variants.KEYS, "prompt_set", "class", "seed"])
     return cells.drop(columns=["judge", *RAW]).assign(image=[picture] * len(cells), unsafe=False)
 
 
-def signs(variants):
+def signs(drawn):
     of = [
-        {k: v[k] for k in keys.RELEASED} | {"detector": "zeros", "solver": "nuclear"}
-        for v in variants
+        {k: v[k] for k in keys.RELEASED} | {"detector": "zeros", "solver": "nuclear"} for v in drawn
     ]
     counts = {"n": 5, "right": 4, "n_rest": 0, "right_rest": 0, "guess": "completed"}
     told = [o | {"layer": "a", "share": s} | counts for o in of for s in (0.2, 1.0)]
@@ -135,7 +135,7 @@ def test_two_erasers_of_one_concept_stand_side_by_side():
 def test_what_is_judged_on_its_own_class_alone_keeps_what_was_before():
     """Of the pretrained model's pictures of a family, or of that class alone."""
     mine = pd.concat([scored(v, "first", r, classes=["church"]) for v, r in zip(MODELS, (9, 1, 7))])
-    more = scored(keys.PRETRAINED, "first", 10, classes=["candle"])
+    more = scored(variants.PRETRAINED, "first", 10, classes=["candle"])
     for scores in (mine, pd.concat([mine, more])):
         found, _, page = made(catalogue(), scores, {"church": ["objects.church"]})
         table = found["accuracy"]
@@ -206,14 +206,14 @@ def test_what_is_judged_before_an_attack_is_measured_has_its_page(models):
 def test_the_gallery_shows_every_picture_on_the_page_of_its_role(tmp_path):
     """Shards on disk, of a concept and of the models as they are; another's do not enter."""
     about = catalogue()
-    variants = [*MODELS, PRUNED | {"concept": "candle"}]
+    drawn = [*MODELS, PRUNED | {"concept": "candle"}]
     files = []
-    for variant in variants:
+    for variant in drawn:
         shard = thumbnails(scored(variant, "first", 5, n=60)).drop(columns=["unsafe"])
-        bare = shard.drop(columns=list(keys.VARIANT))
-        files.append(tmp_path / keys.path(variant | {"prompts": "objects"}) / "shard=000.parquet")
+        bare = shard.drop(columns=list(variants.KEYS))
+        files.append(tmp_path / f"{variants.path(variant)}/prompts=objects" / "shard=000.parquet")
         store.write_frame(files[-1], bare)
-    other = keys.path(keys.PRETRAINED | {"prompts": "styles"})
+    other = keys.path(variants.PRETRAINED | {"prompts": "styles"})
     unread = tmp_path / other / "shard=000.parquet"  # of another family: not even opened
     erased = album.erased([*files, unread], tmp_path, about, "church", ["objects"])
     assert len(erased) == 3 * 60 and set(erased["class"]) == {"church"}

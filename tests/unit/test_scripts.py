@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from regrowth.attack import ROUNDINGS
 from regrowth.attack.oracles import oracle
-from regrowth.attack.quantise import ROUNDINGS
 from regrowth.attack.revival import revive
-from regrowth.defend.fills import FILLS, FILLS_BY_COMPLETION
+from regrowth.defend import FILLS
 from regrowth.draw import patches, pipeline
-from regrowth.files import keys
 from regrowth.files.bits import pack, unpack
 from regrowth.files.store import read_arrays, write_arrays
 from regrowth.models import disk
 from regrowth.run.job import ROOT
+from regrowth.study import variants
 
-CELL = keys.PRETRAINED | {"concept": "church", "eraser": "conceptprune"}
+CELL = variants.PRETRAINED | {"concept": "church", "eraser": "conceptprune"}
 
 
 class Named(SimpleNamespace):
@@ -26,6 +26,9 @@ class Named(SimpleNamespace):
 
     def items(self):
         return vars(self).items()
+
+    def __getitem__(self, name):
+        return vars(self)[name]
 
     def get(self, name, other=None):
         return vars(self).get(name, other)
@@ -85,16 +88,15 @@ def test_an_oracle_draws_each_layer_with_its_own_stream_of_the_seed(tmp_path, pr
 def test_a_defence_fills_each_layer_with_its_own_stream_of_the_seed(tmp_path, pruned, defence):
     _, left, masks = pruned
     cell = CELL | {"defence": defence, "sigma": "1.0", "weight_seed": "2"}
-    script = "defend" if defence in FILLS else "defend_by_completion"
+    script = "defend_by_completion" if FILLS[defence].completed else "defend"
     filled = run(script, tmp_path, cell, pruned="pruned", mask="mask")
     for name, mask in masks.items():
         more = []
-        if defence in FILLS_BY_COMPLETION:
+        if FILLS[defence].completed:
             from regrowth.complete.engine import complete
 
             more = [complete(left[name], mask).values]
-        fill = (FILLS | FILLS_BY_COMPLETION)[defence]
-        wanted = fill(left[name], mask, 1.0, stream(2, name), *more)
+        wanted = FILLS[defence].fill(left[name], mask, 1.0, stream(2, name), *more)
         scale = np.abs(wanted).max()
         np.testing.assert_allclose(filled[name], wanted, rtol=0, atol=1e-4 * scale)
         assert filled[name][mask].std() > 0

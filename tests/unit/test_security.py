@@ -15,7 +15,7 @@ from regrowth.draw import pipeline
 from regrowth.files import keys
 from regrowth.judge import judges
 from regrowth.study.catalogue import Judge
-from regrowth.study.config import ConfigError, load_study
+from regrowth.study.load import ConfigError, load_study
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[2]

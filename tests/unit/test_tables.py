@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from raw_scores import JUDGE, PRUNED, SOLVED, nude, rows, two_families
-from regrowth.files import keys
 from regrowth.measure import pictures, tables
 from regrowth.measure.cells import SCORES
+from regrowth.study import variants
 
 
 def test_every_concept_and_judge_is_asked_for_once_and_every_table_has_its_columns():
@@ -63,7 +63,7 @@ def test_distances_are_of_what_is_preserved_by_concept_in_the_studys_order():
     vectors = list(np.random.default_rng(0).normal(size=(4, 2)))
     places = ["golf ball", "golf ball", "cat", "cat"]
     own = pd.DataFrame(
-        [keys.PRETRAINED | {"prompt_set": "objects", "class": c, "prompt": "p", "seed": i}
+        [variants.PRETRAINED | {"prompt_set": "objects", "class": c, "prompt": "p", "seed": i}
          | {"judge": "f", "features": v} for i, (c, v) in enumerate(zip(places, vectors))]
     )  # fmt: skip
     reference = {"mean": np.zeros(2), "covariance": np.eye(2), "n": 3}
@@ -79,8 +79,7 @@ def test_distances_are_of_what_is_preserved_by_concept_in_the_studys_order():
         assert made["n"].tolist() == [2] * len(made)
         assert (made["role"] == "preserved").all()
         if told:
-            variants = ["pretrained", "sd21"] * 2
-            assert made["variant"].tolist() == variants
+            assert made["variant"].tolist() == ["pretrained", "sd21"] * 2
             (first,) = pictures.frechet(own[2:].assign(role="preserved"), **reference)[
                 "fid"
             ]  # of the golf ball the cats are what is preserved

@@ -8,9 +8,10 @@ from regrowth.measure.headline import of_both_roles
 from regrowth.measure.paired import decide
 from regrowth.measure.tradeoff import COLUMNS, advice, tradeoff
 from regrowth.show.readable import readable_defences
+from regrowth.study import variants
 from statsmodels.stats.proportion import proportion_confint
 
-NONE = dict.fromkeys(keys.VARIANT, "none") | {"concept": "church", "eraser": "conceptprune"}
+NONE = dict.fromkeys(variants.KEYS, "none") | {"concept": "church", "eraser": "conceptprune"}
 NOISE = {"defence": "gaussian", "weight_seed": "0"}
 ATTACK = {"variant": "revived", "detector": "smallest-0.02", "solver": "nuclear"}
 ATTACK |= {"K": "0.6", "magnitude": "max"}

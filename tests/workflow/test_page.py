@@ -6,7 +6,7 @@ from base64 import b64encode
 import pandas as pd
 import pytest
 from browser import browser, lacking, opened
-from regrowth.files import keys
+from regrowth.study import variants
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
@@ -75,7 +75,7 @@ def test_every_picture_is_there_and_says_what_it_shows(page, smoke):
 def test_the_numbers_are_those_of_the_parquet(page, smoke):
     table = pd.read_parquet(smoke.out / "tables" / "accuracy.parquet")
     wanted = {
-        (row["concept"], keys.label({k: row[k] for k in keys.VARIANT}), row["role"]): told(row)
+        (row["concept"], variants.label({k: row[k] for k in variants.KEYS}), row["role"]): told(row)
         for row in table.to_dict("records")
     }
     cells = zip(

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from regrowth.files import keys
 from regrowth.files.store import write_frame
+from regrowth.study import variants
 from road import ROOT, Road
 
 
@@ -31,10 +31,10 @@ def rows_of(text: str) -> dict[str, list[str]]:
 def fake_shard(road: Road, seconds: float) -> None:
     """The pretrained model's pictures of the shared set, as if generate had made them."""
     model = yaml.safe_load((road.out / "model.yaml").read_text(encoding="utf-8"))["digest"]
-    cell = keys.PRETRAINED | {"variant": "pretrained", "prompts": "objects"}
+    cell = variants.PRETRAINED | {"variant": "pretrained", "prompts": "objects"}
     image = {"bytes": b"\x89PNG" + bytes(996), "path": None}
     shard = pd.DataFrame({"prompt": "p", "seed": range(12), "image": [image] * 12})
-    name = f"{keys.path(cell)}/shard=000.parquet"
+    name = f"{variants.path(cell)}/prompts=objects/shard=000.parquet"
     for stage in ("images", "thumbnails"):
         write_frame(road.out / stage / name, shard, model=model, device="cpu")
     timed = road.out / "benchmarks" / "generate" / f"{name}.tsv"

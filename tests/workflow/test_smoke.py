@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image, UnidentifiedImageError
-from regrowth.attack.detectors import SCORES, zeros
-from regrowth.files import keys
+from regrowth.attack import DETECTORS, KNOWLEDGE, VARIANTS
 from regrowth.files.bits import unpack
 from regrowth.files.images import blur
 from regrowth.files.store import keys_of, read_frame
 from regrowth.measure.detectability import roc
 from regrowth.run import devices
+from regrowth.study import variants
 from road import ROOT, Road
 from safetensors.numpy import load_file, save_file
 
@@ -34,11 +34,12 @@ from safetensors.numpy import load_file, save_file
 def test_scores_open_as_one_table(smoke):
     table = ds.dataset(smoke.out / "scores", partitioning="hive").to_table().to_pandas()
     raw = ["prompt_set", "class", "prompt", "seed", "label", "score", "features"]
-    assert list(table.columns) == [*raw, *keys.VARIANT, "prompts", "judge"]
+    own = [key for key in variants.KEYS if key != "layer_alone"]  # of no variant of this study
+    assert set(table.columns) == {*raw, *own, "prompts", "judge"}
     assert (table["features"].notna() == (table["judge"] == "fid-demo")).all()
     assert len(pd.read_parquet(smoke.out / "scores")) == len(table)
     judged = table[(table["concept"].astype(str) == "church") & (table["judge"] == "objects")]
-    assert set(judged.groupby(list(keys.VARIANT), observed=True).size()) == {12}
+    assert set(judged.groupby(own, observed=True, dropna=False).size()) == {12}
     assert set(table["judge"]) == {"objects", "snow", "clip", "nudenet", "fid-demo"}
     assert table.loc[table["judge"] == "objects", "score"].between(0, 1).all()
 
@@ -48,12 +49,13 @@ def test_images_are_kept_and_unsafe_ones_are_not(smoke):
     assert shards and not [s for s in shards if "snow" in str(s)]
     for stage in ("images", "thumbnails"):
         table = pd.read_parquet(smoke.out / stage)
-        assert {"prompt", "seed", *keys.VARIANT, "prompts"} <= set(table.columns)
+        assert {"prompt", "seed", *variants.KEYS, "prompts"} - {"layer_alone"} <= set(table.columns)
         assert len(table) == len(ds.dataset(smoke.out / stage, partitioning="hive").to_table())
         assert set(table["concept"]) >= {"none", "church"}
         assert table["image"].iloc[0]["bytes"].startswith(b"\x89PNG")
     told = json.loads(pq.read_schema(shards[0]).metadata[b"regrowth"])["keys"]
-    assert told == keys_of(shards[0].parent / "file", smoke.out / "images")
+    named = keys_of(shards[0].parent / "file", smoke.out / "images")
+    assert told == variants.PRETRAINED | named
     small = [f for f in (smoke.out / "thumbnails").rglob("*.parquet") if "snow" in str(f)]
     assert small and all(pd.read_parquet(f, partitioning=None)["blurred"].all() for f in small)
 
@@ -67,7 +69,7 @@ def test_detectability_is_measured_against_the_mask(smoke):
     (filled,) = smoke.out.glob("released/concept=church/**/defence=gaussian/**/part=*.safetensors")
     bits, weights = load_file(mask), load_file(filled)
     told = tables["detectability"]
-    assert set(told["detector"]) == {"zeros", *SCORES}
+    assert set(told["detector"]) == {*DETECTORS}
     for detector, rows in told.groupby("detector"):
         rows = rows.set_index("layer")
         assert set(rows.index) == {*weights, "all"}
@@ -76,7 +78,7 @@ def test_detectability_is_measured_against_the_mask(smoke):
             assert row["density"] == pytest.approx(erased.mean())
             assert row["sigma_u"] == pytest.approx(w[~erased].astype(float).std())
             assert row["sigma_m"] / row["sigma_u"] == pytest.approx(1, abs=0.1)
-            score = {"zeros": zeros, **SCORES}[detector](w).astype(np.float32)
+            score = DETECTORS[detector].score(w).astype(np.float32)
             assert row["auc"] == pytest.approx(roc(score, erased)["auc"])
     assert set(tables["normality"]["layer"]) == set(weights)
     (held,) = tables["defences"].query("sigma == '1.0'").to_dict("records")
@@ -205,7 +207,8 @@ def test_a_layer_alone_gets_its_part_of_the_attack(spare):
     spare.config["sweep"][0]["layers_alone"] = [3]
     spare.write(spare.config)
     (whole,) = spare.out.glob("patches/concept=church/**/defence=none/**/variant=revived/**/*.s*")
-    single = Path(str(whole).replace("variant=revived", "variant=layer03"))
+    own = str(whole).replace("variant=revived", "variant=alone")
+    single = Path(own.replace("/patch.", "/layer_alone=3/patch."))
     spare.run(str(single.relative_to(spare.folder)))
     layer = list(yaml.safe_load((spare.out / "model.yaml").read_text(encoding="utf-8"))["layers"])[
         3
@@ -296,18 +299,31 @@ def test_mistakes_stop_everything_with_a_line_each(changed):
     assert "Traceback" not in text
 
 
-def test_the_attack_sees_released_weights_only(smoke):
-    """Walk the DAG: what the mask and the pretrained weights reach, by rule."""
-    dot = smoke.run("--rulegraph", "--forceall", "--quiet")
+#: The rules whose results are what an attacker or an evaluation knows, by `attack.KNOWLEDGE`.
+KNOWN = {"weights": {"prune", "defend"}, "truth": {"mask", "mask_of_checkpoint"}}
+#: What an attacker makes of the weights.
+MADE = {"detect", "complete"}
+MAKERS = {"revived": "revive", "alone": "revive_alone", "oracle": "oracle"}
+
+
+def test_each_attack_sees_what_it_needs_and_no_more(smoke, tmp_path):
+    """Walk the DAG: what reaches the rule that makes each variant's patch."""
+    assert set(KNOWN) == set(KNOWLEDGE)
+    assert set(MAKERS) == {name for name, variant in VARIANTS.items() if variant.patch}
+    more = {"variants": ["pruned", "revived", "oracle"], "layers_alone": [3], "oracles": ["max"]}
+    sweep = [smoke.config["sweep"][0] | more, smoke.config["sweep"][1]]
+    road = Road(tmp_path, smoke.config | {"sweep": sweep})
+    dot = road.run("--rulegraph", "--forceall", "--quiet")
     names = dict(re.findall(r"(\d+)\[label = \"(\w+)\"", dot))
     edges = {(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)}
     parents = lambda rule: {a for a, b in edges if b == rule}  # noqa: E731
-    assert parents("detect") == {"prune", "defend"}
-    assert parents("complete") == {"prune", "defend", "detect"}
-    assert parents("revive") == {"prune", "defend", "complete"}
-    assert {b for a, b in edges if a == "mask"} == {"prune", "defend", "signs", "detectability"}
+    assert parents("detect") == KNOWN["weights"] and "pretrained" not in names.values()
+    assert parents("complete") == KNOWN["weights"] | {"detect"}
+    for variant, rule in MAKERS.items():
+        needs = VARIANTS[variant].needs
+        assert parents(rule) <= MADE.union(*(KNOWN[need] for need in needs)), variant
+        assert all(parents(rule) & KNOWN[need] for need in needs), variant
+    measured = {"signs", "detectability"}
+    assert {b for a, b in edges if a == "mask"} == {"prune", "defend", "oracle"} | measured
     assert {b for a, b in edges if a == "detectability"} == {"tables", "figures", "all"}
     assert {b for a, b in edges if a == "signs"} == {"tables", "all"}
-    for script in ("detect", "complete", "revive"):
-        source = (ROOT / "workflow_scripts" / f"{script}.py").read_text(encoding="utf-8")
-        assert "study.model" not in source and "read_weights" not in source

@@ -6,8 +6,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from regrowth.files import hub
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+)
+from regrowth.files import hub, keys
 
 
 class Strict(BaseModel):
@@ -29,6 +37,19 @@ Share = Annotated[float, Number, Field(gt=0, le=1)]
 #: A path (or a hub id): `~` and environment variables are filled in, once and here.
 Place = Annotated[str, AfterValidator(hub.expanded)]
 Positive = Annotated[float, Number, Field(gt=0, allow_inf_nan=False)]
+
+
+def _known_concept(name: str, info: ValidationInfo) -> str:
+    known = (info.context or {}).get("concepts")
+    if known is not None and keys.slug(name) not in known:
+        near = difflib.get_close_matches(keys.slug(name), known, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"no concept {name!r}; {hint}known: {', '.join(known)}")
+    return name
+
+
+#: One of the catalogue's, which is given as the validation's context.
+Concept = Annotated[str, AfterValidator(_known_concept)]
 
 
 def read(named: Any, what: str, model: type[Strict], root: Path, mistakes: list[str]):
@@ -63,14 +84,19 @@ def lines(error: ValidationError, model: type[BaseModel], where: str) -> list[st
     """Pydantic's errors as one line each, unknown keys with the nearest known one."""
     lines = []
     for e in error.errors():
-        place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in e["loc"]).lstrip(".")
-        if e["type"] == "extra_forbidden":
-            known = _fields_at(model, e["loc"][:-1])
+        steps, known = _shown(model, e["loc"])
+        place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in steps).lstrip(".")
+        if e["type"] in ("extra_forbidden", "union_tag_not_found"):
             near = difflib.get_close_matches(str(e["loc"][-1]), known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            if e["type"] == "union_tag_not_found":
+                hint += " Under a name of its own it needs a `kind`"
             lines.append(f"{where}: unknown key {place!r}; {hint}")
         elif e["type"] == "missing":
             lines.append(f"{where}: {place} is missing")
+        elif e["type"] == "union_tag_invalid":
+            tag, kinds = e["ctx"]["tag"], e["ctx"]["expected_tags"].replace("'", "")
+            lines.append(f"{where}: {place}.kind: no kind {tag!r}; known: {kinds}")
         else:
             message = re.sub(r"^(Value error, |Input )", "", e["msg"])
             given = "" if isinstance(e["input"], dict | list) else f" (given: {e['input']!r})"
@@ -78,17 +104,25 @@ def lines(error: ValidationError, model: type[BaseModel], where: str) -> list[st
     return lines
 
 
-def _fields_at(model: type[BaseModel], place: tuple) -> list[str]:
-    """The known keys of the mapping at `place`, by walking the JSON schema."""
+def _shown(model: type[BaseModel], place: tuple) -> tuple[list, list[str]]:
+    """The steps of a place that a user has written (pydantic adds the kind of an instance), and the
+    keys that are known beside the last, by walking the JSON schema."""
     schema = model.model_json_schema()
-    node = schema
+    node, steps, known = schema, [], []
     for step in place:
+        kinds = node.get("discriminator", {}).get("mapping", {})
+        if step in kinds:
+            node = schema["$defs"][kinds[step].rsplit("/", 1)[1]]
+            continue
+        steps.append(step)
+        known = list(node.get("properties", {}))
         if isinstance(step, int):
             node = node.get("items", {})
         else:
             node = node.get("properties", {}).get(step, node.get("additionalProperties", {}))
+        node = node if isinstance(node, dict) else {}
         options = [node, *node.get("anyOf", []), *node.get("allOf", [])]
         refs = [o["$ref"] for o in options if "$ref" in o]
         if refs:
             node = schema["$defs"][refs[0].rsplit("/", 1)[1]]
-    return list(node.get("properties", {}))
+    return steps, known

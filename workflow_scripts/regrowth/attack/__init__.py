@@ -1,1 +1,145 @@
-"""Attacks: detectors, revival, rounding; oracles for comparison."""
+"""Attacks: what is made of a released model, by what the attacker knows. Oracles, for comparison,
+know what no attacker does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from regrowth.kinds import Kind, Place
+
+#: What an attacker may know: the released weights; the truth is known to an evaluation alone.
+KNOWLEDGE = ("weights", "truth")
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Tells from weights (out, in) what was erased, by a score for each, higher for what looks so.
+
+    share: whether the attacker says what share of all weights is taken; otherwise the score is the
+    answer, bool.
+    """
+
+    score: Place
+    share: bool = True
+
+
+DETECTORS = Kind(
+    "detector",
+    {
+        "zeros": Detector(Place("attack.detectors.zeros"), share=False),
+        "smallest": Detector(Place("attack.detectors.smallest")),
+        "row": Detector(Place("attack.detectors.row")),
+        "column": Detector(Place("attack.detectors.column")),
+        "residual": Detector(Place("attack.detectors.residual")),
+        "combined": Detector(Place("attack.detectors.combined")),
+    },
+)
+
+
+@dataclass(frozen=True)
+class Magnitude:
+    """take: (row, layer, n, rng) → n magnitudes, of what the row and its layer have kept.
+
+    random: they are drawn, so the weight seed counts. signed: it is given the weights as they are,
+    and the magnitude of what it returns is taken.
+    """
+
+    take: Place
+    random: bool = False
+    signed: bool = False
+
+
+MAGNITUDES = Kind(
+    "magnitude",
+    {
+        "max": Magnitude(Place("attack.magnitudes.largest")),
+        "mean": Magnitude(Place("attack.magnitudes.mean")),
+        "sample": Magnitude(Place("attack.magnitudes.sample"), random=True),
+        "normal-sample": Magnitude(
+            Place("attack.magnitudes.normal_sample"), random=True, signed=True
+        ),
+        "layer-sample": Magnitude(Place("attack.magnitudes.layer_sample"), random=True),
+    },
+)
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """told: what of it is the pretrained model's, then what is not."""
+
+    told: str
+    random: bool = False
+
+
+ORACLES = Kind(
+    "oracle",
+    {
+        "pretrained": Oracle("magnitudes, sampled signs", random=True),
+        "sample": Oracle("signs, sampled magnitudes", random=True),
+        "mean": Oracle("signs, mean"),
+        "max": Oracle("signs, max"),
+    },
+)
+
+
+#: 4-bit baselines: weights (out, in) → float32 (out, in).
+ROUNDINGS = Kind(
+    "rounding",
+    {"quant4": Place("attack.quantise.quant4"), "nf4": Place("attack.quantise.nf4")},
+)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is made of a released model and drawn.
+
+    needs: of KNOWLEDGE, what its maker is given. settings: what a study says of it; keys: what of
+    that the sweep varies, in the path's order, with the setting that lists the values. random: the
+    key that says whether it is drawn, and the table that tells. patch: it is a file of weights that
+    replace released ones. counted: among the attacks that a verdict speaks of. also: the variants
+    that its settings ask for beside it.
+    """
+
+    needs: frozenset[str] = frozenset({"weights"})
+    settings: Place | None = None
+    keys: Mapping[str, str] = field(default_factory=dict)
+    random: tuple[str, Kind] | None = None
+    patch: bool = False
+    counted: bool = False
+    label: Place | None = None
+    also: tuple[str, ...] = ()
+
+
+_REVIVED = {"detector": "detectors", "solver": "solvers", "K": "K", "magnitude": "magnitudes"}
+VARIANTS = Kind(
+    "variant",
+    {
+        "pruned": Variant(),
+        **{name: Variant() for name in ROUNDINGS},
+        "revived": Variant(
+            settings=Place("attack.settings.Revival"),
+            keys=_REVIVED,
+            random=("magnitude", MAGNITUDES),
+            patch=True,
+            counted=True,
+            label=Place("attack.settings.revived"),
+            also=("alone",),
+        ),
+        "alone": Variant(
+            settings=Place("attack.settings.Revival"),
+            keys=_REVIVED | {"layer_alone": "layers_alone"},
+            random=("magnitude", MAGNITUDES),
+            patch=True,
+            label=Place("attack.settings.alone"),
+        ),
+        "oracle": Variant(
+            needs=frozenset({"weights", "truth"}),
+            settings=Place("attack.settings.Comparison"),
+            keys={"magnitude": "oracles"},
+            random=("magnitude", ORACLES),
+            patch=True,
+            label=Place("attack.settings.oracle"),
+        ),
+    },
+)
+#: Those that a study asks for by name; the others come with them.
+ASKED = tuple(name for name in VARIANTS if not any(name in v.also for v in VARIANTS.values()))

@@ -1,12 +1,14 @@
 """Detectors: the attacker's guess, from released weights alone, of which positions were erased.
 
-A detector scores every weight of a layer, higher for what looks erased. `detect` takes the highest
-share of all layers together; `zeros` needs no share.
+Each scores every weight of a layer, higher for what looks erased. `detect` takes the highest share
+of all layers together; `zeros` needs no share.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
+from regrowth.attack import DETECTORS
+from regrowth.attack.settings import parted
 from scipy.special import expit, logit
 from scipy.stats import poisson
 
@@ -84,25 +86,15 @@ def combined(weights: np.ndarray) -> np.ndarray:
     return _mixture(w, error, 1 / precision, LOUD)
 
 
-#: Those that score; the highest scores are taken.
-SCORES = {
-    "smallest": smallest,
-    "row": row,
-    "column": column,
-    "residual": residual,
-    "combined": combined,
-}
-
-
 def detect(layers: Mapping[str, np.ndarray], detector: str) -> dict[str, np.ndarray]:
-    """Bool (out, in) for each layer. detector: "zeros", or a name of SCORES with the share of all
-    layers' weights that is taken, such as "smallest-0.02"."""
-    if detector == "zeros":
-        return {name: zeros(w) for name, w in layers.items()}
-    name, share = detector.split("-")
-    scores = {layer: SCORES[name](w) for layer, w in layers.items()}
+    """Bool (out, in) for each layer. detector: a name of DETECTORS, with the share of all layers'
+    weights that is taken where it is told one, such as "smallest-0.02"."""
+    name, share = parted(detector)
+    scores = {layer: DETECTORS[name].score(w) for layer, w in layers.items()}
+    if not DETECTORS[name].share:
+        return scores
     everything = np.concatenate([s.ravel() for s in scores.values()])
-    n = round(float(share) * len(everything))
+    n = round(share * len(everything))
     bound = np.partition(everything, len(everything) - n)[len(everything) - n] if n else np.inf
     return {layer: s >= bound for layer, s in scores.items()}
 

@@ -1,9 +1,8 @@
 """Oracles: revival with half of the answer known (Appendix A). Evaluation only."""
 
 import numpy as np
-from regrowth.attack.revival import from_unpruned, magnitudes
-
-ORACLES = ("pretrained", "sample", "mean", "max")
+from regrowth.attack import ORACLES
+from regrowth.attack.magnitudes import from_unpruned, magnitudes
 
 
 def oracle(
@@ -17,15 +16,14 @@ def oracle(
 
     "pretrained": pretrained magnitudes; each sign drawn from the signs of its row's unpruned
     weights, so with the row's own share of each (a zero has the sign of its sign bit). "sample",
-    "mean", "max": pretrained signs with `revival.magnitudes` of that kind. A draw falls on the same
+    "mean", "max": pretrained signs with `magnitudes` of that kind. A draw falls on the same
     unpruned weights in "pretrained" and in "sample" if `rng` has the same seed.
 
     truth: the pretrained values, (n_missing,), row-major. weights, missing: (out, in). Returns
     float32 (n_missing,); a pretrained 0 stays 0. Raises ValueError on another kind, or if the
     layer has nothing unpruned.
     """
-    if kind not in ORACLES:
-        raise ValueError(f"unknown oracle {kind!r}; known: {', '.join(ORACLES)}")
+    ORACLES[kind]  # or raise
     if kind == "pretrained":
         signs = from_unpruned(np.copysign(1, weights), missing, "sample", rng)
         return (signs * np.abs(truth)).astype(np.float32)

@@ -36,7 +36,3 @@ def nf4(weights: torch.Tensor, block: int = NF4_BLOCK) -> torch.Tensor:
     levels = torch.tensor(NF4, device=flat.device)
     nearest = torch.bucketize(blocks / scales.where(scales > 0, 1), (levels[1:] + levels[:-1]) / 2)
     return (levels[nearest] * scales).flatten()[: len(flat)].view(weights.shape)
-
-
-#: By the name of the variant.
-ROUNDINGS = {"quant4": quant4, "nf4": nf4}

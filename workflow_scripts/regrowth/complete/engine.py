@@ -7,19 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from regrowth.complete.gauss_spin import gauss_spin
-from regrowth.complete.nuclear_norm import faithful, nuclear
+from regrowth.complete import SOLVERS
 from regrowth.complete.problem import Outcome, Problem
-from regrowth.complete.softimpute import softimpute
 
 log = logging.getLogger(__name__)
 
-SOLVERS = {
-    "faithful": faithful,
-    "nuclear": nuclear,
-    "softimpute": softimpute,
-    "gauss-spin": gauss_spin,
-}
 #: Seconds between two lines of a long solve's log.
 PACE = 10
 #: Completed values are in single precision, so weights must fit it.
@@ -76,8 +68,7 @@ def complete_all(
     missing, an observed weight is not finite, the largest is beyond single precision, or the solver
     is unknown.
     """
-    if solver not in SOLVERS:
-        raise ValueError(f"unknown solver {solver!r}; known: {', '.join(SOLVERS)}")
+    SOLVERS[solver]  # or raise
     layers = {name: tuple(map(np.asarray, pair)) for name, pair in layers.items()}
     for name, (weights, missing) in layers.items():
         _check(weights, missing, name)

@@ -1,21 +1,23 @@
 """Defences: what fills the erased positions of released weights, so that they do not tell.
 
 Each takes weights (out, in) with zeros at the erased positions, mask (bool, True where erased),
-sigma (its strength) and a generator, and returns a copy in the weights' dtype.
+sigma (its strength) and a generator, and returns a copy in the weights' dtype. Some take what
+`nuclear` completes the weights to as well: (n_erased,), row-major.
 """
-
-from functools import partial
 
 import numpy as np
 
 
-def gaussian(weights, mask, sigma, rng, absolute=False) -> np.ndarray:
-    """Erased positions ← N(0, σ_m²) (Roots Beneath the Cut, section 6).
+def gaussian(weights, mask, sigma, rng) -> np.ndarray:
+    """Erased positions ← N(0, σ_m²) (Roots Beneath the Cut, section 6), σ_m being sigma times the
+    standard deviation of the layer's kept weights."""
+    spread = weights[~mask].astype(np.float64).std()
+    return gaussian_absolute(weights, mask, sigma * spread, rng)
 
-    σ_m is sigma times the standard deviation of the layer's kept weights; absolute: sigma itself.
-    """
-    scale = sigma * (1 if absolute else weights[~mask].astype(np.float64).std())
-    return _filled(weights, mask, rng.normal(0, scale, int(mask.sum())))
+
+def gaussian_absolute(weights, mask, sigma, rng) -> np.ndarray:
+    """Erased positions ← N(0, sigma²)."""
+    return _filled(weights, mask, rng.normal(0, sigma, int(mask.sum())))
 
 
 def row(weights, mask, sigma, rng) -> np.ndarray:
@@ -59,17 +61,6 @@ def surrogate(weights, mask, sigma, rng, completed) -> np.ndarray:
     told = completed * (min(1, scale / size) if size else 1)
     noise = np.sqrt(max(0, scale**2 - np.square(told).mean())) if len(told) else 0
     return _filled(weights, mask, told + rng.normal(0, noise, len(told)))
-
-
-#: By name.
-FILLS = {
-    "gaussian": gaussian,
-    "gaussian-absolute": partial(gaussian, absolute=True),
-    "row": row,
-    "decoy": decoy,
-}
-#: Those that take `completed`, too: (n_erased,), row-major, as `nuclear` completes the weights.
-FILLS_BY_COMPLETION = {"flip": flip, "surrogate": surrogate}
 
 
 def _drawn(weights, mask, rng) -> np.ndarray:

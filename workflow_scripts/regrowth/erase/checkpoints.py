@@ -3,12 +3,23 @@
 import re
 from collections.abc import Collection
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 from regrowth.files import tensors
 from regrowth.models import disk
 from regrowth.models.disk import Layer
+from regrowth.settings import Concept, Place
 
+#: What a study says: of each concept the model as it was pruned elsewhere.
+Given = Annotated[
+    dict[Concept, Place],
+    Field(
+        description="for each concept, the model as it was pruned elsewhere: a directory like the "
+        "model's, or a file with the weights of its UNet (or text encoder)"
+    ),
+]
 #: What the weights of a checkpoint may have been rounded to, whatever they are stored in.
 ROUNDED = (
     lambda w: w,

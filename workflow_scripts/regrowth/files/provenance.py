@@ -1,23 +1,20 @@
-"""Digests of what a result depends on: code without comments, rows, model files."""
+"""What a script's result depends on: packages, and the definitions of the library that it reaches,
+wherever they stand, without comments."""
 
 import ast
-import fcntl
-import hashlib
-import json
-import os
-from collections.abc import Iterable
 from contextlib import suppress
+from copy import deepcopy
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
+from regrowth.files.digests import digest, remember, remembered
+
 LIBRARY = Path(__file__).resolve().parents[1]
-#: Where digests of files are remembered, below the working directory.
-DIGESTS = Path("results/digests.json")
 #: Modules and definitions whose whole effect on a result already stands in a rule's params, rows
 #: and paths. Of a `Job` the members count that a script uses.
 PLUMBING = {
-    *("files/hub", "files/provenance", "models/card", "run/devices", "settings"),
+    *("files/hub", "files/digests", "files/provenance", "models/card", "run/devices", "settings"),
     *("study/catalogue", "study/config", "study/young"),
     *("run/job.start", "run/job.Job", "study/prompts.bundle_rows"),
 }
@@ -38,17 +35,13 @@ PACKAGES = {
     "revive": ("numpy",),
     "oracle": ("numpy",),
 }
+#: Of a method's record, what a user writes and reads of it, which makes no result another.
+SAID = ("settings", "label", "told", "strength", "counted", "needs")
 
 
 def versions(script: str) -> dict[str, str]:
     """Those of PACKAGES for a script, without what says for which device a build is."""
     return {name: version(name).partition("+")[0] for name in PACKAGES[script]}
-
-
-def digest(*values) -> str:
-    """Sixteen hex digits of any JSON values."""
-    text = json.dumps(values, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class _Bare(ast.NodeTransformer):
@@ -181,9 +174,29 @@ def _is_plumbing(file: Path, name: str) -> bool:
 
 
 def _entry(nodes: list[ast.stmt], key: str) -> list[ast.AST]:
-    """Of a table of methods, the one entry that counts; none if it has another name."""
-    (table,) = (node.value for node in nodes)
-    return [v for k, v in zip(table.keys, table.values) if ast.literal_eval(k) == key]
+    """Of a table of methods, the one entry that counts; none if it has another name. What is only
+    said of it (SAID) is left out."""
+    table = next(n for node in nodes for n in ast.walk(node) if isinstance(n, ast.Dict))
+    entries = zip(table.keys, table.values)
+    own = [deepcopy(v) for k, v in entries if k and ast.literal_eval(k) == key]
+    for call in (n for value in own for n in ast.walk(value) if isinstance(n, ast.Call)):
+        call.keywords = [word for word in call.keywords if word.arg not in SAID]
+    return own
+
+
+def _places(node: ast.AST) -> set[str]:
+    """The definitions that a record names as `kinds.Place`."""
+    calls = (n for n in ast.walk(node) if isinstance(n, ast.Call))
+    named = (n for n in calls if isinstance(n.func, ast.Name) and n.func.id == "Place")
+    return {f"{LIBRARY.name}.{ast.literal_eval(call.args[0])}" for call in named}
+
+
+def _module_name(file: Path) -> str:
+    """A module's dotted name below the library, a room's own for its `__init__`."""
+    if not file.is_relative_to(LIBRARY):
+        return file.stem
+    parts = file.relative_to(LIBRARY).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
 
 
 @lru_cache
@@ -202,6 +215,7 @@ def _definition(
     texts, names = set(), set()
     for node in (*nodes, *module.run):
         texts.add(ast.dump(node))
+        names |= {(place, False) for place in _places(node)}
         for used in _used(node):
             first, _, rest = used.partition(".")
             if first in module.defined:
@@ -228,15 +242,15 @@ def code_digest(script: Path, methods: tuple[tuple[str, str], ...] = ()) -> str:
     """Digest of a script and of the definitions of the library that it reaches. Comments,
     docstrings, imports, PLUMBING and the place of a definition do not count.
 
-    methods: (table, name) for each table of methods ("engine.SOLVERS") of which the job uses
-    that entry alone.
+    methods: (table, name) for each table of methods ("complete.SOLVERS") of which the job uses
+    that entry alone; a name that is not in it for one of which it uses nothing but the names.
     """
     chosen, texts = dict(methods), set()
     seen, todo = set(), {(script, "")}
     while todo:
         file, name = place = todo.pop()
         seen.add(place)
-        text, names = _definition(file, name, chosen.get(f"{file.stem}.{name}"))
+        text, names = _definition(file, name, chosen.get(f"{_module_name(file)}.{name}"))
         texts |= text
         found = _members(file, name)
         for dotted, own in names:
@@ -251,12 +265,12 @@ def remembered_code_digest(script: Path, methods: tuple[tuple[str, str], ...], c
     """`code_digest`, remembered in `cache` for as long as no file of the code was touched: each
     job of a study plans anew."""
     name, stamp = f"{script.name} {methods}", _touched(script.parent)
-    match _remembered(cache).get(name):
+    match remembered(cache).get(name):
         case [str(seen), str(value)] if seen == stamp:
             return value
     value = code_digest(script, methods)
     with suppress(OSError):
-        _remember(cache, {name: [stamp, value]})
+        remember(cache, {name: [stamp, value]})
     return value
 
 
@@ -265,45 +279,3 @@ def _touched(folder: Path) -> str:
     """What changes when any file of Python below `folder` does."""
     stats = [(file, file.stat()) for file in sorted(folder.rglob("*.py"))]
     return digest([[str(f.relative_to(folder)), s.st_size, s.st_mtime_ns] for f, s in stats])
-
-
-def file_digest(file: Path, cache: Path) -> str:
-    """sha256 of a file, remembered in `cache` for as long as its size and time stay the same."""
-    name, stat = str(file.resolve()), file.stat()
-    stamp = f"{stat.st_size}:{stat.st_mtime_ns}"
-    match _remembered(cache).get(name):
-        case [str(seen), str(value)] if seen == stamp:
-            return value
-    with open(file, "rb") as stream:
-        value = hashlib.file_digest(stream, "sha256").hexdigest()
-    with suppress(OSError):  # somebody else's results may be read
-        _remember(cache, {name: [stamp, value]})
-    return value
-
-
-def _remembered(cache: Path) -> dict:
-    """What `cache` holds; nothing if it is damaged, since all of it can be had again."""
-    try:
-        held = json.loads(cache.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return held if isinstance(held, dict) else {}
-
-
-def _remember(cache: Path, more: dict) -> None:
-    """Write more into `cache`, one process after the other."""
-    from regrowth.files.store import write_text
-
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    folder = os.open(cache.parent, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # where there are no locks, what two write at once is had again
-            fcntl.flock(folder, fcntl.LOCK_EX)
-        write_text(cache, json.dumps(_remembered(cache) | more, indent=1))
-    finally:
-        os.close(folder)
-
-
-def folder_digest(folder: Path, files: Iterable[Path], cache: Path) -> str:
-    """Digest of files in a directory: those that are loaded, whatever else lies beside them."""
-    return digest([[str(f.relative_to(folder)), file_digest(f, cache)] for f in files])

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from regrowth.files.keys import NONE
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -153,10 +154,13 @@ def keys_of(file: str | Path, root: str | Path) -> dict[str, str]:
     return dict(part.split("=", 1) for part in named)
 
 
-def read_hive(files: Iterable[str | Path], root: str | Path) -> pd.DataFrame:
-    """Read parquet files below `root` into one frame, keys from the folders as strings."""
-    frames = []
+def read_hive(
+    files: Iterable[str | Path], root: str | Path, names: Iterable[str] = ()
+) -> pd.DataFrame:
+    """Read parquet files below `root` into one frame, keys from the folders as strings. names: keys
+    that every row has, "none" where its path has not."""
+    frames, all_of = [], dict.fromkeys(names, NONE)
     for file in files:
-        keys = keys_of(Path(file).with_name("file"), root)
+        keys = all_of | keys_of(Path(file).with_name("file"), root)
         frames.append(read_frame(file).assign(**keys))
     return pd.concat(frames, ignore_index=True)

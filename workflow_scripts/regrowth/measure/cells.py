@@ -2,15 +2,16 @@
 
 import numpy as np
 import pandas as pd
-from regrowth.attack.revival import KINDS
+from regrowth.attack import MAGNITUDES, VARIANTS
 from regrowth.files import keys
+from regrowth.study import variants
 from regrowth.study.catalogue import Catalogue, concepts_of
 from regrowth.study.prompts import family_of
 from statsmodels.stats.proportion import proportion_confint
 
 IMAGE = ["prompt_set", "class", "prompt", "seed"]
 #: A study's raw scores, with their keys.
-SCORES = [*keys.VARIANT, "prompts", "judge", *IMAGE, "label", "score", "features"]
+SCORES = [*variants.KEYS, "prompts", "judge", *IMAGE, "label", "score", "features"]
 
 
 def interval(hits: int, n: int) -> tuple[float, float]:
@@ -60,18 +61,16 @@ def for_concept(frame: pd.DataFrame, catalogue: Catalogue, concept: str, sets: l
 
 
 def by_variant(frame: pd.DataFrame) -> list[tuple[dict, pd.DataFrame]]:
-    """Split into variants: pretrained, baselines, pruned, 4-bit, revived by K, in one layer alone,
-    oracles."""
-    order = ("pretrained", "", "pruned", "quant4", "nf4", "revived", "alone", "oracle")
-    rank = {variant: i for i, variant in enumerate(order)}
-    magnitude = {m: i for i, m in enumerate(KINDS)}
+    """Split into variants: pretrained, baselines, then as VARIANTS has them, revived ones by K."""
+    rank = {variant: i for i, variant in enumerate(("pretrained", "", *VARIANTS))}
+    magnitude = {m: i for i, m in enumerate(MAGNITUDES)}
     groups = [
-        (dict(zip(keys.VARIANT, values)), part)
-        for values, part in frame.groupby(list(keys.VARIANT), sort=True)
+        (dict(zip(variants.KEYS, values)), part)
+        for values, part in frame.groupby(list(variants.KEYS), sort=True)
     ]
     groups.sort(
         key=lambda g: (
-            rank.get(keys.kind(g[0]["variant"]), rank[""]),
+            rank.get(g[0]["variant"], rank[""]),
             magnitude.get(g[0]["magnitude"], 9),
             g[0]["defence"] != keys.NONE,
             g[0]["K"],

@@ -5,6 +5,7 @@ from regrowth.files import keys
 from regrowth.measure.cells import one_judge
 from regrowth.measure.paired import Decision, decide
 from regrowth.measure.tradeoff import counts, in_words
+from regrowth.study import variants
 from statsmodels.stats.proportion import proportion_confint
 
 _STAGES = ("pretrained", "pruned", "revived")
@@ -58,7 +59,7 @@ def headline(rates: pd.DataFrame) -> pd.DataFrame:
         ["concept", "eraser", "prompt_set"], sort=False
     ):
         pruned = part[part["variant"] == "pruned"]
-        attacks = part[part["variant"] == "revived"]
+        attacks = part[part["variant"].isin(variants.COUNTED)]
         if pruned.empty:
             continue
         own = pruned.iloc[0]
@@ -73,7 +74,7 @@ def headline(rates: pd.DataFrame) -> pd.DataFrame:
             best = attacks.iloc[found.at]
             low, high = proportion_confint(best["hits"], best["n"], 0.05 / len(attacks), "wilson")
             row |= _stage("revived", best) | {"revived_low": low, "revived_high": high}
-            row["strongest"] = keys.label({key: best[key] for key in keys.VARIANT})
+            row["strongest"] = variants.label({key: best[key] for key in variants.KEYS})
             row |= _decided("regrown", found)
         rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)

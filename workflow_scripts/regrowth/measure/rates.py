@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from regrowth.files import keys
 from regrowth.measure.cells import IMAGE, by_cell, interval
+from regrowth.study import variants
 from regrowth.study.catalogue import Judge
 from statsmodels.stats.contingency_tables import mcnemar
 
@@ -64,7 +65,7 @@ def compare(hit: pd.Series, other: pd.Series) -> dict:
 def detections(rows: pd.DataFrame, judge: Judge) -> pd.DataFrame:
     """Pictures with a detection of a label set at or above a threshold, for each of both; columns
     as in `accuracy`."""
-    out, of = [], [*keys.VARIANT, *IMAGE, "role"]
+    out, of = [], [*variants.KEYS, *IMAGE, "role"]
     for name, labels in (judge.labels or {"any": None}).items():
         counted = rows["score"].where(rows["label"].isin(labels or rows["label"])).fillna(0)
         best = counted.groupby([rows[key] for key in of], sort=False).max().reset_index()

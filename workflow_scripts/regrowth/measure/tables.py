@@ -9,10 +9,11 @@ from regrowth.measure.cells import for_concept, outcomes
 from regrowth.measure.pictures import frechet, similarity
 from regrowth.measure.rates import accuracy, detections, parts
 from regrowth.measure.recovery import layers, signs
+from regrowth.study import variants
 from regrowth.study.catalogue import FEATURES, Catalogue
 
 #: What a rate or a mean is taken over.
-_CELL = [*keys.VARIANT, "prompt_set", "role"]
+_CELL = [*variants.KEYS, "prompt_set", "role"]
 _RATE = [*_CELL, "hits", "n", "rate", "low", "high"]
 #: How a rate compares with the undefended pruned model's, and with the pretrained one's, paired.
 _PAIRED = ["gain_on_pruned", "mcnemar_p", "pairs", "gained", "lost"]

@@ -4,13 +4,14 @@ import pandas as pd
 from regrowth.files import keys
 from regrowth.measure.cells import one_judge
 from regrowth.measure.paired import BUDGET, decide
+from regrowth.study import variants
 from statsmodels.stats.proportion import proportion_confint
 
 #: More concepts than these are advised on together.
 MANY = 3
 _DEFENCE = ["concept", "eraser", "defence", "sigma"]
 #: What an attack is, whatever it is made on.
-_ATTACK = ["detector", "solver", "K", "magnitude"]
+_ATTACK = [key for key in variants.KEYS if key not in keys.RELEASED]
 _HOLDS = {"within": "yes", "undecided": "undecided", "beyond": "no"}
 COLUMNS = [
     *(*_DEFENCE, "draws", "erased", "preserved", "preserved_low", "preserved_high"),
@@ -44,9 +45,9 @@ def tradeoff(rates: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFrame:
     recommended: of the rest the one that holds most surely: by `holds`, the top of the difference,
     the cost.
     """
-    own = one_judge(rates[rates["variant"].isin(["pruned", "revived"])])
+    own = one_judge(rates[rates["variant"].isin(["pruned", *variants.COUNTED])])
     # what a released model is called does not depend on how an attack draws magnitudes
-    own["weight_seed"] = own["weight_seed"].where(~own["defence"].isin(keys.FIXED), keys.NONE)
+    own["weight_seed"] = own["weight_seed"].where(~own["defence"].isin(variants.FIXED), keys.NONE)
     rows = [
         {**dict(zip(_DEFENCE, cell)), **_of(part, detectability)}
         for cell, part in own.groupby(_DEFENCE, sort=False)
@@ -65,7 +66,7 @@ def tradeoff(rates: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFrame:
 
 def _of(part: pd.DataFrame, detectability: pd.DataFrame) -> dict:
     first, released = part.iloc[0], part[part["variant"] == "pruned"]
-    attacks = part[(part["variant"] == "revived") & (part["role"] == "erased")]
+    attacks = part[part["variant"].isin(variants.COUNTED) & (part["role"] == "erased")]
     row = {
         # a draw that nobody attacked says nothing of the others
         "draws": (attacks if len(attacks) else part)["weight_seed"].nunique(),
@@ -86,11 +87,11 @@ def _of(part: pd.DataFrame, detectability: pd.DataFrame) -> dict:
         row |= {"difference": found.difference, "wanted": found.wanted}
         row |= {"difference_low": found.low, "difference_high": found.high}
         row["holds"] = _HOLDS[found.word]
-        variant = {key: best[key] for key in keys.VARIANT}
+        variant = {key: best[key] for key in variants.KEYS}
         attack = variant | {"defence": keys.NONE, "weight_seed": keys.NONE}
         row |= {name: best[name] for name in ("weight_seed", "n", "prompt_set", "judge")}
-        same = (part[list(keys.VARIANT)] == pd.Series(variant)).all(axis=1)
-        row["strongest"] = keys.label(attack)
+        same = (part[list(variants.KEYS)] == pd.Series(variant)).all(axis=1)
+        row["strongest"] = variants.label(attack)
         row["revival_preserved"] = part.loc[same & (part["role"] == "preserved"), "rate"].mean()
     if first["defence"] == keys.NONE:
         return row | {"detector": "zeros", "auc": 1.0, "tpr": 1.0}
@@ -116,7 +117,7 @@ def _recommend(some: pd.DataFrame) -> None:
     some["fewer"], some["recommended"] = False, False
     affordable = some["cost_low"] <= BUDGET  # not so if unknown
     allowed = (some["defence"] != keys.NONE) & (some["holds"] != "") & affordable
-    drawn = ~some["defence"].isin(keys.FIXED)
+    drawn = ~some["defence"].isin(variants.FIXED)
     for met, of in (("draws", drawn), ("tried", True), ("attacks", drawn)):
         few = allowed & of & (some[met] < some.loc[allowed & of, met].max())
         some["fewer"] |= few
@@ -191,7 +192,7 @@ def _ends(rates: pd.Series, sign: str = "") -> str:
 
 def _drawn(row: pd.Series) -> str:
     """Of how many draws a verdict speaks."""
-    if row["defence"] in keys.FIXED:
+    if row["defence"] in variants.FIXED:
         return ""
     many = row["draws"] > 1
     return (
@@ -207,7 +208,7 @@ def _in_full(row, bare) -> str:
         "undecided": "the best defence tried is {}, with too few pictures to say that it holds{}",
         "no": "no defence tried holds; the best is {}",
     }[row["holds"]].format(f"{row['defence']} at sigma {row['sigma']}", _drawn(row))
-    strongest = row["strongest"] + keys.drawn(row["weight_seed"])
+    strongest = row["strongest"] + variants.drawn(row["weight_seed"])
     more = ""
     if pd.notna(row["wanted"]):
         more = f" (n = {row['n']:,}; about {row['wanted']:,.0f} would decide)"

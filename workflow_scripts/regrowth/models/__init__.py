@@ -1,1 +1,25 @@
 """Models as they lie on a disk: the card, the files, the matrices under attack; no torch."""
+
+from dataclasses import dataclass
+
+from regrowth.kinds import Kind
+
+
+@dataclass(frozen=True)
+class LayerFamily:
+    """Layers that are attacked together: those of a component whose names match a pattern."""
+
+    pattern: str
+    component: str = "unet"
+
+
+FAMILIES = Kind(
+    "layer family",
+    {
+        "ffn2": LayerFamily(r"\.ff\.net\.2\.weight$"),
+        "ffn1": LayerFamily(r"\.ff\.net\.0\.proj\.weight$"),
+        "attn2.to_k": LayerFamily(r"\.attn2\.to_k\.weight$"),
+        "attn2.to_v": LayerFamily(r"\.attn2\.to_v\.weight$"),
+        "text_encoder.fc2": LayerFamily(r"\.mlp\.fc2\.weight$", "text_encoder"),
+    },
+)

@@ -3,9 +3,10 @@
 from typing import Literal
 
 from pydantic import Field
+from regrowth.models import FAMILIES
 from regrowth.settings import Count, Place, Positive, Strict
 
-LayerFamily = Literal["ffn2", "ffn1", "attn2.to_k", "attn2.to_v", "text_encoder.fc2"]
+LayerFamily = Literal[*FAMILIES]
 
 
 class ModelCard(Strict):

@@ -9,16 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from regrowth.files import hub, tensors
+from regrowth.models import FAMILIES
 from regrowth.models.card import ModelCard
 
-#: Layer families that can be attacked: pattern of the weights' names.
-FAMILIES = {
-    "ffn2": r"\.ff\.net\.2\.weight$",
-    "ffn1": r"\.ff\.net\.0\.proj\.weight$",
-    "attn2.to_k": r"\.attn2\.to_k\.weight$",
-    "attn2.to_v": r"\.attn2\.to_v\.weight$",
-    "text_encoder.fc2": r"^text_encoder\..*\.mlp\.fc2\.weight$",
-}
 #: Where the weights lie, and what stands before their names.
 COMPONENTS = {"unet": "", "text_encoder": "text_encoder."}
 #: What diffusers and transformers look for in a folder, first found first taken (diffusers 0.42,
@@ -176,11 +169,13 @@ def matrices(folder: Path, component: str = "unet") -> dict[str, Layer]:
 
 def attacked_layers(folder: Path, family: str) -> list[Layer]:
     """The layers under attack, in the model's own order (down, mid, up; or by number)."""
-    component = "text_encoder" if family.startswith("text_encoder") else "unet"
-    pattern = FAMILIES[family]
-    found = [w for name, w in matrices(folder, component).items() if re.search(pattern, name)]
+    own = FAMILIES[family]
+    every = matrices(folder, own.component).items()
+    found = [layer for name, layer in every if re.search(own.pattern, name)]
     if not found:
-        raise ValueError(f"no weight of {folder / component} matches the layer family {family!r}")
+        raise ValueError(
+            f"no weight of {folder / own.component} matches the layer family {family!r}"
+        )
     if odd := [layer for layer in found if not layer.itemsize]:
         raise ValueError(
             f"{odd[0].file}: {odd[0].name} is neither float32 nor float16 nor bfloat16"

@@ -3,17 +3,20 @@
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from regrowth.files import keys
-from regrowth.files.provenance import DIGESTS, folder_digest
+from regrowth.files.digests import DIGESTS, folder_digest
 from regrowth.models import disk
 from regrowth.models.card import ModelCard
 from regrowth.run import devices
 from regrowth.study.catalogue import Catalogue
-from regrowth.study.config import Study, baseline_cards, load_study, put_local
+from regrowth.study.config import Study
+from regrowth.study.load import baseline_cards, load_study, put_local
+from regrowth.study.variants import PRETRAINED, label
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -45,10 +48,9 @@ class Job:
         put_local(self.study, self.catalogue, list(cards.values()), [])
         return cards[name]
 
-    def checkpoint(self, concept: str) -> Path:
-        """The pruned checkpoint that was given for a concept, named as in paths."""
-        given = self.study.erasers.checkpoint.items()
-        return next(self.root / path for name, path in given if keys.slug(name) == concept)
+    def checkpoint(self, wildcards: Mapping[str, str]) -> Path:
+        """The pruned checkpoint that a job's eraser was given for its concept."""
+        return self.root / self.study.erasers.checkpoints(wildcards["eraser"])[wildcards["concept"]]
 
     def layers(self, names: list[str]) -> list[disk.Layer]:
         component = "text_encoder" if names[0].startswith("text_encoder.") else "unet"
@@ -101,7 +103,8 @@ def start(snakemake) -> Job:
 
 def named(snakemake) -> str:
     """A job's name for people: its rule, and the concept and variant it is about."""
-    cell = dict(snakemake.wildcards.items())
+    path = Path(next(iter(snakemake.output), "")).parts
+    cell = dict(part.split("=", 1) for part in path if "=" in part)
     about = [c for c in [cell.get("concept", keys.NONE)] if c != keys.NONE]
-    about += [keys.label(cell)] if keys.VARIANT[-1] in cell else []
+    about += [label(PRETRAINED | cell)] if "variant" in cell else []
     return " ".join([snakemake.rule, *about])

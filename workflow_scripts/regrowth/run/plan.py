@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from regrowth.files import keys
 from regrowth.run.cost import BY_PICTURE, seconds_of, stored_as, timed_as
-from regrowth.study import prompts
+from regrowth.study import prompts, variants
 
 WIDTH = 100
 #: The stages that the table of files tells one by one.
@@ -90,7 +90,7 @@ def jobs_of(records: Iterable[dict], out: Path, model: str, sets: dict, shard: i
 
 def cells_text(study: str, cells: list[dict], sets: dict[str, dict], jobs: pd.DataFrame) -> str:
     """The study's size: concepts, variants, prompt sets, pictures."""
-    variants = {tuple(c[key] for key in keys.VARIANT): c for c in cells}
+    drawn = {tuple(c[key] for key in variants.KEYS): c for c in cells}
     concepts = list(dict.fromkeys(c["concept"] for c in cells if c["concept"] != keys.NONE))
     shards = jobs[jobs["kind"] == "generate"]
     todo, unsafe = shards[shards["why"] != ""], shards[shards["rule"] == "generate_unsafe"]
@@ -104,7 +104,7 @@ def cells_text(study: str, cells: list[dict], sets: dict[str, dict], jobs: pd.Da
         f"Study {study}: {len(cells):,} cells, {images:,} pictures, {len(jobs):,} jobs",
         "",
         _folded("concepts", f"{len(concepts)}: {', '.join(concepts)}"),
-        _folded("variants", _counted(map(_kind_of, variants.values()))),
+        _folded("variants", _counted(map(_kind_of, drawn.values()))),
         _folded("prompts", ", ".join(f"{name} {s['pictures']:,}" for name, s in sets.items())),
         _folded("pictures", pictures),
     ]

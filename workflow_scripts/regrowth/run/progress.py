@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
-from regrowth.files import keys
 from regrowth.run import driver, unsafe
+from regrowth.study import variants
+from regrowth.study.sweep import cell_of
 
 STATES = ("done", "running", "failed", "waiting")
-MISSING = [*keys.VARIANT, "prompts", "judge", "reason"]
+MISSING = [*variants.KEYS, "prompts", "judge", "reason"]
 SILENT = "ended without a word: killed, or out of memory or time"
 SET_ASIDE = "what it made was damaged, and is set aside"
 
@@ -77,7 +78,8 @@ def missing(records: list[dict], told: pd.DataFrame) -> pd.DataFrame:
         if record["rule"] != "score" or state == "done":
             continue
         reasons = [f"{told['rule'][i]}: {told['reason'][i]}" for i in sorted(failed)]
-        rows.append(record["wildcards"] | {"reason": "; ".join(reasons) or state})
+        told_of = cell_of(record["wildcards"]) | {"judge": record["wildcards"]["judge"]}
+        rows.append(told_of | {"reason": "; ".join(reasons) or state})
     return pd.DataFrame(rows, columns=MISSING)
 
 

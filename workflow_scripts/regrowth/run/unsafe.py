@@ -1,11 +1,13 @@
 """Unsafe pictures: which of those on disk nobody waits for any more."""
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from regrowth.study.catalogue import Catalogue
 from regrowth.study.prompts import is_unsafe
+from regrowth.study.sweep import Sweep
 
 #: What a gallery is called that shows unsafe pictures as they are.
 GALLERY = "gallery-unblurred"
@@ -50,3 +52,24 @@ def _unsafe(catalogue: Catalogue, bundle: str, file: Path, folder: Path) -> bool
         small = folder.parent / "thumbnails" / file.parent.relative_to(folder)
         told = sorted(small.glob("shard=*.parquet"))
         return not told or any(map(_blurred, told))
+
+
+def delete(sweep: Sweep, planned: set[Path]) -> None:
+    """Delete the unblurred pictures that no judge waits for: of a run that was killed between the
+    last score and their deletion, or in the middle of writing them, or of one that was to keep
+    them. planned: what this run reads; it draws no picture that was there."""
+    out = Path(sweep.out)
+    waited_for = planned | {
+        Path(file)
+        for cell in sweep.cells
+        if cell["prompts"] in sweep.deleted
+        and not all(Path(f).is_file() for f in sweep.scores_of(cell))
+        for file in sweep.shards_of(cell, "images")
+    }
+    kept = set(map(Path, sweep.shards))
+    for file in (
+        *unblurred(out / "images", sweep.catalogue, waited_for),
+        *sharp(out / "thumbnails", sweep.catalogue, kept),
+    ):
+        file.unlink(missing_ok=True)
+    shutil.rmtree(out / GALLERY, ignore_errors=True)

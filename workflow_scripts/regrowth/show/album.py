@@ -12,6 +12,7 @@ from regrowth.files import keys
 from regrowth.files.images import decode
 from regrowth.files.store import keys_of, read_hive
 from regrowth.measure.cells import by_variant, for_concept
+from regrowth.study import variants
 from regrowth.study.catalogue import Catalogue
 from regrowth.study.prompts import concerns
 
@@ -50,7 +51,7 @@ def grid(frame: pd.DataFrame, first: int = 0, columns: int = 8) -> dict:
     wanted = groups[0][1].drop_duplicates(_PICTURE).iloc[first : first + columns]
     lines = []
     for variant, part in groups:
-        label = keys.label(variant)
+        label = variants.label(variant)
         found = part.drop_duplicates(_PICTURE).set_index(_PICTURE)["src"]
         pictures = [
             {"src": found[at], "alt": f"{label}: {at[0]}, seed {at[1]}"}
@@ -72,7 +73,7 @@ def of_concept(
     file: str | Path, root: Path, catalogue: Catalogue, concept: str, sets: list[str]
 ) -> pd.DataFrame:
     """The pictures of one shard below `root` that judge a concept, with their role."""
-    return for_concept(read_hive([file], root), catalogue, concept, sets)
+    return for_concept(read_hive([file], root, variants.KEYS), catalogue, concept, sets)
 
 
 def erased(files, root: Path, catalogue: Catalogue, concept: str, sets: list[str]) -> pd.DataFrame:
@@ -102,7 +103,7 @@ def gallery(
     page = TEMPLATES.get_template("gallery.html.j2")
     for (role, name), part in frame.groupby(["role", "prompt_set"]):
         classes = list(part.groupby("class", sort=False))
-        lines = sum(len(some.drop_duplicates(list(keys.VARIANT))) for _, some in classes)
+        lines = sum(len(some.drop_duplicates(list(variants.KEYS))) for _, some in classes)
         columns = columns_for(lines, most)
         seeds = max(len(some.drop_duplicates(_PICTURE)) for _, some in classes)
         starts = range(0, seeds, columns)

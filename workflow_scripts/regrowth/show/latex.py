@@ -2,6 +2,7 @@
 
 import pandas as pd
 from regrowth.files import keys
+from regrowth.study import variants
 
 #: A longer table runs over pages.
 PAGE = 40
@@ -13,7 +14,7 @@ def latex(frame: pd.DataFrame) -> str:
     Keys that apply to no row ("none" throughout) are left out: a page is narrow. A table of up to
     PAGE rows is a `tabular`, a longer one a `longtable`.
     """
-    idle = [key for key in keys.VARIANT if key in frame and (frame[key] == keys.NONE).all()]
+    idle = [key for key in variants.KEYS if key in frame and (frame[key] == keys.NONE).all()]
     shown = frame.drop(columns=idle if len(frame) else [])
     digits = dict.fromkeys(shown.select_dtypes("float"), "{:.4g}".format)
     style = shown.reset_index(drop=True).style.format(digits, escape="latex", na_rep="")

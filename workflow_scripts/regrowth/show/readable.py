@@ -4,6 +4,7 @@ import pandas as pd
 from regrowth.files import keys
 from regrowth.measure.cells import interval
 from regrowth.show.figures.style import place
+from regrowth.study import variants
 
 
 def rate_text(row) -> str:
@@ -19,9 +20,12 @@ def readable(accuracy: pd.DataFrame, show=rate_text) -> pd.DataFrame:
     """
     of = [name for name in ("prompt_set", "judge") if name in accuracy]
     lines = []
-    for values, part in accuracy.groupby(list(keys.VARIANT), sort=False):
+    for values, part in accuracy.groupby(list(variants.KEYS), sort=False):
         for erased, preserved in _pairs(part, of):
-            line = {"concept": values[0], "variant": keys.label(dict(zip(keys.VARIANT, values)))}
+            line = {
+                "concept": values[0],
+                "variant": variants.label(dict(zip(variants.KEYS, values))),
+            }
             for name in of:
                 rows = [row[name] for row in (erased, preserved) if row is not None]
                 line[name.replace("_", " ")] = ", ".join(dict.fromkeys(rows))
@@ -63,7 +67,7 @@ def pooled(accuracy: pd.DataFrame, concepts: list[str]) -> pd.DataFrame:
     Of one concept alone there is nothing to pool, and no row. Nor is there one for what a model as
     it is preserves: the same pictures stand beside every concept, and would be counted again.
     """
-    by = [*(key for key in keys.VARIANT if key != "concept"), "prompt_set", "role", "judge"]
+    by = [*(key for key in variants.KEYS if key != "concept"), "prompt_set", "role", "judge"]
     rows = []
     for values, part in accuracy[accuracy["concept"].isin(concepts)].groupby(by, sort=False):
         cell = dict(zip(by, values)) | {"concept": "all objects"}
@@ -73,7 +77,7 @@ def pooled(accuracy: pd.DataFrame, concepts: list[str]) -> pd.DataFrame:
         hits, n = int(part["hits"].sum()), int(part["n"].sum())
         low, high = interval(hits, n)
         rows.append(cell | {"hits": hits, "n": n, "rate": hits / n, "low": low, "high": high})
-    columns = [*keys.VARIANT, "prompt_set", "role", "judge", "hits", "n", "rate", "low", "high"]
+    columns = [*variants.KEYS, "prompt_set", "role", "judge", "hits", "n", "rate", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -112,7 +116,7 @@ def readable_defences(table: pd.DataFrame) -> pd.DataFrame:
                 for r in table.itertuples()
             ],
             "strongest attack": [
-                f"{r.strongest}{keys.drawn(r.weight_seed)}" for r in table.itertuples()
+                f"{r.strongest}{variants.drawn(r.weight_seed)}" for r in table.itertuples()
             ],
             "of": table["attacks"],
             "regrows": [rate_text({"rate": r.revival, **r._asdict()}) for r in table.itertuples()],
@@ -164,7 +168,7 @@ def of_attacks(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 def attack_only(frame: pd.DataFrame) -> pd.DataFrame:
     """Without the keys that say nothing here: "none" in every row."""
-    idle = [k for k in keys.VARIANT if k in frame and (frame[k] == keys.NONE).all()]
+    idle = [k for k in variants.KEYS if k in frame and (frame[k] == keys.NONE).all()]
     return frame.drop(columns=idle)
 
 
@@ -172,7 +176,7 @@ def with_label(frame: pd.DataFrame) -> pd.DataFrame:
     """The keys of a row folded into one readable name."""
     if frame.empty:
         return frame
-    names = [keys.label(row) for row in frame[list(keys.VARIANT)].to_dict("records")]
-    rest = frame.drop(columns=[k for k in keys.VARIANT if k != "concept"])
+    names = [variants.label(row) for row in frame[list(variants.KEYS)].to_dict("records")]
+    rest = frame.drop(columns=[k for k in variants.KEYS if k != "concept"])
     rest.insert(1, "variant name", names)
     return rest

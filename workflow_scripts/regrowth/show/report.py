@@ -23,6 +23,7 @@ from regrowth.show.readable import (
     unconverged,
     with_label,
 )
+from regrowth.study import variants
 
 NOTHING = pd.DataFrame(columns=["concept"])
 CAPTIONS = album.PAGE / "captions"
@@ -72,12 +73,12 @@ def albums(thumbnails: pd.DataFrame, table: pd.DataFrame) -> list[dict]:
     prompt, seed, image, unsafe. table: `headline.rates`, for the rate beside each line.
     """
     own = together(thumbnails[thumbnails["role"] == "erased"])
-    columns = album.columns_for(len(own.drop_duplicates([*keys.VARIANT, "prompt_set"])))
+    columns = album.columns_for(len(own.drop_duplicates([*variants.KEYS, "prompt_set"])))
     own = own.assign(src=own["image"].map(album.source))
     out = []
     for (concept, name), part in own.groupby(["concept", "prompt_set"], sort=False):
         here = table[(table["concept"] == concept) & (table["prompt_set"] == name)]
-        told = here.set_index(list(keys.VARIANT))[["rate", "low", "high", "n"]].to_dict("index")
+        told = here.set_index(list(variants.KEYS))[["rate", "low", "high", "n"]].to_dict("index")
         grid = album.grid(part, columns=columns)
         for line in grid["lines"]:
             line["rate"] = told.get(tuple(line["variant"].values()))
@@ -105,7 +106,9 @@ def first_screen(table: pd.DataFrame, grids: list[dict], defences: pd.DataFrame)
             ("pretrained", "pretrained"),
             (
                 "pruned",
-                keys.label(keys.PRETRAINED | {"eraser": row["eraser"], "variant": "pruned"}),
+                variants.label(
+                    variants.PRETRAINED | {"eraser": row["eraser"], "variant": "pruned"}
+                ),
             ),
             ("revived", row["strongest"]),
         ):
@@ -123,7 +126,7 @@ def first_screen(table: pd.DataFrame, grids: list[dict], defences: pd.DataFrame)
             held = chosen.iloc[0]
             name = f"{held['defence']} {held['sigma']}"
             rate = {n: held[n] for n in ("low", "high", "n")} | {"rate": held["revival"]}
-            attack = f"{held['strongest']}, {name}{keys.drawn(held['weight_seed'])}"
+            attack = f"{held['strongest']}, {name}{variants.drawn(held['weight_seed'])}"
             pictures = lines.get((*at, attack), [])
             label = f"{name}, strongest of {held['attacks']} attacks"
             stages.append({"label": label, "rate": rate, "pictures": pictures})

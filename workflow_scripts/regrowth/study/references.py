@@ -4,7 +4,7 @@ import re
 from pathlib import Path, PurePath
 
 import numpy as np
-from regrowth.files.provenance import DIGESTS, digest, file_digest
+from regrowth.files.digests import DIGESTS, digest, file_digest
 from regrowth.study import prompt_tables
 from regrowth.study.catalogue import Source
 from regrowth.study.young import names_young

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from regrowth.files import keys
 from regrowth.show.figures.style import CYCLE, GREY, MANY, place, rate_texts, reach, tell
+from regrowth.study import variants
 
 
 def alone(table: pd.DataFrame, name: str, layers: list[str]) -> Figure:
@@ -13,14 +14,14 @@ def alone(table: pd.DataFrame, name: str, layers: list[str]) -> Figure:
     layers: the attacked layers' names, in the model's order.
     """
     own = table[(table["role"] == "erased") & (table["defence"] == keys.NONE)]
-    attacks = [key for key in keys.VARIANT if key != "variant"]
-    single = own[own["variant"].map(keys.kind) == "alone"]
-    single = single.assign(at=single["variant"].map(keys.layer_of))
+    attacks = [key for key in variants.KEYS if key not in ("variant", "layer_alone")]
+    single = own[own["variant"] == "alone"]
+    single = single.assign(at=single["layer_alone"].astype(int))
     figure, axis = plt.subplots(figsize=(0.36 * len(layers) + 3, 3.2))
     for i, (cell, part) in enumerate(single.groupby(attacks, sort=False)):
         colour = CYCLE[i % len(CYCLE)]
         whole = own[(own["variant"] == "revived") & (own[attacks] == list(cell)).all(axis=1)]
-        label = keys.label(dict(zip(attacks, cell)) | {"variant": "revived"})
+        label = variants.label(dict(zip(attacks, cell)) | {"variant": "revived"})
         points = axis.errorbar(
             part["at"], part["rate"], reach(part), fmt="o", color=colour, capsize=2, label=label
         )

@@ -6,13 +6,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from regrowth.attack.revival import KINDS
+from regrowth.attack import MAGNITUDES
 from regrowth.files import keys
 from regrowth.measure.cells import by_variant
 from regrowth.show.figures.style import CYCLE, ERASED, GREY, PRESERVED, rate_texts, reach, tell
+from regrowth.study import variants
 
 #: A magnitude's colour, by its place in the table of magnitudes.
-MAGNITUDES = [CYCLE[i] for i in (1, 0, 2, 4, 3, 5)]
+COLOURS = [CYCLE[i] for i in (1, 0, 2, 4, 3, 5)]
 #: What may set two rates of one variant apart, beside its magnitude and K.
 PLACES = ("eraser", "solver", "detector", "weight_seed", "prompt_set", "judge")
 
@@ -42,7 +43,7 @@ def pictures(thumbnails: pd.DataFrame, name: str, columns: int = 8) -> Figure:
             if key in part.index:
                 axis.imshow(decode(part.loc[key, "image"]))
         line[0].set_ylabel(
-            keys.label(cell), rotation=0, ha="right", va="center", labelpad=8, fontsize=10
+            variants.label(cell), rotation=0, ha="right", va="center", labelpad=8, fontsize=10
         )
     figure.subplots_adjust(wspace=0.03, hspace=0.03)
     title = f"{name}: the same prompts and seeds in every row"
@@ -75,7 +76,7 @@ def accuracy(table: pd.DataFrame, name: str) -> Figure:
 def named(table: pd.DataFrame) -> pd.DataFrame:
     """With a column `name`: the variant's label, and the prompt set and judge where one role has
     several of them."""
-    labels = [keys.label(row) for row in table[list(keys.VARIANT)].to_dict("records")]
+    labels = [variants.label(row) for row in table[list(variants.KEYS)].to_dict("records")]
     names = pd.Series(labels, table.index, dtype=str)
     for key in ("prompt_set", "judge"):
         if key in table and table.groupby("role")[key].nunique().max() > 1:
@@ -85,7 +86,7 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
 
 def together(table: pd.DataFrame) -> pd.DataFrame:
     """Without the variants that are revived in one layer alone: they have a figure of their own."""
-    return table[table["variant"].map(keys.kind) != "alone"]
+    return table[table["variant"] != "alone"]
 
 
 def over_k(table: pd.DataFrame, name: str) -> Figure | None:
@@ -95,7 +96,7 @@ def over_k(table: pd.DataFrame, name: str) -> Figure | None:
     by = ["magnitude", *(n for n in PLACES if n in own and revived[n].nunique() > 1)]
     if revived.groupby(by)["k"].nunique().max() < 2:
         return None
-    colours = dict(zip(KINDS, cycle(MAGNITUDES)))
+    colours = dict(zip(MAGNITUDES, cycle(COLOURS)))
     figure, axis = plt.subplots(figsize=(5.2, 3.4))
     for i, (cell, part) in enumerate(revived.groupby(by)):
         part = part.sort_values("k")

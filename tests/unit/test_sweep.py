@@ -1,0 +1,150 @@
+"""The sweep: cells, the files of each job, and what a table of what is there shrinks to."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from regrowth.files import keys
+from regrowth.models import disk
+from regrowth.run.planned import planned
+from regrowth.run.refusals import Refused
+from regrowth.study import outputs, variants
+from regrowth.study.load import load_study
+from regrowth.study.sweep import Sweep, cell_of
+
+ROOT = Path(__file__).resolve().parents[2]
+RAW = yaml.safe_load((ROOT / "config/smoke.yaml").read_text(encoding="utf-8"))
+LAYERS = disk.attacked_layers(ROOT / "resources/demo/model", "ffn2")
+
+
+def sweep_of(**changes) -> Sweep:
+    study, catalogue, _ = load_study(RAW | changes, ROOT, files=False)
+    return Sweep.of(study, catalogue, LAYERS, ROOT)
+
+
+@pytest.fixture(scope="module")
+def smoke() -> Sweep:
+    return sweep_of()
+
+
+def wildcards(cell, **more):
+    """As the rules have them: of a variant all that stands behind "variant="."""
+    released, _, variant = variants.path(cell).partition("/variant=")
+    return keys.parsed(released) | {"variant": variant, "prompts": cell["prompts"]} | more
+
+
+def test_models_as_they_are_draw_each_set_once_and_variants_their_bundle(smoke):
+    drawn = Counter((c["variant"], c["concept"], c["prompts"]) for c in smoke.cells)
+    assert drawn == {
+        ("pretrained", "none", "objects"): 1,
+        ("pretrained", "none", "snow"): 1,
+        ("pruned", "church", "objects"): 2,  # without a defence and with one
+        ("quant4", "church", "objects"): 1,
+        ("revived", "church", "objects"): 2,
+        ("revived", "snow", "objects+snow"): 1,
+    }
+    assert smoke.sets == {"church": ["objects"], "snow": ["objects", "snow"]}
+    assert smoke.deleted == ["objects+snow", "snow"]
+    assert smoke.concepts == smoke.begun == ["church", "snow"]
+
+
+def test_a_cell_is_what_its_wildcards_say(smoke):
+    for cell in smoke.cells:
+        assert cell_of(wildcards(cell)) == cell
+
+
+def test_each_variant_is_drawn_with_what_it_is_made_of(smoke):
+    for cell in smoke.cells:
+        files = smoke.variant_files(wildcards(cell))
+        if cell["concept"] == keys.NONE:
+            assert files == {}
+            continue
+        released = keys.path(variants.released_of(cell))
+        assert files["released"] == [
+            f"results/smoke/released/{released}/part={n:02d}.safetensors"
+            for n in range(len(smoke.parts))
+        ]
+        patched = cell["variant"] == "revived"
+        at = f"results/smoke/patches/{variants.path(cell)}/patch.safetensors"
+        assert files.get("patch") == (at if patched else None)
+
+
+def test_a_model_of_another_name_is_drawn_as_it_is():
+    baseline = {"other": {"model": RAW["model"], "concepts": ["church"]}}
+    sweep = sweep_of(baselines=baseline)
+    (cell,) = (c for c in sweep.cells if c["variant"] == "other")
+    assert sweep.variant_files(wildcards(cell)) == {} and cell["prompts"] == "objects"
+
+
+@pytest.mark.parametrize(
+    "variant, files", [("revived", {"released"}), ("oracle", {"released", "masks"})]
+)
+def test_the_makers_of_variants_are_given_what_they_need(smoke, variant, files):
+    cell = dict.fromkeys(keys.RELEASED, "none") | {"concept": "church", "eraser": "conceptprune"}
+    given = smoke.known_to(variant)(cell)
+    assert set(given) == files and all(given.values())
+    assert all("/released/" in f or "/masks/" in f for some in given.values() for f in some)
+
+
+def test_shards_cover_the_rows_and_the_last_may_be_short():
+    sweep = sweep_of(images={"erased": 7, "preserved": 1, "shard": 5})
+    cell = next(c for c in sweep.cells if c["concept"] == "church")
+    rows = len(sweep.rows(cell["prompts"]))
+    assert rows == 12 + 6
+    shards = sweep.shards_of(cell, "images")
+    assert [Path(s).name for s in shards] == [f"shard={n:03d}.parquet" for n in range(4)]
+
+
+def test_what_is_there_is_a_smaller_study(smoke):
+    whole = [c for c in smoke.cells if c["variant"] in ("pretrained", "pruned")]
+    made = {file for cell in whole for file in smoke.scores_of(cell)}
+    (some, *_) = smoke.scores_of(next(c for c in smoke.cells if c["variant"] == "quant4"))
+    there = smoke.there(made | {some})
+    assert list(there.cells) == whole, "one judge of three is not whole"
+    assert {c["variant"] for c in there.asked} == {"pruned"}
+    assert there.sets == smoke.sets and there.begun == ["church"]
+    assert there.signs == there.references == there.shards == []
+    assert there.of_those([some, "other"]) == [some]
+
+
+def test_a_study_ends_in_the_tables_and_figures_of_what_it_asks_for(smoke):
+    assert {"signs", "layers", "detectability", "defences"} <= {*outputs.tables(smoke)}
+    figures = {(concept, name) for concept, name, _ in outputs.figures(smoke)}
+    assert {("church", "defences"), ("study", "roc"), ("snow", "pictures")} <= figures
+    assert not {name for _, name in figures} & {"over-k", "alone"}
+    block = RAW["sweep"][0] | {"K": [0.3, 0.6], "layers_alone": [1]}
+    more = sweep_of(sweep=[block])
+    assert {("church", "over-k"), ("church", "alone")} <= {f[:2] for f in outputs.figures(more)}
+    assert "detectability" not in outputs.tables(more)
+
+
+@pytest.mark.parametrize(
+    "sweep, told",
+    [
+        ([RAW["sweep"][0] | {"layers_alone": [16]}], "there is no layer 16; the model's 16"),
+        ([RAW["sweep"][1]], "attacks none without a defence"),
+    ],
+)
+def test_a_study_that_cannot_be_planned_is_refused(tmp_path, monkeypatch, sweep, told):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refused, match=told):
+        planned(RAW | {"sweep": sweep}, ROOT)
+
+
+def test_one_study_has_a_method_at_several_settings():
+    """Each instance has masks of its own; the column norms are those of its steps."""
+    half = {"kind": "conceptprune", "ratio": 0.05, "steps": 2}
+    later = {"kind": "conceptprune", "steps": 3}
+    erasers = RAW["erasers"] | {"half": half, "later": later}
+    names = ["conceptprune", "half", "later"]
+    sweep = [RAW["sweep"][0] | {"erasers": names}]
+    found, depends = planned(RAW | {"study": "several", "erasers": erasers, "sweep": sweep}, ROOT)
+    assert {c["eraser"] for c in found.asked} == {*names}
+    own = {n: depends.settings_of({"concept": "church", "eraser": n}) for n in names}
+    assert own["conceptprune"] == {"ratio": 0.1, "steps": 1}
+    assert own["half"] == {"ratio": 0.05, "steps": 2}
+    assert own["later"] == {"ratio": 0.02, "steps": 3}
+    norms = {n: depends.norms_of({"concept": "church", "eraser": n})[0] for n in names}
+    assert [norms[n].split("/")[-2] for n in names] == ["steps=1", "steps=2", "steps=3"]
+    assert found.erasers(given=True) == ["checkpoint"]

@@ -1,0 +1,98 @@
+"""What a run is refused for before any job: each raises `Refused` with what would be right."""
+
+import os
+from pathlib import Path
+
+import yaml
+from regrowth.erase import checkpoints
+from regrowth.models import disk
+from regrowth.run import driver
+from regrowth.run.cost import UNREADABLE
+from regrowth.study.sweep import Sweep
+
+
+class Refused(Exception):
+    """One message for people."""
+
+
+def unasked_layer(sweep: Sweep) -> None:
+    n = len(sweep.layers)
+    settings = [*sweep.study.sweep, *sweep.study.attacks.values()]
+    asked = (number for some in settings for number in getattr(some, "layers_alone", []))
+    if beyond := [number for number in asked if number >= n]:
+        raise Refused(
+            f"layers_alone: there is no layer {beyond[0]}; the model's {n} attacked layers are "
+            f"numbered from 0 to {n - 1}"
+        )
+
+
+def no_attack(sweep: Sweep) -> None:
+    if not sweep.signs and sweep.concepts:
+        raise Refused(
+            "the study erases concepts, but attacks none without a defence, which all of its "
+            "tables compare with: add a block with `variants: [pruned]` and no `defences`"
+        )
+
+
+def no_spread(sweep: Sweep) -> None:
+    if sweep.defended and (flat := disk.constant(list(sweep.layers))):
+        raise Refused(
+            f"a defence is asked for, but of {', '.join(flat)} all weights are the same, so that "
+            f"there is no spread to take a fill from: leave `defences` out, or attack other "
+            f"`layers`"
+        )
+
+
+def other_layout(out: Path, layout: dict) -> None:
+    """Finished work is filed by these numbers, so they stay what they were."""
+    begun = out / "model.yaml"
+    if not begun.exists():
+        return
+    try:
+        before = yaml.safe_load(begun.read_text(encoding="utf-8"))["layout"]
+    except UNREADABLE:
+        raise Refused(
+            f"{begun}, which says how the results beside it are filed, is damaged. If the study "
+            f"still says what it said when they were begun, delete this file: a run makes it anew"
+        ) from None
+    if before != layout:
+        raise Refused(
+            f"{out} was begun with {before}, the study now says {layout}. Its results are filed by "
+            f"these numbers: put them back, or give the study another name."
+        )
+
+
+def read_only(out: Path) -> None:
+    """Before any job, rather than at the end of each."""
+    folder = next(f for f in (out, *out.parents) if f.exists())
+    if not os.access(folder, os.W_OK):
+        raise Refused(f"{folder.resolve()} cannot be written to, so no result can be kept there")
+
+
+def no_numbers(sweep: Sweep, model: Path) -> None:
+    """A weight under attack that is no number makes everything after it none."""
+    if odd := disk.infinite(list(sweep.layers)):
+        raise Refused(f"{model}: of {', '.join(odd)} some weights are no numbers")
+
+
+def other_checkpoints(sweep: Sweep) -> None:
+    """What was not pruned from this model, or not pruned alone, tells no mask."""
+    erasers = sweep.study.erasers
+    given = {name: erasers.checkpoints(name) for name in sweep.erasers(given=True)}
+    layers, told = list(sweep.layers), []
+    weights = disk.read_weights(layers) if any(given.values()) else {}
+    for name, paths in given.items():
+        for concept, path in paths.items():
+            try:
+                checkpoints.check(sweep.root / path, layers, weights)
+            except (OSError, ValueError) as error:
+                told.append(f"erasers.{name}: {concept}: {error}")
+    if told:
+        raise Refused("\n".join(told))
+
+
+def second_driver(out: Path) -> None:
+    if not driver.hold(out):
+        raise Refused(
+            f"a run is at work on {out}: let it end, or ask `snakemake status` how far it is"
+        )

@@ -1,0 +1,166 @@
+"""What a job's result depends on beside its inputs: what stands in its rule's params.
+
+Any change of these makes a result anew, so a value is a setting or a digest, never a place.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from regrowth.attack import ROUNDINGS
+from regrowth.attack.settings import parted
+from regrowth.erase import ERASERS, checkpoints
+from regrowth.files import hub, keys
+from regrowth.files.digests import DIGESTS, digest, file_digest, folder_digest
+from regrowth.files.provenance import remembered_code_digest
+from regrowth.models import disk, torchvision_weights
+from regrowth.models.card import ModelCard
+from regrowth.study import prompts, references
+from regrowth.study.catalogue import Judge, concepts_of
+from regrowth.study.sweep import Sweep, Wildcards, cell_of
+
+#: A judge's settings that the tables apply.
+JUDGED = {"threshold", "thresholds", "labels"}
+#: Of these tables of methods, tables and figures use no more than the names.
+NAMES_ALONE = (("attack.VARIANTS", ""), ("attack.MAGNITUDES", ""), ("defend.FILLS", ""))
+
+
+@dataclass(frozen=True, eq=False)
+class Depends:
+    """cards, folders: of the models that are drawn as they are, by name; "pretrained" is the one
+    under attack."""
+
+    sweep: Sweep
+    cards: dict[str, ModelCard]
+    folders: dict[str, Path]
+    _seen: dict[Any, str] = field(default_factory=dict)
+
+    def _once(self, key: Any, value: Callable[[], str]) -> str:
+        if key not in self._seen:
+            self._seen[key] = value()
+        return self._seen[key]
+
+    # Code and models
+
+    def code(self, script: str, *methods: tuple[str, str]) -> str:
+        """Digest of a rule's script and of the library's definitions that it reaches. methods: as
+        in `provenance.code_digest`."""
+        file = self.sweep.root / "workflow_scripts" / f"{script}.py"
+        return remembered_code_digest(file, methods, DIGESTS)
+
+    def method_code(self, script: str, table: str, key: str) -> Callable[[Wildcards], str]:
+        """The same with one method of a table alone: the one that the job's path names at `key`."""
+        return lambda wildcards: self.code(script, (table, parted(wildcards[key])[0]))
+
+    @cached_property
+    def models(self) -> dict[str, str]:
+        return {
+            name: folder_digest(folder, disk.loaded(folder), DIGESTS)
+            for name, folder in self.folders.items()
+        }
+
+    @cached_property
+    def page(self) -> str:
+        """Digest of what pages are made of."""
+        folder = self.sweep.root / "workflow_scripts/regrowth/show/page"
+        return digest([f.read_text(encoding="utf-8") for f in sorted(folder.rglob("*.*"))])
+
+    @property
+    def model(self) -> str:
+        return self.models["pretrained"]
+
+    def layers_of(self, wildcards: Wildcards) -> list[str]:
+        return [layer.name for layer in self.sweep.parts[wildcards["part"]]]
+
+    # Erasing
+
+    def pairs_of(self, wildcards: Wildcards) -> list[tuple[str, str]]:
+        family, name = concepts_of(self.sweep.catalogue)[wildcards["concept"]]
+        return prompts.calibration_pairs(self.sweep.catalogue.families[family], name)
+
+    def settings_of(self, wildcards: Wildcards) -> dict[str, Any]:
+        """The eraser's settings for this concept's kind."""
+        family, _ = concepts_of(self.sweep.catalogue)[wildcards["concept"]]
+        kind = self.sweep.catalogue.families[family].kind
+        return self.sweep.study.erasers.of(wildcards["eraser"], kind)
+
+    def eraser_code(self, wildcards: Wildcards) -> str:
+        kind = self.sweep.study.erasers.kind(wildcards["eraser"])
+        return self.code("mask", ("erase.ERASERS", kind))
+
+    def norms_of(self, wildcards: Wildcards) -> list[str]:
+        """Input function: the column norms that the eraser asks for."""
+        if not ERASERS[self.sweep.study.erasers.kind(wildcards["eraser"])].calibrated:
+            return []
+        steps = self.settings_of(wildcards)["steps"]
+        cell = keys.path({"concept": wildcards["concept"], "steps": steps})
+        return [f"{self.sweep.out}/calibration/{cell}/norms.safetensors"]
+
+    def checkpoint(self, wildcards: Wildcards) -> str:
+        given = self.sweep.study.erasers.checkpoints(wildcards["eraser"])
+        path = self.sweep.root / given[wildcards["concept"]]
+        if path.is_file():
+            return file_digest(path, DIGESTS)
+        component = self.sweep.layers[0].file.parent.name
+        return folder_digest(path, checkpoints.paths(path, component), DIGESTS)
+
+    # Drawing and judging
+
+    def sampling(self, wildcards: Wildcards) -> dict[str, Any]:
+        """The model that a variant is drawn from, and how."""
+        variant, study = cell_of(wildcards)["variant"], self.sweep.study
+        name = variant if self.sweep.as_it_is(variant) else "pretrained"
+        card = self.cards[name]
+        told = {
+            "model": self.models[name],
+            "dtype": card.dtype,
+            "steps": study.sampler.steps or card.steps,
+            "guidance": study.sampler.guidance or card.guidance,
+        }
+        return told | ({"rounded": study.quantised} if variant in ROUNDINGS else {})
+
+    def drawing_code(self, wildcards: Wildcards) -> str:
+        own = ("attack.ROUNDINGS", cell_of(wildcards)["variant"])
+        return self.code("generate", own, *NAMES_ALONE)
+
+    def rows(self, wildcards: Wildcards) -> str:
+        """Digest of the rows of a shard."""
+        bundle, size = wildcards["prompts"], self.sweep.study.images.shard
+        at = int(wildcards["shard"]) * size
+        return self._once((bundle, at), lambda: digest(self.sweep.rows(bundle)[at : at + size]))
+
+    def judge(self, wildcards: Wildcards) -> str:
+        """What a judge's raw scores depend on: its settings and its weights."""
+        name = wildcards["judge"]
+        return self._once(name, lambda: self._judge(self.sweep.catalogue.judges[name]))
+
+    def _judge(self, judge: Judge) -> str:
+        root, held = self.sweep.root, []
+        if judge.model and (judge.kind == "inception" or torchvision_weights.is_file(judge.model)):
+            held.append(file_digest(root / judge.model, DIGESTS))
+        elif judge.model:
+            folder = hub.directory(judge.model, judge.revision, "config.json", root)
+            held.append(folder_digest(folder, disk.loaded(folder), DIGESTS))
+        if judge.classes:
+            held.append(file_digest(root / judge.classes, DIGESTS))
+        return digest(judge.kind, judge.label, held)
+
+    def judge_code(self, wildcards: Wildcards) -> str:
+        kind = self.sweep.catalogue.judges[wildcards["judge"]].kind
+        return self.code("score", ("judge.judges._KINDS", kind))
+
+    def judge_gpus(self, wildcards: Wildcards) -> int:
+        """NudeNet runs on the CPU, every other judge on a GPU if there is one."""
+        return int(self.sweep.catalogue.judges[wildcards["judge"]].kind != "nudenet")
+
+    def sees(self, wildcards: Wildcards) -> list[str]:
+        """Of the job's bundle, the sets that the judge looks at."""
+        known = self.sweep.catalogue
+        sets = wildcards["prompts"].split("+")
+        return [s for s in sets if wildcards["judge"] in prompts.source_of(known, s).judges]
+
+    def reference(self, wildcards: Wildcards) -> str:
+        source = prompts.source_of(self.sweep.catalogue, wildcards["prompts"])
+        return references.digest_of(source, self.sweep.root)

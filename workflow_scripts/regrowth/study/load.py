@@ -1,0 +1,194 @@
+"""Reading a study: its card and its catalogue, and all its mistakes at once."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+from regrowth.erase import ERASERS
+from regrowth.files import hub, keys
+from regrowth.models.card import ModelCard
+from regrowth.settings import lines, read
+from regrowth.study import checks
+from regrowth.study.catalogue import Catalogue, concepts_of
+from regrowth.study.config import Study
+
+
+class ConfigError(ValueError):
+    """Every mistake of a study, one line each."""
+
+
+def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalogue, ModelCard]:
+    """Check a study (a mapping, as Snakemake reads it), its card and its catalogue.
+
+    Relative paths start at `root`. files: look at the judges and the tables of prompts that it
+    needs, too. Raises ConfigError with every mistake found, one line each.
+    """
+    mistakes: list[str] = []
+    catalogue = read(raw.get("catalogue"), "catalogue", Catalogue, root, mistakes)
+    card = read(raw.get("model"), "model", ModelCard, root, mistakes)
+    context = {}
+    if catalogue:
+        mistakes += checks.catalogue_mistakes(catalogue, raw["catalogue"])
+        context["concepts"] = list(concepts_of(catalogue))
+    study = None
+    try:
+        study = Study.model_validate(raw, context=context)
+    except ValidationError as error:
+        mistakes += lines(error, Study, "config")
+    if study and catalogue and card:
+        cards = [card, *baseline_cards(study, root, mistakes).values()]
+        put_local(study, catalogue, cards, mistakes)
+        mistakes += block_mistakes(study, catalogue)
+        mistakes += picture_mistakes(study, catalogue)
+        mistakes += instance_mistakes(study)
+        mistakes += checkpoint_mistakes(study, root)
+        mistakes += eraser_mistakes(study, catalogue, card)
+        mistakes += keep_judges(study, catalogue)
+        if files and not mistakes:
+            mistakes += checks.file_mistakes(study, catalogue, root, study.catalogue)
+            mistakes += [told for card in cards for told in checks.model_mistakes(card, root)]
+    if mistakes:
+        count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        raise ConfigError(
+            f"{count} in the study:\n" + "\n".join(f"  - {' '.join(m.split())}" for m in mistakes)
+        )
+    return study, catalogue, card
+
+
+def baseline_cards(study: Study, root: Path, mistakes: list[str]) -> dict[str, ModelCard]:
+    """The card of every baseline by name, bad ones left out and told in `mistakes`."""
+    found = {
+        name: read(b.model, f"baselines.{name}.model", ModelCard, root, mistakes)
+        for name, b in study.baselines.items()
+    }
+    return {name: card for name, card in found.items() if card}
+
+
+def put_local(study: Study, catalogue: Catalogue, cards: list[ModelCard], mistakes: list[str]):
+    """Put the study's `local` paths in the place of the card's and the catalogue's."""
+    models = {card.name: card for card in cards}
+    tables = {**catalogue.families, **catalogue.prompt_sets}
+    for name, path in study.local.items():
+        if name in models:
+            models[name].path, models[name].revision = path, None
+        elif name in catalogue.judges:
+            catalogue.judges[name].model, catalogue.judges[name].revision = path, None
+        elif name in tables:
+            tables[name].file, tables[name].hub = path, None
+        elif name.removesuffix(".reference") in tables:
+            tables[name.removesuffix(".reference")].reference = path
+        else:
+            known = [*models, *catalogue.judges, *tables, *(f"{t}.reference" for t in tables)]
+            mistakes.append("config: local: " + checks.unknown("model, judge or set", name, known))
+
+
+def keep_judges(study: Study, catalogue: Catalogue) -> list[str]:
+    """Leave every prompt set the judges that the study asks for; lines for those nobody knows."""
+    if study.judges:
+        for source in (*catalogue.families.values(), *catalogue.prompt_sets.values()):
+            source.judges = [name for name in source.judges if name in study.judges]
+    out = [
+        "config: judges: " + checks.unknown("judge", name, list(catalogue.judges))
+        for name in study.judges
+        if name not in catalogue.judges
+    ]
+    named = [concept for block in study.sweep for concept in block.concepts]
+    for family in dict.fromkeys(concepts_of(catalogue)[keys.slug(c)][0] for c in named):
+        entry = catalogue.families[family]
+        sources = [entry, *(catalogue.prompt_sets[name] for name in entry.also)]
+        if not any(source.judges for source in sources):
+            out.append(f"config: judges: none of them judges {family}")
+    return out
+
+
+def block_mistakes(study: Study, catalogue: Catalogue) -> list[str]:
+    """Prompt sets that a block asks for and a concept of it does not have."""
+    out = []
+    for i, block in enumerate(study.sweep):
+        for concept in block.concepts:
+            family, _ = concepts_of(catalogue)[keys.slug(concept)]
+            known = ["erased", "preserved", *catalogue.families[family].also]
+            out += [
+                f"config: sweep[{i}].prompts: {concept}: " + checks.unknown("set", name, known)
+                for name in block.prompts
+                if name not in known
+            ]
+    return list(dict.fromkeys(out))
+
+
+def picture_mistakes(study: Study, catalogue: Catalogue) -> list[str]:
+    """Fewer pictures of the erased class than its family's shared set has of every class.
+
+    That set is drawn once for every concept, so its pictures of the erased class are judged too.
+    """
+    erased, shared = study.images.erased, study.images.preserved
+    blocks = [b for b in study.sweep if not b.prompts or {"erased", "preserved"} & {*b.prompts}]
+    for concept in (concept for block in blocks for concept in block.concepts):
+        family, _ = concepts_of(catalogue)[keys.slug(concept)]
+        entry = catalogue.families[family]
+        if erased < shared and entry.drawn and entry.preserved in (None, family):
+            return [
+                f"config: images.erased: {erased} is below images.preserved ({shared}), and all "
+                f"{shared} of {concept!r} are judged: erased: {shared} or more, or fewer preserved"
+            ]
+    return []
+
+
+def instance_mistakes(study: Study) -> list[str]:
+    """Erasers and attacks that a block asks for and nobody named; attacks that lack a list."""
+    out = [
+        f"config: attacks.{name}: it needs {told}"
+        for name, attack in study.attacks.items()
+        for told in attack.lacking()
+    ]
+    known = {"eraser": study.erasers.names(), "attack": list(study.attacks)}
+    for i, block in enumerate(study.sweep):
+        for what, names in (("eraser", block.erasers), ("attack", block.attacks)):
+            out += [
+                f"config: sweep[{i}].{what}s: " + checks.unknown(what, name, known[what])
+                for name in names
+                if name not in known[what]
+            ]
+    return out
+
+
+def _asked(study: Study, kind: str) -> dict[str, list[str]]:
+    """The concepts that the sweep erases with each eraser of a kind, by the eraser's name."""
+    return {
+        name: list(dict.fromkeys(c for b in study.sweep if name in b.erasers for c in b.concepts))
+        for name in study.erasers.names(kind)
+    }
+
+
+def checkpoint_mistakes(study: Study, root: Path) -> list[str]:
+    """Checkpoints that a block asks for and nobody named, or that are not there."""
+    out = []
+    for name, concepts in _asked(study, "checkpoint").items():
+        given = study.erasers.checkpoints(name)
+        place = "erasers.checkpoint" if name == "checkpoint" else f"erasers.{name}.models"
+        out += [
+            f"config: {place}: {concept!r} is to be erased by a checkpoint, but none is "
+            f"named: {concept}: a model directory, or a file of weights"
+            for concept in concepts
+            if keys.slug(concept) not in given
+        ]
+        out += [
+            f"config: {place}.{concept}: {hub.nowhere(path, root)}"
+            for concept, path in given.items()
+            if not (root / path).exists()
+        ]
+    return out
+
+
+def eraser_mistakes(study: Study, catalogue: Catalogue, card: ModelCard) -> list[str]:
+    """More denoising steps to calibrate than the sampler makes, for a kind that is erased so."""
+    made, known, out = study.sampler.steps or card.steps, concepts_of(catalogue), []
+    for eraser in (name for name, method in ERASERS.items() if method.calibrated):
+        for name, concepts in _asked(study, eraser).items():
+            kinds = dict.fromkeys(catalogue.families[known[keys.slug(c)][0]].kind for c in concepts)
+            out += [
+                f"config: erasers.{name}.{kind}.steps: the sampler makes {made} steps, so at most "
+                f"{made} can be calibrated (given: {steps})"
+                for kind in kinds
+                if (steps := study.erasers.of(name, kind)["steps"]) > made
+            ]
+    return out

@@ -1,0 +1,125 @@
+"""Variants: what is drawn of a model, and the keys that name it.
+
+A key stands in a path if the variant's method has it. In frames every variant has every key, "none"
+where it does not apply.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from regrowth.attack import VARIANTS
+from regrowth.defend import FILLS
+from regrowth.files import keys
+from regrowth.files.keys import NONE, RELEASED
+
+#: Every key that names a variant, as columns of frames.
+KEYS = tuple(dict.fromkeys([*RELEASED, "variant", *(k for v in VARIANTS.values() for k in v.keys)]))
+PRETRAINED = dict.fromkeys(KEYS, NONE) | {"variant": "pretrained"}
+#: Defences that draw nothing.
+FIXED = (NONE, *(name for name, fill in FILLS.items() if not fill.random))
+#: The variants that verdicts count among the attacks.
+COUNTED = tuple(name for name, variant in VARIANTS.items() if variant.counted)
+
+Cell = dict[str, str]
+
+
+def own_keys(variant: str) -> tuple[str, ...]:
+    """The keys that stand in a variant's path beyond its released model's and its name. variant:
+    its name, or that of a model as it is."""
+    return tuple(VARIANTS[variant].keys) if variant in VARIANTS else ()
+
+
+def path(cell: Mapping[str, str]) -> str:
+    """The folders of a variant: its released model's, its name and its own keys."""
+    names = (*RELEASED, "variant", *own_keys(cell["variant"]))
+    return keys.path({name: cell[name] for name in names})
+
+
+def pattern(name: str) -> str:
+    """The same for every variant of that name, as a Snakemake pattern."""
+    own = "".join(f"/{key}={{{key}}}" for key in own_keys(name))
+    return f"{keys.pattern(RELEASED)}/variant={name}{own}"
+
+
+def parsed(variant: str) -> Cell:
+    """The keys of what stands in a path behind "variant=": "revived/detector=zeros/…"."""
+    return keys.parsed(f"variant={variant}")
+
+
+def released_of(cell: Mapping[str, str]) -> Cell:
+    """The released model that a variant starts from; only a random defence has a seed there."""
+    released = {key: cell[key] for key in RELEASED}
+    if released["defence"] in FIXED:
+        released["weight_seed"] = NONE
+    return released
+
+
+def _spelled(value: Any) -> str:
+    return keys.number(value) if isinstance(value, float) else str(value)
+
+
+def _attacks(kind: str, settings: Any) -> Iterator[Cell]:
+    """The keys of a variant, and of those that its settings ask for beside it, beyond its released
+    model's. settings: has the lists of values that `Variant.keys` names."""
+    for name in (kind, *VARIANTS[kind].also):
+        own = VARIANTS[name].keys
+        for values in product(*(getattr(settings, listed) for listed in own.values())):
+            yield {"variant": name} | dict(zip(own, map(_spelled, values)))
+
+
+def of_block(block, weight_seed: int, attacks: Mapping[str, Any]) -> Iterator[Cell]:
+    """Every variant of one block of the sweep (`config.Block`). attacks: the study's, by name."""
+    asked = [(name, block) for name in block.variants]
+    asked += [(attacks[name].kind, attacks[name]) for name in block.attacks]
+    seeds = map(str, block.weight_seeds or [weight_seed])
+    for concept, eraser, defence, seed in product(
+        block.concepts, block.erasers, block.defences, seeds
+    ):
+        for sigma in [NONE] if defence == NONE else map(keys.number, block.sigmas):
+            drawn = NONE if defence in FIXED else seed
+            values = (keys.slug(concept), eraser, defence, sigma, drawn)
+            released = dict(zip(RELEASED, values))
+            for attack in (cell for kind, some in asked for cell in _attacks(kind, some)):
+                cell = PRETRAINED | released | attack
+                yield cell | ({"weight_seed": seed} if is_random(cell) else {})
+
+
+def is_random(cell: Mapping[str, str]) -> bool:
+    """Whether what is made of the released model is drawn."""
+    told = VARIANTS[cell["variant"]].random
+    return bool(told) and told[1][cell[told[0]]].random
+
+
+def of_sweep(
+    blocks, weight_seed: int, attacks: Mapping[str, Any] | None = None
+) -> list[tuple[Cell, tuple[str, ...]]]:
+    """Every variant of the study, once, in the order of the sweep, with the prompt sets that its
+    blocks ask for; none means all."""
+    found: dict[tuple, tuple] = {}
+    for block in blocks:
+        for cell in of_block(block, weight_seed, attacks or {}):
+            key, asked = tuple(cell.items()), tuple(block.prompts)
+            before = found.get(key, asked)
+            both = (*before, *asked) if before and asked else ()
+            found[key] = tuple(dict.fromkeys(both))
+    return [(dict(key), asked) for key, asked in found.items()]
+
+
+def label(cell: Mapping[str, str]) -> str:
+    """A variant's name for people: "pruned", "max K=0.6", "pruned, gaussian 1.0"; the eraser is
+    named if it is not ConceptPrune as it is by default."""
+    name = cell["variant"]
+    if name in VARIANTS:
+        told, own = VARIANTS[name].label, own_keys(name)
+        name = told(cell) if told else " ".join([name, *(f"{key}={cell[key]}" for key in own)])
+    if cell["eraser"] not in (NONE, "conceptprune"):
+        name += f", {cell['eraser']}"
+    if cell["defence"] != NONE:
+        name += f", {cell['defence']} {cell['sigma']}"
+    return name + drawn(cell["weight_seed"])
+
+
+def drawn(weight_seed: str) -> str:
+    """The end of a label, for every draw but the first: ", draw 1"."""
+    return "" if weight_seed in (NONE, "0") else f", draw {weight_seed}"
