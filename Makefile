@@ -43,8 +43,9 @@ lint: .venv/ready
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-schema: .venv/ready  ## config/*.schema.json from the models in regrowth/study/config.py
+schema: .venv/ready  ## config/*.schema.json and the table of docs/method.md, from the library
 	$(BIN)/python -m regrowth.study.config
+	$(BIN)/python -m regrowth.study.methods
 
 demo-model: .venv/ready  ## train the bundled model and its judges anew (some hours on two cores)
 	$(BIN)/snakemake --cores all train_demo
