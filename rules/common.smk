@@ -8,6 +8,7 @@ from regrowth.files import keys
 from regrowth.files.digests import DIGESTS, file_digest
 from regrowth.files.provenance import versions
 from regrowth.models import disk
+from regrowth.run import unsafe
 from regrowth.run.planned import layout
 from regrowth.study import depends, outputs, sweep, variants
 

@@ -3,12 +3,13 @@
 from regrowth.draw.pipeline import load_pipeline
 from regrowth.erase.calibration import column_norms
 from regrowth.files.store import write_arrays
-from regrowth.run import compute, job
+from regrowth.run import compute
+from regrowth.run.job import start
 
-study = job.start(snakemake)
+job = start(snakemake)
 compute.use_threads(snakemake.threads)
 settings = snakemake.params
-pipe = load_pipeline(study.model, study.card.dtype, compute.device())
+pipe = load_pipeline(job.model, job.card.dtype, compute.device())
 arrays = {}
 for side, prompts in zip(("base", "target"), zip(*settings.pairs)):
     norms = column_norms(

@@ -5,9 +5,10 @@ import logging
 from regrowth.complete.engine import complete_all
 from regrowth.files.bits import unpack
 from regrowth.files.store import read_arrays, write_arrays
-from regrowth.run import compute, job
+from regrowth.run import compute
+from regrowth.run.job import start
 
-study = job.start(snakemake)
+job = start(snakemake)
 compute.use_threads(snakemake.threads)
 bits = read_arrays(snakemake.input.detected)
 weights = read_arrays(snakemake.input.released)

@@ -4,9 +4,9 @@ from regrowth.attack.revival import generator
 from regrowth.defend import FILLS
 from regrowth.files.bits import unpack
 from regrowth.files.store import read_arrays, write_arrays
-from regrowth.run import job
+from regrowth.run.job import start
 
-job.start(snakemake)
+start(snakemake)
 weights, bits = read_arrays(snakemake.input.pruned), read_arrays(snakemake.input.mask)
 cell, filled = snakemake.wildcards, {}
 for layer, w in weights.items():

@@ -5,9 +5,10 @@ from regrowth.complete.engine import complete_all
 from regrowth.defend import FILLS
 from regrowth.files.bits import unpack
 from regrowth.files.store import read_arrays, write_arrays
-from regrowth.run import compute, job
+from regrowth.run import compute
+from regrowth.run.job import start
 
-study = job.start(snakemake)
+job = start(snakemake)
 compute.use_threads(snakemake.threads)
 weights, bits = read_arrays(snakemake.input.pruned), read_arrays(snakemake.input.mask)
 layers = {layer: (w, unpack(bits[layer], w.shape)) for layer, w in weights.items()}

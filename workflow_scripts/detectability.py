@@ -9,9 +9,9 @@ from regrowth.attack import DETECTORS
 from regrowth.files.bits import unpack
 from regrowth.files.store import read_arrays, write_frame
 from regrowth.measure.detectability import normality, posterior, roc
-from regrowth.run import job
+from regrowth.run.job import start
 
-study = job.start(snakemake)
+job = start(snakemake)
 weights, bits = read_arrays(snakemake.input.released), read_arrays(snakemake.input.masks)
 masks = {layer: unpack(bits[layer], w.shape) for layer, w in weights.items()}
 half_width, found, normal = snakemake.params.half_width, [], []

@@ -5,14 +5,14 @@ from pathlib import Path
 import pandas as pd
 from regrowth.files.store import read_hive
 from regrowth.measure.cells import names_of
-from regrowth.run import job
+from regrowth.run.job import start
 from regrowth.show import album
 from regrowth.show.figures import FIGURES
 from regrowth.show.figures.style import save
 
-study = job.start(snakemake)
-out, target = Path("results", study.study.study), Path(snakemake.output[0]).parent
-names = names_of(study.catalogue)
+job = start(snakemake)
+out, target = job.out, Path(snakemake.output[0]).parent
+names = names_of(job.catalogue)
 tables = {
     Path(file).stem: pd.read_parquet(file).replace({"concept": names})
     for file in snakemake.input.tables
@@ -26,7 +26,7 @@ def draw(concept: str, kind: str):
     figure = FIGURES[kind]
     if kind == "pictures":
         root, sets = out / "thumbnails", snakemake.params.sets[concept]
-        own = album.erased(snakemake.input.thumbnails, root, study.catalogue, concept, sets)
+        own = album.erased(snakemake.input.thumbnails, root, job.catalogue, concept, sets)
         return figure(own, names[concept])
     if kind in ("detectability", "roc"):
         more = [snakemake.params.half_width] if kind == "detectability" else []

@@ -5,33 +5,34 @@ from regrowth.draw import patches, pipeline
 from regrowth.files import images
 from regrowth.files.store import read_arrays, write_frame
 from regrowth.models import disk
-from regrowth.run import compute, job
+from regrowth.run import compute
+from regrowth.run.job import start
 from regrowth.study.prompts import bundle_rows
 from regrowth.study.sweep import cell_of
 
-study = job.start(snakemake)
+job = start(snakemake)
 compute.use_threads(snakemake.threads)
-cell, settings, size = cell_of(snakemake.wildcards), snakemake.params, study.study.images
-rows = bundle_rows(study.study, study.catalogue, cell["prompts"], study.root)
+cell, settings, size = cell_of(snakemake.wildcards), snakemake.params, job.study.images
+rows = bundle_rows(job.study, job.catalogue, cell["prompts"], job.root)
 first = int(snakemake.wildcards.shard) * size.shard
 rows = rows[first : first + size.shard]
 
 name = cell["variant"]
-card = study.baseline(name) if name in study.study.baselines else study.card
-pipe = pipeline.load_pipeline(study.located(card), card.dtype, compute.device())
+card = job.baseline(name) if name in job.study.baselines else job.card
+pipe = pipeline.load_pipeline(job.located(card), card.dtype, compute.device())
 released = read_arrays(snakemake.input.get("released", []))
 patch = read_arrays(snakemake.input.get("patch", []))
 pipeline.put_weights(pipe, patches.apply(released, patch))
 if name in ROUNDINGS:
     alone = settings.sampling["rounded"] == "attacked"
-    rounded = [*([] if alone else disk.matrices(study.model)), *released]
+    rounded = [*([] if alone else disk.matrices(job.model)), *released]
     pipeline.round_weights(pipe, rounded, ROUNDINGS[name])
 how = settings.sampling["steps"], settings.sampling["guidance"]
 made = pipeline.pictures(pipe, rows, *how, size.batch)
 shard = images.frame(rows, [images.encode(picture, settings.format) for picture in made])
 
 about = {
-    "study": study.study.study,
+    "study": job.name,
     "model": settings.sampling["model"],
     "device": compute.device(),
 }

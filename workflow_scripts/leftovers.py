@@ -1,14 +1,14 @@
 """Print what lies in the study's folder that the study does not ask for; delete it if told to."""
 
 import shutil
-from pathlib import Path
 
 import pandas as pd
-from regrowth.run import dag, job, progress
+from regrowth.run import dag, progress
+from regrowth.run.job import start
 from regrowth.run.plan import size
 
-study = job.start(snakemake)
-told, out = snakemake.params, Path("results", study.study.study)
+job = start(snakemake)
+told, out = snakemake.params, job.out
 records = dag.records(told.settings, told.snakefile, told.cores)
 found = progress.leftovers(records, out)
 sizes = pd.Series({file: file.stat().st_size for file in found}, dtype=float)

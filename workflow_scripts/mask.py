@@ -6,14 +6,14 @@ from regrowth.erase import ERASERS
 from regrowth.files.bits import pack
 from regrowth.files.store import read_arrays, write_arrays
 from regrowth.models import disk
-from regrowth.run import job
+from regrowth.run.job import start
 
-study = job.start(snakemake)
+job = start(snakemake)
 settings = snakemake.params
-eraser = ERASERS[study.study.erasers.kind(snakemake.wildcards.eraser)]
+eraser = ERASERS[job.study.erasers.kind(snakemake.wildcards.eraser)]
 norms = read_arrays(snakemake.input)
 masks, density = {}, {}
-for layer, weights in disk.read_weights(study.layers(settings.layers)).items():
+for layer, weights in disk.read_weights(job.layers(settings.layers)).items():
     own = {side: norms[f"{layer}:{side}"] for side in ("target", "base") if eraser.calibrated}
     mask = eraser.mask(weights, own, settings.eraser)
     masks[layer], density[layer] = pack(mask), float(mask.mean())

@@ -6,11 +6,11 @@ from regrowth.erase import checkpoints
 from regrowth.files.bits import pack
 from regrowth.files.store import write_arrays
 from regrowth.models import disk
-from regrowth.run import job
+from regrowth.run.job import start
 
-study = job.start(snakemake)
-layers = study.layers(snakemake.params.layers)
-masks = checkpoints.masks(study.checkpoint(snakemake.wildcards), layers, disk.read_weights(layers))
+job = start(snakemake)
+layers = job.layers(snakemake.params.layers)
+masks = checkpoints.masks(job.checkpoint(snakemake.wildcards), layers, disk.read_weights(layers))
 density = {layer: float(mask.mean()) for layer, mask in masks.items()}
 for layer, share in density.items():
     logging.info("%s: density %.4f", layer, share)

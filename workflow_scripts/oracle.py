@@ -6,13 +6,13 @@ from regrowth.draw import patches
 from regrowth.files.bits import unpack
 from regrowth.files.store import read_arrays, write_arrays
 from regrowth.models import disk
-from regrowth.run import job
+from regrowth.run.job import start
 
-study = job.start(snakemake)
+job = start(snakemake)
 cell = snakemake.wildcards
 released = read_arrays(snakemake.input.released)
 masks = read_arrays(snakemake.input.masks)
-truth = disk.read_weights(study.layers(list(released)))
+truth = disk.read_weights(job.layers(list(released)))
 patch = {}
 for layer, weights in released.items():
     missing = unpack(masks[layer], weights.shape)

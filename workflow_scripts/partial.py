@@ -6,10 +6,11 @@ import subprocess
 from pathlib import Path
 
 from regrowth.files.store import write_text
-from regrowth.run import dag, driver, job, progress
+from regrowth.run import dag, driver, progress
+from regrowth.run.job import start
 
-study = job.start(snakemake)
-told, folder = snakemake.params, Path("results", study.study.study, "partial")
+job = start(snakemake)
+told, folder = snakemake.params, Path("results", job.name, "partial")
 records = dag.records(told.settings, told.snakefile, told.cores)
 driven = driver.is_driven(folder.parent)
 states = progress.states(records, driven)

@@ -3,14 +3,15 @@
 from regrowth.demo import world
 from regrowth.files.store import write_arrays
 from regrowth.judge.judges import reference
-from regrowth.run import compute, job
+from regrowth.run import compute
+from regrowth.run.job import start
 from regrowth.study.prompts import source_of
 
-study = job.start(snakemake)
+job = start(snakemake)
 compute.use_threads(snakemake.threads)
 cell = snakemake.wildcards
-source, judge = source_of(study.catalogue, cell.prompts), study.catalogue.judges[cell.judge]
+source, judge = source_of(job.catalogue, cell.prompts), job.catalogue.judges[cell.judge]
 found = reference(
-    judge, study.root, source.reference, compute.device(), source, drawn=world.reference
+    judge, job.root, source.reference, compute.device(), source, drawn=world.reference
 )
 write_arrays(snakemake.output[0], found)

@@ -8,14 +8,14 @@ import pyarrow.parquet as pq
 import yaml
 from regrowth.files.store import write_text
 from regrowth.measure.cells import names_of
-from regrowth.run import job
+from regrowth.run.job import start
 from regrowth.show import album, report
 from regrowth.study.prompts import is_unsafe
 
-study = job.start(snakemake)
+job = start(snakemake)
 told = snakemake.params
-out = Path("results", study.study.study)
-names = names_of(study.catalogue)
+out = job.out
+names = names_of(job.catalogue)
 tables = {
     name: pd.read_parquet(file).replace({"concept": names})
     for name, file in zip(told.names, snakemake.input.tables)
@@ -26,14 +26,14 @@ figures = {
     if kind not in report.IN_HTML
 }
 shown = [
-    album.erased(snakemake.input.thumbnails, out / "thumbnails", study.catalogue, concept, sets)
+    album.erased(snakemake.input.thumbnails, out / "thumbnails", job.catalogue, concept, sets)
     for concept, sets in told.sets.items()
 ]
 pictures = pd.concat(shown)
-unsafe = {name: is_unsafe(study.catalogue, name) for name in pictures["prompt_set"].unique()}
+unsafe = {name: is_unsafe(job.catalogue, name) for name in pictures["prompt_set"].unique()}
 pictures = pictures.assign(unsafe=pictures["prompt_set"].map(unsafe)).replace({"concept": names})
 objects = [names[concept] for concept in told.objects]
-about = study.study.model_dump(mode="json")
+about = job.study.model_dump(mode="json")
 about["yaml"] = yaml.safe_dump(about, sort_keys=False)
 about["resolved"] = yaml.safe_load(Path(snakemake.input.model).read_text(encoding="utf-8"))
 provenance = pq.read_schema(snakemake.input.tables[0]).metadata[b"regrowth"]

@@ -2,17 +2,17 @@
 
 import yaml
 from regrowth.files.store import write_text
-from regrowth.run import job
+from regrowth.run.job import start
 
-study = job.start(snakemake)
-layers = study.layers(snakemake.params.layers)
+job = start(snakemake)
+layers = job.layers(snakemake.params.layers)
 resolved = {
-    "name": study.card.name,
-    "path": study.card.path,
-    "revision": study.card.revision,
+    "name": job.card.name,
+    "path": job.card.path,
+    "revision": job.card.revision,
     "digest": snakemake.params.model,
     "sampler": dict(snakemake.params.sampler),
-    "dtype": study.card.dtype,
+    "dtype": job.card.dtype,
     "layout": dict(snakemake.params.layout),
     "layers": {layer.name: list(layer.shape) for layer in layers},
 }

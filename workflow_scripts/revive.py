@@ -4,9 +4,9 @@ from regrowth.attack.revival import generator, revive
 from regrowth.draw import patches
 from regrowth.files.bits import unpack
 from regrowth.files.store import read_arrays, write_arrays
-from regrowth.run import job
+from regrowth.run.job import start
 
-job.start(snakemake)
+start(snakemake)
 cell = snakemake.wildcards
 completed = read_arrays(snakemake.input.completed)
 patch = {}

@@ -2,12 +2,11 @@
 
 from regrowth.files.store import read_frame, write_frame
 from regrowth.judge.judges import score_shards
-from regrowth.run import compute, job
+from regrowth.run import compute
+from regrowth.run.job import start
 
-study = job.start(snakemake)
+job = start(snakemake)
 compute.use_threads(snakemake.threads)
 shards = (read_frame(file) for file in snakemake.input)
-scores = score_shards(
-    shards, study.catalogue, snakemake.wildcards.judge, study.root, compute.device()
-)
-write_frame(snakemake.output[0], scores, study=study.study.study, judge=snakemake.params.judge)
+scores = score_shards(shards, job.catalogue, snakemake.wildcards.judge, job.root, compute.device())
+write_frame(snakemake.output[0], scores, study=job.name, judge=snakemake.params.judge)

@@ -9,13 +9,13 @@ from regrowth.files.bits import unpack
 from regrowth.files.store import read_about, read_arrays, write_frame
 from regrowth.measure import signs
 from regrowth.models import disk
-from regrowth.run import job
+from regrowth.run.job import start
 
-study = job.start(snakemake)
+job = start(snakemake)
 completed = read_arrays(snakemake.input.completed)
 released = read_arrays(snakemake.input.released)
 masks = read_arrays(snakemake.input.masks)
-truth = disk.read_weights(study.layers(list(released)))
+truth = disk.read_weights(job.layers(list(released)))
 accuracy, alignment = [], []
 for number, (layer, weights) in enumerate(released.items()):
     missing = unpack(completed[f"{layer}:positions"], weights.shape)

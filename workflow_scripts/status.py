@@ -2,19 +2,20 @@
 
 from pathlib import Path
 
-from regrowth.run import dag, driver, job, progress, unsafe
+from regrowth.run import dag, driver, progress, unsafe
+from regrowth.run.job import start
 
-study = job.start(snakemake)
-told, out = snakemake.params, Path("results", study.study.study)
+job = start(snakemake)
+told, out = snakemake.params, job.out
 driven = driver.is_driven(out)
 records = dag.records(told.settings, told.snakefile, told.cores)
 states = progress.states(records, driven)
 print("", progress.text(states, driven), "", progress.coverage(states) + ".", sep="\n")
-if not study.study.keep_unblurred and not driven:
+if not job.study.keep_unblurred and not driven:
     waited_for = progress.waited_for(records)
     if seen := [
-        *unsafe.unblurred(out / "images", study.catalogue, waited_for),
-        *unsafe.sharp(out / "thumbnails", study.catalogue, set(map(Path, progress.made(records)))),
+        *unsafe.unblurred(out / "images", job.catalogue, waited_for),
+        *unsafe.sharp(out / "thumbnails", job.catalogue, set(map(Path, progress.made(records)))),
     ]:
         print(
             f"{len(seen)} files have unblurred pictures of unsafe prompts that no judge waits for; "

@@ -10,18 +10,18 @@ from regrowth.measure import paper, tables
 from regrowth.measure.cells import SCORES
 from regrowth.measure.headline import of_both_roles
 from regrowth.measure.tradeoff import tradeoff
-from regrowth.run import job
+from regrowth.run.job import start
 from regrowth.run.progress import MISSING
 from regrowth.show.latex import latex
 from regrowth.study import variants
 from regrowth.study.catalogue import FEATURES
 from regrowth.study.prompts import concerns
 
-study = job.start(snakemake)
-out, target = Path("results", study.study.study), Path(snakemake.output[0]).parent
+job = start(snakemake)
+out, target = job.out, Path(snakemake.output[0]).parent
 partial = snakemake.params.missing
 rows = json.loads(Path(partial).read_text(encoding="utf-8"))["missing"] if partial else []
-kinds = {name: judge.kind for name, judge in study.catalogue.judges.items()}
+kinds = {name: judge.kind for name, judge in job.catalogue.judges.items()}
 references = {
     (told["judge"], told["prompts"]): read_arrays(file)
     for file in snakemake.input.references
@@ -48,13 +48,13 @@ made = tables.of_judges(
     scores,
     (read_hive([file], out / "scores", variants.KEYS) for file in featured),
     references,
-    study.catalogue,
+    job.catalogue,
     sets,
     pd.DataFrame(rows, columns=MISSING),
 )
 if snakemake.input.signs:
     measured = [read_hive(snakemake.input[n], out / n) for n in ("signs", "alignment", "solves")]
-    layers = study.layers(list(measured[-1]["layer"].unique()))
+    layers = job.layers(list(measured[-1]["layer"].unique()))
     sizes = {layer.name: layer.shape[0] * layer.shape[1] for layer in layers}
     made |= tables.of_attacks(*measured, sizes)
 for name in ("detectability", "normality"):
@@ -63,10 +63,10 @@ for name in ("detectability", "normality"):
         made[name] = told[[*keys.RELEASED, *(c for c in told if c not in keys.RELEASED)]]
 if "detectability" in made:
     made["defences"] = tradeoff(of_both_roles(made), made["detectability"])
-if study.study.paper:
-    made["paper"] = paper.beside(made, pd.read_csv(study.root / study.study.paper, dtype=str))
+if job.study.paper:
+    made["paper"] = paper.beside(made, pd.read_csv(job.root / job.study.paper, dtype=str))
 for name in snakemake.params.names:
-    write_frame(target / f"{name}.parquet", made[name], study=study.study.study)
+    write_frame(target / f"{name}.parquet", made[name], study=job.name)
     with replacing(target / f"{name}.csv") as part:
         made[name].to_csv(part, index=False, float_format="%.6g")
     write_text(target / f"{name}.tex", latex(made[name]))

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from diffusers import AutoencoderKL
 from regrowth.demo import train, train_judges, world
-from regrowth.run import compute, job
+from regrowth.run import compute
+from regrowth.run.job import start
 from transformers import CLIPTokenizer
 
-job.start(snakemake)
+start(snakemake)
 compute.use_threads(snakemake.threads)
 settings = snakemake.params.settings
 images, captions, contents = world.pictures(settings["pictures"], settings["seed"])

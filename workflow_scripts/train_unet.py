@@ -5,10 +5,11 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL
 from regrowth.demo import train, world
-from regrowth.run import compute, job
+from regrowth.run import compute
+from regrowth.run.job import start
 from transformers import CLIPTokenizer
 
-job.start(snakemake)
+start(snakemake)
 compute.use_threads(snakemake.threads)
 settings, seed = snakemake.params.settings, snakemake.params.settings["seed"]
 images, captions, _ = world.pictures(settings["pictures"], seed, settings["styled"])

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from regrowth.demo import train, world
-from regrowth.run import compute, job
+from regrowth.run import compute
+from regrowth.run.job import start
 
-job.start(snakemake)
+start(snakemake)
 compute.use_threads(snakemake.threads)
 settings = snakemake.params.settings
 images, _, _ = world.pictures(settings["pictures"], settings["seed"])

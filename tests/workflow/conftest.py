@@ -43,3 +43,12 @@ def changed(smoke):
 
     yield change
     smoke.write(before)
+
+
+@pytest.fixture
+def project(smoke, tmp_path):
+    """A copy of the project that may be edited, on the finished study."""
+    for name in ("Snakefile", "rules", "workflow_scripts", "profiles", "envs", "resources"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    return Road(smoke.folder, smoke.config, root=tmp_path)

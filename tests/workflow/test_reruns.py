@@ -5,7 +5,6 @@ import re
 import shutil
 
 import numpy as np
-import pytest
 import yaml
 from road import ROOT, Road
 from safetensors.numpy import load_file, save_file
@@ -46,7 +45,7 @@ def test_which_matrices_are_rounded_concerns_the_rounded_alone(changed):
 
 def test_one_layer_alone_computes_only_that_variant(changed):
     planned = changed(lambda s: s["sweep"][0].update(layers_alone=[3]))
-    assert planned == {"revive": 1, "generate": 1, "score": JUDGES} | END
+    assert planned == {"revive_alone": 1, "generate": 1, "score": JUDGES} | END
 
 
 def test_one_sigma_more_computes_only_that_sigma(changed):
@@ -64,15 +63,6 @@ def test_one_concept_more_computes_only_that_concept(changed):
 
 def test_another_batch_size_computes_nothing(changed):
     assert not changed(lambda s: s["images"].update(batch=5))
-
-
-@pytest.fixture
-def project(smoke, tmp_path):
-    """A copy of the project that may be edited, on the finished study."""
-    for name in ("Snakefile", "rules", "workflow_scripts", "profiles", "envs", "resources"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, tmp_path / name)
-    return Road(smoke.folder, smoke.config, root=tmp_path)
 
 
 def edit(project, file, before, after):

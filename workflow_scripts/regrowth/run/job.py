@@ -29,6 +29,14 @@ class Job:
     planned: str | None = None
     root: Path = ROOT
 
+    @property
+    def name(self) -> str:
+        return self.study.study
+
+    @property
+    def out(self) -> Path:
+        return Path("results", self.name)
+
     @cached_property
     def model(self) -> Path:
         return self.located(self.card)
