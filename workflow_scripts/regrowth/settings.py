@@ -3,7 +3,7 @@
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import (
@@ -20,6 +20,9 @@ from regrowth.files import hub, keys
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_default=True)
+
+
+Model = TypeVar("Model", bound=Strict)
 
 
 def _not_bool(value: Any) -> Any:
@@ -52,7 +55,9 @@ def _known_concept(name: str, info: ValidationInfo) -> str:
 Concept = Annotated[str, AfterValidator(_known_concept)]
 
 
-def read(named: Any, what: str, model: type[Strict], root: Path, mistakes: list[str]):
+def read(
+    named: Any, what: str, model: type[Model], root: Path, mistakes: list[str]
+) -> Model | None:
     """The YAML file `named` in the study as `what`; None, and lines in `mistakes`, if it is bad."""
     if not isinstance(named, str):
         return None  # the study's own check says what is wrong
@@ -66,6 +71,7 @@ def read(named: Any, what: str, model: type[Strict], root: Path, mistakes: list[
         mistakes.append(f"{named}: not YAML: {' '.join(str(error).split())}")
     except ValidationError as error:
         mistakes += lines(error, model, named)
+    return None
     return None
 
 
@@ -104,7 +110,9 @@ def lines(error: ValidationError, model: type[BaseModel], where: str) -> list[st
     return lines
 
 
-def _shown(model: type[BaseModel], place: tuple) -> tuple[list, list[str]]:
+def _shown(
+    model: type[BaseModel], place: tuple[int | str, ...]
+) -> tuple[list[int | str], list[str]]:
     """The steps of a place that a user has written (pydantic adds the kind of an instance), and the
     keys that are known beside the last, by walking the JSON schema."""
     schema = model.model_json_schema()

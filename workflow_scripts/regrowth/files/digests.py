@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 #: Where digests of files are remembered, below the working directory.
 DIGESTS = Path("results/digests.json")
 
 
-def digest(*values) -> str:
+def digest(*values: Any) -> str:
     """Sixteen hex digits of any JSON values."""
     text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -32,7 +33,7 @@ def file_digest(file: Path, cache: Path) -> str:
     return value
 
 
-def remembered(cache: Path) -> dict:
+def remembered(cache: Path) -> dict[str, Any]:
     """What `cache` holds; nothing if it is damaged, since all of it can be had again."""
     try:
         held = json.loads(cache.read_text(encoding="utf-8"))
@@ -41,7 +42,7 @@ def remembered(cache: Path) -> dict:
     return held if isinstance(held, dict) else {}
 
 
-def remember(cache: Path, more: dict) -> None:
+def remember(cache: Path, more: dict[str, Any]) -> None:
     """Write more into `cache`, one process after the other."""
     from regrowth.files.store import write_text
 

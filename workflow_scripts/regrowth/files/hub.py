@@ -2,8 +2,10 @@
 
 import os
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 #: What a model is called that is one file, not a directory.
 SINGLE = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
@@ -76,7 +78,9 @@ def _hub_id(path: str) -> bool:
     return bool(named) and not re.search(r"--|\.\.", path) and not path.endswith(SINGLE)
 
 
-def _cached(get, name: str, revision: str | None, path: str, **kwargs) -> Path:
+def _cached(
+    get: Callable[..., str], name: str, revision: str | None, path: str, **kwargs: Any
+) -> Path:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:

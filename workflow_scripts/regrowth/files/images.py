@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,17 +12,20 @@ from PIL import Image, ImageFilter, ImageOps
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 
 #: How each format is saved: without loss, WebP at two thirds of PNG's size.
-SAVING = {"png": {"format": "PNG"}, "webp": {"format": "WEBP", "lossless": True, "method": 4}}
+SAVING: dict[str, dict[str, Any]] = {
+    "png": {"format": "PNG"},
+    "webp": {"format": "WEBP", "lossless": True, "method": 4},
+}
 
 
-def encode(picture: Image.Image, format: str = "png") -> dict:
+def encode(picture: Image.Image, format: str = "png") -> dict[str, Any]:
     """A picture as a `datasets` image cell. format: "png" or "webp"."""
     buffer = io.BytesIO()
     picture.save(buffer, **SAVING[format])
     return {"bytes": buffer.getvalue(), "path": None}
 
 
-def decode(cell: dict) -> Image.Image:
+def decode(cell: dict[str, Any]) -> Image.Image:
     return Image.open(io.BytesIO(cell["bytes"])).convert("RGB")
 
 
@@ -49,7 +53,7 @@ def blur(picture: Image.Image) -> Image.Image:
     return picture.filter(ImageFilter.GaussianBlur(max(picture.size) / 16))
 
 
-def frame(rows: list[dict], cells: list[dict]) -> pd.DataFrame:
+def frame(rows: list[dict[str, Any]], cells: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(image=cells)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 
@@ -42,7 +43,7 @@ def path(keys: dict[str, str]) -> str:
     return "/".join(f"{key}={value}" for key, value in keys.items())
 
 
-def pattern(names) -> str:
+def pattern(names: Iterable[str]) -> str:
     """The same folders as a Snakemake pattern: concept={concept}/eraser={eraser}/…"""
     return "/".join(f"{name}={{{name}}}" for name in names)
 

@@ -7,6 +7,7 @@ from copy import deepcopy
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from regrowth.files.digests import digest, remember, remembered
 
@@ -47,12 +48,12 @@ def versions(script: str) -> dict[str, str]:
 class _Bare(ast.NodeTransformer):
     """Takes away docstrings and imports (a comment is not in a syntax tree anyway)."""
 
-    def visit_Import(self, node):
+    def visit_Import(self, node: ast.AST) -> None:
         return None
 
     visit_ImportFrom = visit_Import
 
-    def generic_visit(self, node):
+    def generic_visit(self, node: Any) -> ast.AST:
         documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
         if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
@@ -132,7 +133,7 @@ def _collect(node: ast.AST, local: frozenset[str], found: set[str]) -> None:
     outer, inner, scope = [], list(ast.iter_child_nodes(node)), local
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
         body = node.body if isinstance(node.body, list) else [node.body]
-        outer, inner = [child for child in inner if child not in body], body
+        outer, inner = [child for child in inner if child not in body], [*body]
         args = {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
         scope = local.union(args, *map(_stored, body))
     elif isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
@@ -173,7 +174,7 @@ def _is_plumbing(file: Path, name: str) -> bool:
     return bool({module, f"{module}.{name}"} & PLUMBING)
 
 
-def _entry(nodes: list[ast.stmt], key: str) -> list[ast.AST]:
+def _entry(nodes: list[ast.stmt], key: str) -> list[ast.expr]:
     """Of a table of methods, the one entry that counts; none if it has another name. What is only
     said of it (SAID) is left out."""
     table = next(n for node in nodes for n in ast.walk(node) if isinstance(n, ast.Dict))
@@ -245,8 +246,8 @@ def code_digest(script: Path, methods: tuple[tuple[str, str], ...] = ()) -> str:
     methods: (table, name) for each table of methods ("complete.SOLVERS") of which the job uses
     that entry alone; a name that is not in it for one of which it uses nothing but the names.
     """
-    chosen, texts = dict(methods), set()
-    seen, todo = set(), {(script, "")}
+    chosen, seen, todo = dict(methods), set(), {(script, "")}
+    texts: set[str] = set()
     while todo:
         file, name = place = todo.pop()
         seen.add(place)

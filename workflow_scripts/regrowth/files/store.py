@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,17 +72,17 @@ def write_text(target: str | Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def checksum(arrays: Mapping[str, np.ndarray], about: Mapping) -> str:
+def checksum(arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> str:
     """CRC-32 of names, dtypes, shapes and bytes, and of the metadata."""
     value = zlib.crc32(json.dumps(about, sort_keys=True).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         value = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), value)
-        value = zlib.crc32(array.reshape(-1).view(np.uint8), value)
+        value = zlib.crc32(array.reshape(-1).view(np.uint8).data, value)
     return f"{value:08x}"
 
 
-def write_arrays(target: str | Path, arrays: Mapping[str, np.ndarray], **about) -> None:
+def write_arrays(target: str | Path, arrays: Mapping[str, np.ndarray], **about: Any) -> None:
     """Write arrays by name; `about` (JSON values) goes into the file's metadata."""
     contiguous = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
     about["crc32"] = checksum(contiguous, about)
@@ -98,21 +99,21 @@ def read_arrays(files: str | Path | Iterable[str | Path]) -> dict[str, np.ndarra
             arrays, about = {name: f.get_tensor(name) for name in f.keys()}, _about(f)
             if about.pop("crc32") != checksum(arrays, about):
                 raise ValueError("its checksum does not match")
-        out |= arrays
+        out.update(arrays)
     return out
 
 
-def read_about(file: str | Path) -> dict:
+def read_about(file: str | Path) -> dict[str, Any]:
     """The metadata of `write_arrays`."""
     with safe_open(file, framework="numpy") as f:
         return {key: value for key, value in _about(f).items() if key != "crc32"}
 
 
-def _about(held) -> dict:
+def _about(held: Any) -> dict[str, Any]:
     return json.loads((held.metadata() or {})["regrowth"])
 
 
-def write_frame(target: str | Path, frame: pd.DataFrame, **provenance) -> None:
+def write_frame(target: str | Path, frame: pd.DataFrame, **provenance: Any) -> None:
     """Write parquet; `provenance` (JSON values) and versions go into the schema's metadata.
 
     Raises ValueError if a column repeats a key of the path: the data set could not be read whole.

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import safe_open
@@ -138,7 +139,7 @@ def _reason(error: Exception) -> str:
     return f"holds more than weights by name, or is damaged: {first[:200]}"
 
 
-def _entries(header: bytes) -> dict[str, dict]:
+def _entries(header: bytes) -> dict[str, dict[str, Any]]:
     return {name: v for name, v in json.loads(header).items() if name != "__metadata__"}
 
 
@@ -148,7 +149,9 @@ def _in_safetensors(file: Path) -> Headers:
         return {name: (p.get_dtype(), tuple(p.get_shape())) for name, p in parts.items()}
 
 
-def _read_safetensors(file: Path, wanted: list[str], kinds: dict[str, str]):
+def _read_safetensors(
+    file: Path, wanted: list[str], kinds: dict[str, str]
+) -> Iterator[tuple[str, np.ndarray]]:
     with safe_open(file, framework="numpy") as held:
         yield from ((name, held.get_tensor(name)) for name in wanted if kinds[name] != "BF16")
     with open(file, "rb") as stream:
@@ -162,7 +165,7 @@ def _read_safetensors(file: Path, wanted: list[str], kinds: dict[str, str]):
                 yield name, (halves << 16).view(np.float32).reshape(shape)
 
 
-def _load(file: Path) -> dict:
+def _load(file: Path) -> dict[str, Any]:
     """Every tensor of a file of PyTorch's, by name."""
     import torch
 
@@ -170,7 +173,7 @@ def _load(file: Path) -> dict:
     return dict(_flat(torch.load(file, map_location="cpu", weights_only=True, **whole)))
 
 
-def _flat(held, before: str = ""):
+def _flat(held: Any, before: str = "") -> Iterator[tuple[str, Any]]:
     import torch
 
     if isinstance(held, torch.Tensor):
@@ -182,7 +185,7 @@ def _flat(held, before: str = ""):
         raise ValueError(f"it is a {type(held).__name__}")
 
 
-def _array(tensor, kind: str) -> np.ndarray:
+def _array(tensor: Any, kind: str) -> np.ndarray:
     dense = tensor.detach().to_dense()
     return (dense.float() if kind == "BF16" else dense).numpy()
 
@@ -199,14 +202,14 @@ def _in_pickle(file: Path) -> Headers:
             _magic, _protocol, _system, found = (_Headers(stream).load() for _ in range(4))
     if others := [n for n, held in found.items() if not isinstance(held, _Header)]:
         raise ValueError(f"it holds {', '.join(map(str, others[:4]))}")
-    return {name: tuple(held) for name, held in found.items()}
+    return {name: (kind, shape) for name, (kind, shape) in found.items()}
 
 
-class _Header(tuple):
+class _Header(tuple[str, tuple[int, ...]]):
     """(dtype, shape) of a tensor."""
 
 
-def _header(storage: str, offset, shape, *rest) -> _Header:
+def _header(storage: str, offset: int, shape: Iterable[int], *rest: Any) -> _Header:
     kinds = {"Double": "F64", "Float": "F32", "Half": "F16", "BFloat16": "BF16"}
     kind = storage.removesuffix("Storage")
     return _Header((kinds.get(kind, kind), tuple(shape)))
@@ -222,12 +225,12 @@ class _Headers(pickle.Unpickler):
         ("torch._utils", "_rebuild_parameter"): lambda held, *rest: held,
     }
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name.endswith("Storage"):
             return name
         if (module, name) not in self.known:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
         return self.known[module, name]
 
-    def persistent_load(self, pid):
+    def persistent_load(self, pid: Any) -> Any:
         return pid[1]

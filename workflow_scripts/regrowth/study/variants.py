@@ -4,14 +4,17 @@ A key stands in a path if the variant's method has it. In frames every variant h
 where it does not apply.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regrowth.attack import VARIANTS
 from regrowth.defend import FILLS
 from regrowth.files import keys
 from regrowth.files.keys import NONE, RELEASED
+
+if TYPE_CHECKING:
+    from regrowth.study.config import Block
 
 #: Every key that names a variant, as columns of frames.
 KEYS = tuple(dict.fromkeys([*RELEASED, "variant", *(k for v in VARIANTS.values() for k in v.keys)]))
@@ -68,8 +71,8 @@ def _attacks(kind: str, settings: Any) -> Iterator[Cell]:
             yield {"variant": name} | dict(zip(own, map(_spelled, values)))
 
 
-def of_block(block, weight_seed: int, attacks: Mapping[str, Any]) -> Iterator[Cell]:
-    """Every variant of one block of the sweep (`config.Block`). attacks: the study's, by name."""
+def of_block(block: "Block", weight_seed: int, attacks: Mapping[str, Any]) -> Iterator[Cell]:
+    """Every variant of one block of the sweep. attacks: the study's, by name."""
     asked = [(name, block) for name in block.variants]
     asked += [(attacks[name].kind, attacks[name]) for name in block.attacks]
     seeds = map(str, block.weight_seeds or [weight_seed])
@@ -88,15 +91,15 @@ def of_block(block, weight_seed: int, attacks: Mapping[str, Any]) -> Iterator[Ce
 def is_random(cell: Mapping[str, str]) -> bool:
     """Whether what is made of the released model is drawn."""
     told = VARIANTS[cell["variant"]].random
-    return bool(told) and told[1][cell[told[0]]].random
+    return told is not None and told[1][cell[told[0]]].random
 
 
 def of_sweep(
-    blocks, weight_seed: int, attacks: Mapping[str, Any] | None = None
+    blocks: Iterable["Block"], weight_seed: int, attacks: Mapping[str, Any] | None = None
 ) -> list[tuple[Cell, tuple[str, ...]]]:
     """Every variant of the study, once, in the order of the sweep, with the prompt sets that its
     blocks ask for; none means all."""
-    found: dict[tuple, tuple] = {}
+    found: dict[tuple[tuple[str, str], ...], tuple[str, ...]] = {}
     for block in blocks:
         for cell in of_block(block, weight_seed, attacks or {}):
             key, asked = tuple(cell.items()), tuple(block.prompts)
