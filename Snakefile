@@ -27,7 +27,7 @@ from regrowth.run.refusals import Refused
 from regrowth.study.load import ConfigError
 
 name_interpreter()
-hooks.set_environment()
+hooks.begin()
 HERE = os.getcwd()
 
 # A study stands alone: with --configfile, nothing of the default study is mixed in.

@@ -7,28 +7,23 @@ from regrowth.files.store import read_arrays, write_frame
 from regrowth.models import disk
 from regrowth.run import compute
 from regrowth.run.job import start
-from regrowth.study.prompts import bundle_rows
 from regrowth.study.sweep import cell_of
 
 job = start(snakemake)
 compute.use_threads(snakemake.threads)
-cell, settings, size = cell_of(snakemake.wildcards), snakemake.params, job.study.images
-rows = bundle_rows(job.study, job.catalogue, cell["prompts"], job.root)
-first = int(snakemake.wildcards.shard) * size.shard
-rows = rows[first : first + size.shard]
-
-name = cell["variant"]
-card = job.baseline(name) if name in job.study.baselines else job.card
-pipe = pipeline.load_pipeline(job.located(card), card.dtype, compute.device())
+cell, settings = cell_of(snakemake.wildcards), snakemake.params
+name, rows = cell["variant"], job.rows(snakemake.wildcards, settings.rows)
+model, dtype = job.drawn(name), settings.sampling["dtype"]
+pipe = pipeline.load_pipeline(model, dtype, compute.device())
 released = read_arrays(snakemake.input.get("released", []))
 patch = read_arrays(snakemake.input.get("patch", []))
 pipeline.put_weights(pipe, patches.apply(released, patch))
 if name in ROUNDINGS:
     alone = settings.sampling["rounded"] == "attacked"
-    rounded = [*([] if alone else disk.matrices(job.model)), *released]
+    rounded = [*([] if alone else disk.matrices(model)), *released]
     pipeline.round_weights(pipe, rounded, ROUNDINGS[name])
 how = settings.sampling["steps"], settings.sampling["guidance"]
-made = pipeline.pictures(pipe, rows, *how, size.batch)
+made = pipeline.pictures(pipe, rows, *how, job.study.images.batch)
 shard = images.frame(rows, [images.encode(picture, settings.format) for picture in made])
 
 about = {

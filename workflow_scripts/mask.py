@@ -10,7 +10,7 @@ from regrowth.run.job import start
 
 job = start(snakemake)
 settings = snakemake.params
-eraser = ERASERS[job.study.erasers.kind(snakemake.wildcards.eraser)]
+eraser = ERASERS[settings.eraser["kind"]]
 norms = read_arrays(snakemake.input)
 masks, density = {}, {}
 for layer, weights in disk.read_weights(job.layers(settings.layers)).items():

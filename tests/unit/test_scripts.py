@@ -1,5 +1,6 @@
 """Scripts run as Snakemake runs them, on the bundled model: what they draw, and with which seed."""
 
+import re
 import runpy
 from types import SimpleNamespace
 
@@ -13,11 +14,14 @@ from regrowth.attack.revival import revive
 from regrowth.defend import FILLS
 from regrowth.draw import patches, pipeline
 from regrowth.files.bits import pack, unpack
+from regrowth.files.digests import digest
 from regrowth.files.store import read_arrays, write_arrays
 from regrowth.models import disk
 from regrowth.run.job import ROOT
-from regrowth.study import variants
+from regrowth.study import prompts, variants
+from regrowth.study.load import load_study
 
+SMOKE = yaml.safe_load((ROOT / "config/smoke.yaml").read_text(encoding="utf-8"))
 CELL = variants.PRETRAINED | {"concept": "church", "eraser": "conceptprune"}
 
 
@@ -50,10 +54,9 @@ def pruned(tmp_path):
 
 def run(script, folder, cell, params=(), **files):
     """The arrays that a script writes."""
-    study = yaml.safe_load((ROOT / "config/smoke.yaml").read_text(encoding="utf-8"))
     told = SimpleNamespace(
         rule=script,
-        config=study,
+        config=SMOKE,
         log=[str(folder / "log")],
         threads=1,
         resources=Named(),
@@ -132,8 +135,11 @@ def test_what_is_rounded_is_what_the_study_asks_for(tmp_path, pruned, monkeypatc
     _, left, _ = pruned
     cell = CELL | {"variant": scheme, "prompts": "objects", "shard": "0"}
     sampling = {"model": None, "steps": 1, "guidance": 1.0, "rounded": which}
+    sampling |= {"dtype": "float32"}
+    study, catalogue, _ = load_study(SMOKE, ROOT, files=False)
+    rows = digest(prompts.bundle_rows(study, catalogue, "objects", ROOT))
     with pytest.raises(Drawn) as drawn:
-        told = {"sampling": sampling, "format": "png"}
+        told = {"sampling": sampling, "format": "png", "rows": rows}
         run("generate", tmp_path, cell, told, released="pruned")
     (found,) = drawn.value.args
     model = disk.matrices(ROOT / "resources/demo/model")
@@ -143,3 +149,26 @@ def test_what_is_rounded_is_what_the_study_asks_for(tmp_path, pruned, monkeypatc
         if which == "all" or name in left:
             wanted = ROUNDINGS[scheme](wanted)
         np.testing.assert_allclose(found[name], wanted, rtol=1e-6, atol=1e-6 * np.abs(was).max())
+
+
+def test_rows_that_are_not_those_of_the_plan_draw_nothing(tmp_path, pruned):
+    cell = CELL | {"variant": "pruned", "prompts": "objects", "shard": "0"}
+    with pytest.raises(RuntimeError, match="prompts of objects have changed since this run was"):
+        told = {"sampling": {"model": None}, "format": "png", "rows": "another"}
+        run("generate", tmp_path, cell, told, released="pruned")
+
+
+#: Of the study, what a script may use that makes what is judged: how many pictures to draw at once.
+#: Of the catalogue, what stands in the rule's params as a digest: the judge, and the sets it sees.
+USED = {"generate": {"job.study.images.batch"}}
+USED |= dict.fromkeys(("score", "reference"), {"job.catalogue"})
+MAKE = "resolve calibrate mask mask_of_checkpoint prune defend defend_by_completion detect complete"
+MAKE += " revive oracle signs detectability generate score reference"
+
+
+@pytest.mark.parametrize("script", MAKE.split())
+def test_a_job_knows_its_params(script):
+    text = (ROOT / f"workflow_scripts/{script}.py").read_text(encoding="utf-8")
+    found = set(re.findall(r"job\.(?:study|catalogue)(?:\.[a-z_]+)*", text))
+    found = {re.sub(r"(job\.catalogue).*", r"\1", name) for name in found}
+    assert found == USED.get(script, set())

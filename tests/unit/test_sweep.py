@@ -142,9 +142,10 @@ def test_one_study_has_a_method_at_several_settings():
     found, depends = planned(RAW | {"study": "several", "erasers": erasers, "sweep": sweep}, ROOT)
     assert {c["eraser"] for c in found.asked} == {*names}
     own = {n: depends.settings_of({"concept": "church", "eraser": n}) for n in names}
-    assert own["conceptprune"] == {"ratio": 0.1, "steps": 1}
-    assert own["half"] == {"ratio": 0.05, "steps": 2}
-    assert own["later"] == {"ratio": 0.02, "steps": 3}
+    kind = {"kind": "conceptprune"}
+    assert own["conceptprune"] == kind | {"ratio": 0.1, "steps": 1}
+    assert own["half"] == kind | {"ratio": 0.05, "steps": 2}
+    assert own["later"] == kind | {"ratio": 0.02, "steps": 3}
     norms = {n: depends.norms_of({"concept": "church", "eraser": n})[0] for n in names}
     assert [norms[n].split("/")[-2] for n in names] == ["steps=1", "steps=2", "steps=3"]
     assert found.erasers(given=True) == ["checkpoint"]

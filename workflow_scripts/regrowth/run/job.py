@@ -9,13 +9,14 @@ from functools import cached_property
 from pathlib import Path
 
 from regrowth.files import keys
-from regrowth.files.digests import DIGESTS, folder_digest
+from regrowth.files.digests import DIGESTS, digest, folder_digest
 from regrowth.models import disk
 from regrowth.models.card import ModelCard
 from regrowth.run import devices
 from regrowth.study.catalogue import Catalogue
 from regrowth.study.config import Study
 from regrowth.study.load import baseline_cards, load_study, put_local
+from regrowth.study.prompts import Row, bundle_rows
 from regrowth.study.variants import PRETRAINED, label
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,6 +24,10 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True)
 class Job:
+    """What a script uses beside its params, wildcards and files: where things lie, and how many
+    pictures to draw at once. What decides a result stands in the params, or is held to a digest
+    that does."""
+
     study: Study
     catalogue: Catalogue
     card: ModelCard
@@ -51,10 +56,21 @@ class Job:
             raise RuntimeError(f"{folder} has changed since this run was planned: start it again")
         return folder
 
-    def baseline(self, name: str) -> ModelCard:
+    def drawn(self, variant: str) -> Path:
+        """The directory of the model that a variant is drawn from."""
         cards = baseline_cards(self.study, self.root, [])
         put_local(self.study, self.catalogue, list(cards.values()), [])
-        return cards[name]
+        return self.located(cards.get(variant, self.card))
+
+    def rows(self, wildcards: Mapping[str, str], planned: str) -> list[Row]:
+        """The rows of a shard of a bundle. Raises RuntimeError if they are not those that the run
+        was planned with, by their digest."""
+        size, bundle = self.study.images.shard, wildcards["prompts"]
+        first = int(wildcards["shard"]) * size
+        every = bundle_rows(self.study, self.catalogue, bundle, self.root)
+        if digest(rows := every[first : first + size]) != planned:
+            raise RuntimeError(f"prompts of {bundle} have changed since this run was planned")
+        return rows
 
     def checkpoint(self, wildcards: Mapping[str, str]) -> Path:
         """The pruned checkpoint that a job's eraser was given for its concept."""

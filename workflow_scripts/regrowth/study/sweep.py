@@ -4,11 +4,13 @@ A cell is the keys of a variant and a bundle of prompt sets. Jobs are told of by
 any mapping; of a variant these hold all that stands behind "variant=": "revived/detector=zeros/…".
 """
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 from regrowth.attack import KNOWLEDGE, VARIANTS
 from regrowth.erase import ERASERS
@@ -24,6 +26,12 @@ Wildcards = Mapping[str, str]
 Files = Callable[[Wildcards], list[str]]
 DETECTED = (*RELEASED, "detector")
 ATTACKED = (*DETECTED, "solver")
+
+
+def asked(function: Callable[..., Any]) -> Any:
+    """An input function with its signature at hand: Snakemake inspects it twice for every job."""
+    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    return function
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +182,7 @@ class Sweep:
         at = f"{self.out}/{folder}/{variants.path(cell)}/prompts={cell['prompts']}"
         return [f"{at}/shard={i:03d}.parquet" for i in range(n)]
 
+    @asked
     def images_of(self, wildcards: Wildcards) -> list[str]:
         """Every shard of the variant and bundle that a judge is to score."""
         return self.shards_of(cell_of(wildcards), "images")
@@ -182,6 +191,7 @@ class Sweep:
         """Input function: every part below `folder` for the job's released model; more: of its
         other keys, those that stand in the path."""
 
+        @asked
         def files(wildcards: Wildcards) -> list[str]:
             cell = variants.released_of(wildcards) | {key: wildcards[key] for key in more}
             at = f"{self.out}/{folder}/{keys.path(cell)}"
@@ -189,6 +199,7 @@ class Sweep:
 
         return files
 
+    @asked
     def masks_of(self, wildcards: Wildcards) -> list[str]:
         at = f"{self.out}/masks/{keys.path({k: wildcards[k] for k in RELEASED[:2]})}"
         return [f"{at}/part={part}.safetensors" for part in self.parts]
@@ -201,11 +212,13 @@ class Sweep:
         }
         own = [given[need] for need in KNOWLEDGE if need in VARIANTS[variant].needs]
 
+        @asked
         def files(wildcards: Wildcards) -> dict[str, list[str]]:
             return {name: function(wildcards) for name, function in own}
 
         return files
 
+    @asked
     def variant_files(self, wildcards: Wildcards) -> dict[str, list[str] | str]:
         """What a variant is drawn with: nothing, the released layers, or these and a patch."""
         cell = cell_of(wildcards)
@@ -256,6 +269,7 @@ class Sweep:
         pictures are deleted, or of the others."""
         own = [cell for cell in self.cells if (cell["prompts"] in self.deleted) == unsafe]
 
+        @asked
         def files(wildcards: Wildcards) -> list[str]:
             shown = self.shown(own, wildcards["concept"])
             return [file for cell in shown for file in self.shards_of(cell, folder)]
