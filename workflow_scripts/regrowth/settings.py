@@ -3,7 +3,7 @@
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
@@ -12,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetPydanticSchema,
     ValidationError,
     ValidationInfo,
 )
@@ -23,6 +24,11 @@ class Strict(BaseModel):
 
 
 Model = TypeVar("Model", bound=Strict)
+
+
+def one_of(*names: str) -> GetPydanticSchema:
+    """What makes a `str` one of these names: their `Literal`, which no type checker can read."""
+    return GetPydanticSchema(lambda _, handler: handler(Literal[names]))
 
 
 def _not_bool(value: Any) -> Any:

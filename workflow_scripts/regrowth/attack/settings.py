@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 from regrowth.attack import DETECTORS, MAGNITUDES, ORACLES
 from regrowth.complete import SOLVERS
 from regrowth.files.keys import NONE
-from regrowth.settings import Number, Share, Strict
+from regrowth.settings import Number, Share, Strict, one_of
 
 #: A share as it stands after a detector's name.
 _SHARE = r"-0\.\d*[1-9]"
@@ -18,9 +18,9 @@ _TOLD = "|".join(name for name, d in DETECTORS.items() if d.share)
 SPELLED = rf"({_ALONE}|({_TOLD}){_SHARE})"
 
 Detector = Annotated[str, Field(pattern=f"^{SPELLED}$")]
-Solver = Literal[*SOLVERS]
-Magnitude = Literal[*MAGNITUDES]
-Known = Literal[*ORACLES]
+Solver = Annotated[str, one_of(*SOLVERS)]
+Magnitude = Annotated[str, one_of(*MAGNITUDES)]
+Known = Annotated[str, one_of(*ORACLES)]
 
 
 class Revival(Strict):

@@ -1,12 +1,12 @@
 """The model card: which model, which of its layers, and how it is sampled."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from regrowth.models import FAMILIES
-from regrowth.settings import Count, Place, Positive, Strict
+from regrowth.settings import Count, Place, Positive, Strict, one_of
 
-LayerFamily = Literal[*FAMILIES]
+LayerFamily = Annotated[str, one_of(*FAMILIES)]
 
 
 class ModelCard(Strict):

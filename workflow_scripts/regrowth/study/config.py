@@ -10,13 +10,13 @@ from regrowth.attack.settings import Comparison, Revival, Solver
 from regrowth.defend import FILLS
 from regrowth.files.keys import NONE
 from regrowth.models.card import LayerFamily
-from regrowth.settings import Concept, Count, Number, Place, Positive, Seed, Strict
+from regrowth.settings import Concept, Count, Number, Place, Positive, Seed, Strict, one_of
 from regrowth.study.catalogue import Catalogue
 from regrowth.study.instances import AnAttack, Erasers, InstanceName
 
 Sigma = Annotated[float, Number, Field(ge=1e-6, allow_inf_nan=False)]
-Asked = Literal[*ASKED]
-Defence = Literal[NONE, *FILLS]
+Asked = Annotated[str, one_of(*ASKED)]
+Defence = Annotated[str, one_of(NONE, *FILLS)]
 
 
 def _strengths() -> str:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import ConfigDict, Field, GetPydanticSchema, create_model
 from regrowth.attack import ASKED, VARIANTS
 from regrowth.erase import ERASERS
 from regrowth.files import keys
@@ -14,24 +14,29 @@ InstanceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 def _instance(kind: str, settings: Any) -> type[Strict]:
     """The model of a method's instance under another name: its settings, and its kind."""
     named = f"Named{kind.title().replace('-', '')}"
+    own: dict[str, Any] = {"kind": (Literal[kind], ...)}
     if isinstance(settings, type) and issubclass(settings, Strict):
-        return create_model(named, __base__=settings, kind=(Literal[kind], ...))
-    return create_model(named, __base__=Strict, kind=(Literal[kind], ...), models=(settings, {}))
+        return create_model(named, __base__=settings, **own)
+    return create_model(named, __base__=Strict, **own, models=(settings, {}))
 
 
-def _one_of(instances: list[type[Strict]]) -> Any:
-    return Annotated[Union[*instances], Field(discriminator="kind")]
+def _told_apart(instances: list[type[Strict]]) -> GetPydanticSchema:
+    """What makes anything one of these, by its `kind`."""
+    by_kind = Field(discriminator="kind")
+    return GetPydanticSchema(lambda _, held: held(Annotated[Union[*instances], by_kind]))
 
 
 _ERASERS = {kind: eraser.settings.held for kind, eraser in ERASERS.items()}
-_ATTACKS = {kind: VARIANTS[kind].settings for kind in ASKED if VARIANTS[kind].settings}
-AnEraser = _one_of([_instance(*of) for of in _ERASERS.items()])
-AnAttack = _one_of([_instance(kind, place.held) for kind, place in _ATTACKS.items()])
+_ATTACKS = {kind: place for kind in ASKED if (place := VARIANTS[kind].settings)}
+AnEraser = Annotated[Any, _told_apart([_instance(*of) for of in _ERASERS.items()])]
+AnAttack = Annotated[Any, _told_apart([_instance(k, at.held) for k, at in _ATTACKS.items()])]
+_FIELDS: dict[str, Any] = {k: (of, Field(default_factory=dict)) for k, of in _ERASERS.items()}
+_Kinds: Any = create_model("_Kinds", **_FIELDS)
 
 
-class _Erasers(BaseModel):
-    """Each eraser by its kind, and further ones under names of their own."""
-
+# Each eraser by its kind, and further ones under names of their own. A docstring would stand in
+# the schema.
+class Erasers(_Kinds):
     model_config = ConfigDict(extra="allow", validate_default=True)
     __pydantic_extra__: dict[InstanceName, AnEraser] = Field(init=False)
 
@@ -52,10 +57,3 @@ class _Erasers(BaseModel):
         """Of an eraser that is given checkpoints: by concept, as it is spelled in paths."""
         given = getattr(self, name)
         return {keys.slug(c): path for c, path in getattr(given, "models", given).items()}
-
-
-Erasers = create_model(
-    "Erasers",
-    __base__=_Erasers,
-    **{kind: (settings, Field(default_factory=dict)) for kind, settings in _ERASERS.items()},
-)

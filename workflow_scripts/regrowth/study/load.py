@@ -46,7 +46,7 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
         if files and not mistakes:
             mistakes += checks.file_mistakes(study, catalogue, root, study.catalogue)
             mistakes += [told for card in cards for told in checks.model_mistakes(card, root)]
-    if mistakes:
+    if mistakes or not (study and catalogue and card):
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         raise ConfigError(
             f"{count} in the study:\n" + "\n".join(f"  - {' '.join(m.split())}" for m in mistakes)
