@@ -116,7 +116,7 @@ def _left_out(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         error, precision = _left_out(np.ascontiguousarray(w.T))
         return error.T, precision.T
     n = w.shape[1]
-    gram = np.float64(w @ w.T)
+    gram = (w @ w.T).astype(np.float64)
     gram[np.diag_indices_from(gram)] += RIDGE * (np.trace(gram) or 1) / len(gram)
     inverse = np.linalg.inv(gram)
     pulled = inverse.astype(np.float32) @ w

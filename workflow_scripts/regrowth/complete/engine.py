@@ -12,6 +12,7 @@ from regrowth.complete.problem import Outcome, Problem
 
 log = logging.getLogger(__name__)
 
+Layers = Mapping[str, tuple[np.ndarray, np.ndarray]]
 #: Seconds between two lines of a long solve's log.
 PACE = 10
 #: Completed values are in single precision, so weights must fit it.
@@ -46,7 +47,7 @@ def complete(
 
 
 def complete_all(
-    layers: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    layers: Layers,
     solver: str = "nuclear",
     device: str = "cpu",
     batch: int | None = None,
@@ -69,11 +70,12 @@ def complete_all(
     is unknown.
     """
     SOLVERS[solver]  # or raise
-    layers = {name: tuple(map(np.asarray, pair)) for name, pair in layers.items()}
+    layers = {name: (np.asarray(w), np.asarray(m)) for name, (w, m) in layers.items()}
     for name, (weights, missing) in layers.items():
         _check(weights, missing, name)
     batch = batch or (1 if device == "cpu" else 8)
-    done, groups = {}, {}
+    done: dict[str, Completion] = {}
+    groups: dict[tuple[tuple[int, ...], bool], list[str]] = {}
     for name, (weights, missing) in layers.items():
         if missing.any() and not weights[~missing].any():
             nought, why = np.zeros(missing.sum(), np.float32), "everything observed is zero"
@@ -110,7 +112,9 @@ def _check(weights: np.ndarray, missing: np.ndarray, layer: str) -> None:
         raise ValueError(f"{layer}: weights as large as {largest:.3g} do not fit single precision")
 
 
-def _complete_batch(names, layers, solver: str, device: str, options: dict):
+def _complete_batch(
+    names: list[str], layers: Layers, solver: str, device: str, options: dict
+) -> dict[str, Completion]:
     """Solve layers of one shape at once; where they do not fit, one by one, then on the CPU."""
     try:
         return _solve(names, layers, solver, device, options)
@@ -126,7 +130,9 @@ def _complete_batch(names, layers, solver: str, device: str, options: dict):
         }
 
 
-def _solve(names, layers, solver: str, device: str, options: dict) -> dict[str, Completion]:
+def _solve(
+    names: list[str], layers: Layers, solver: str, device: str, options: dict
+) -> dict[str, Completion]:
     start = time.monotonic()
     shape = layers[names[0]][0].shape
     flip = shape[0] > shape[1]

@@ -50,7 +50,7 @@ class Problem:
         self.touched = gone.any(dim=1).any(dim=0)
         self.gone_part = gone[..., self.touched]
         self.part = x[..., self.touched].masked_fill_(self.gone_part, 0)
-        self.rest = {}
+        self.rest: dict[torch.dtype, torch.Tensor] = {}
         counts = self.gone_part.sum((1, 2))
         self.valid = torch.arange(int(counts.max()), device=x.device) < counts[:, None]
         self.row = self.gather(torch.arange(x.shape[1], device=x.device)[:, None])

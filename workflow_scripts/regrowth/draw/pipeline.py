@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import diffusers
 import numpy as np
@@ -44,8 +45,10 @@ def load_pipeline(folder: Path, dtype: str, device: str) -> StableDiffusionPipel
 def _part(folder: Path, part: str, dtype: torch.dtype) -> torch.nn.Module:
     """A part of a pipeline, with every one of its weights from the files that `models` names."""
     library, name = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))[part]
-    kind = getattr({"diffusers": diffusers, "transformers": transformers}.get(library), name, None)
-    if not isinstance(kind, type) or not issubclass(kind, torch.nn.Module):
+    known = {"diffusers": diffusers, "transformers": transformers}
+    kind: Any = getattr(known.get(library), name, None)
+    ours = isinstance(kind, type) and issubclass(kind, torch.nn.Module)
+    if not ours:
         raise ValueError(f"{folder}: {part} is {library}.{name}: custom code, which is never run")
     made, told = kind.from_pretrained(
         folder / part,

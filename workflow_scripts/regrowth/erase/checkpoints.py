@@ -123,7 +123,7 @@ def _before(path: Path, layers: list[Layer], names: Collection[str]) -> str:
     """What stands before the layers' names in a checkpoint, such as "module."."""
     ends = (_bare(layers[0]), f"{_bare(layers[0])}_orig")
     pattern = re.compile(rf"(|.*\.)(?:{'|'.join(map(re.escape, ends))})")
-    before = {told[1]: name for name in names if (told := pattern.fullmatch(name))}
+    before = {found[1]: name for name in names if (found := pattern.fullmatch(name))}
     if not before:
         told = "; it has " + ", ".join(list(names)[:2]) if names else ""
         if any("model.diffusion_model." in name for name in names):

@@ -62,7 +62,7 @@ def variant(folder: Path, part: str) -> str | None:
     and then this part, too, if it can. Raises ValueError if several names would do.
     """
     there = [named(folder / one, forms) for one, forms in PARTS.items()]
-    lacking = [set(found) for found in there if found and None not in found]
+    lacking = [{*filter(None, found)} for found in there if found and None not in found]
     common = sorted(set.intersection(*lacking)) if lacking else []
     if len(common) > 1:
         raise ValueError(f"{folder} has weights of {' and '.join(common)}: keep those to be used")
@@ -218,7 +218,7 @@ def mistakes(folder: Path) -> list[str]:
     if index and not isinstance(index.get("_class_name"), str):
         out.append(f"{folder / 'model_index.json'} names no pipeline (_class_name)")
     for part in (*PARTS, "scheduler", "tokenizer"):
-        made = index.get(part)
+        made = index.get(part, [])
         if index and not (isinstance(made, list) and made and made[0]):
             out.append(f"{folder / 'model_index.json'} names no {part}: no Stable Diffusion 1 or 2")
         elif index and made[0] not in ("diffusers", "transformers"):
@@ -277,5 +277,5 @@ def read_weights(layers: list[Layer]) -> dict[str, np.ndarray]:
     for file in dict.fromkeys(layer.file for layer in layers):
         here = [layer for layer in layers if layer.file == file]
         held = tensors.read(file, (layer.stored for layer in here))
-        out |= {layer.name: held[layer.stored] for layer in here}
+        out.update({layer.name: held[layer.stored] for layer in here})
     return out
