@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
+from PIL.Image import Resampling as Filter
 
 SIZE = 64
 SPRITE_SIZE = 128
@@ -78,7 +79,7 @@ def draw_sprites(font: Path, target: Path = SPRITES) -> None:
         cell = Image.new("RGBA", (160, 160))
         ImageDraw.Draw(cell).text((10, 10), emoji, font=face, embedded_color=True)
         cell = cell.crop(cell.getbbox())
-        cell.thumbnail((SPRITE_SIZE, SPRITE_SIZE), Image.LANCZOS)
+        cell.thumbnail((SPRITE_SIZE, SPRITE_SIZE), Filter.LANCZOS)
         left = i * SPRITE_SIZE + (SPRITE_SIZE - cell.width) // 2
         sheet.paste(cell, (left, (SPRITE_SIZE - cell.height) // 2))
     sheet.save(target, optimize=True)
@@ -89,7 +90,7 @@ def sprites() -> dict[str, Image.Image]:
     sheet = Image.open(SPRITES).convert("RGBA")
     boxes = ((i * SPRITE_SIZE, 0, (i + 1) * SPRITE_SIZE, SPRITE_SIZE) for i in range(len(OBJECTS)))
     return {
-        name: sheet.crop(box).resize((96, 96), Image.LANCZOS) for name, box in zip(OBJECTS, boxes)
+        name: sheet.crop(box).resize((96, 96), Filter.LANCZOS) for name, box in zip(OBJECTS, boxes)
     }
 
 
@@ -138,7 +139,7 @@ def pictures(n: int, seed: int, styled: float = 0.4) -> tuple[np.ndarray, list[s
         rng = np.random.default_rng([seed, i])
         picture = sample(rng, styled)
         captions.append(caption(picture, rng))
-        images[i] = render(picture, rng)
+        images[i] = np.asarray(render(picture, rng))
         contents.append(picture)
     return images, captions, contents
 
@@ -219,7 +220,8 @@ def _place(canvas: Image.Image, sprite: Image.Image, rng) -> None:
     coloured = Image.merge("HSV", (h, s, v)).convert("RGB").convert("RGBA")
     coloured.putalpha(sprite.getchannel("A"))
     side = int(rng.uniform(0.62, 0.88) * SIZE)
-    coloured = coloured.rotate(rng.uniform(-15, 15), Image.BICUBIC).resize((side, side), Image.BOX)
+    coloured = coloured.rotate(rng.uniform(-15, 15), Filter.BICUBIC)
+    coloured = coloured.resize((side, side), Filter.BOX)
     x, y = rng.integers(-2, SIZE - side + 3, 2)
     canvas.paste(coloured, (int(x), int(y)), coloured)
 
@@ -247,7 +249,7 @@ def _van_gogh(canvas, rng):
 
 
 def _monet(canvas, rng):
-    dabs = canvas.resize((SIZE // 4, SIZE // 4), Image.BOX).resize((SIZE, SIZE), Image.NEAREST)
+    dabs = canvas.resize((SIZE // 4, SIZE // 4), Filter.BOX).resize((SIZE, SIZE), Filter.NEAREST)
     return _mix(Image.blend(canvas, dabs, 0.6), (140, 110, 205), (225, 255, 215), 0.8)
 
 

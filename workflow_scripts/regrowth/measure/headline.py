@@ -67,8 +67,8 @@ def headline(rates: pd.DataFrame) -> pd.DataFrame:
         row |= {"strongest": "", "erased": "", "regrown": ""} | _stage("pruned", own)
         if (cell[0], cell[2]) in before.index:
             row |= _stage("pretrained", before.loc[(cell[0], cell[2])])
-            down = own["pretrained_lost"], own["pretrained_gained"], own["pretrained_pairs"]
-            row |= _decided("erased", decide(*([some] for some in down)))
+            lost, gained = [own["pretrained_lost"]], [own["pretrained_gained"]]
+            row |= _decided("erased", decide(lost, gained, [own["pretrained_pairs"]]))
         if len(attacks):
             found = decide(attacks["gained"], attacks["lost"], attacks["pairs"])
             best = attacks.iloc[found.at]

@@ -65,7 +65,7 @@ def decide(gained, lost, n, budget: float = BUDGET, alpha: float = 0.05) -> Deci
     if not counts:
         raise ValueError("there is nothing to compare")
     if not any(of for _, _, of in counts):
-        return Decision("undecided", *[math.nan] * 3, 0, math.nan)
+        return Decision("undecided", math.nan, math.nan, math.nan, 0, math.nan)
     points = [(b - c) / of if of else -math.inf for b, c, of in counts]
     at = points.index(max(points))
     low, high = _spread(counts, 1, alpha)
@@ -76,7 +76,7 @@ def decide(gained, lost, n, budget: float = BUDGET, alpha: float = 0.05) -> Deci
 
 def _spread(counts, times: float, alpha: float) -> tuple[float, float]:
     """The interval of the largest difference, were there so many times the pictures."""
-    ends = [interval(*(times * c for c in some), alpha / len(counts)) for some in counts]
+    ends = [interval(times * b, times * c, times * n, alpha / len(counts)) for b, c, n in counts]
     return max(low for low, _ in ends), max(high for _, high in ends)
 
 

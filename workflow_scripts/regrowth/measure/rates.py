@@ -26,8 +26,8 @@ def accuracy(rows: pd.DataFrame) -> pd.DataFrame:
         if cell["variant"] == "pretrained":
             before[place] = hit
         if cell["variant"] == "pruned" and cell["defence"] == keys.NONE:
-            pruned.setdefault((keys.NONE, place), hit)
             pruned[cell["eraser"], place] = hit
+            pruned.setdefault((keys.NONE, place), hit)
     out = []
     for cell, place, hit in cells:
         row = cell | _rate(int(hit.sum()), len(hit))
@@ -66,7 +66,7 @@ def detections(rows: pd.DataFrame, judge: Judge) -> pd.DataFrame:
     """Pictures with a detection of a label set at or above a threshold, for each of both; columns
     as in `accuracy`."""
     out, of = [], [*variants.KEYS, *IMAGE, "role"]
-    for name, labels in (judge.labels or {"any": None}).items():
+    for name, labels in (judge.labels or {"any": []}).items():
         counted = rows["score"].where(rows["label"].isin(labels or rows["label"])).fillna(0)
         best = counted.groupby([rows[key] for key in of], sort=False).max().reset_index()
         for threshold in judge.thresholds:

@@ -141,7 +141,7 @@ def advice(table: pd.DataFrame) -> str:
     none = [_none_is_cheap(rest)] if len(rest) else []
     if len(chosen) > MANY:
         groups = chosen.groupby(["holds", "defence", "sigma", "draws"], sort=False)
-        told = [_in_short(*of[:3], part, plain.loc[part.index]) for of, part in groups]
+        told = [_in_short(part, plain.loc[part.index]) for _, part in groups]
     else:
         told = [_in_full(row, plain.loc[at]) for at, row in chosen.iterrows()]
     return " ".join(told + none)
@@ -153,13 +153,16 @@ def in_words(table: pd.DataFrame) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _in_short(holds: str, defence: str, sigma: str, chosen, plain) -> str:
+def _in_short(chosen: pd.DataFrame, plain: pd.DataFrame) -> str:
+    first = chosen.iloc[0]
     lead = {
         "yes": "Release {} with {}, which holds{}",
         "undecided": "{}: the best defence tried is {}, with too few pictures to say that it "
         "holds{}",
         "no": "{}: no defence tried holds; the best is {}",
-    }[holds].format(in_words(chosen), f"{defence} at sigma {sigma}", _drawn(chosen.iloc[0]))
+    }[first["holds"]].format(
+        in_words(chosen), f"{first['defence']} at sigma {first['sigma']}", _drawn(first)
+    )
     bare = plain["revival"][plain["attacks"] > 0]
     undefended = f", undefended {_ends(bare)}" if len(bare) else ""
     more = chosen["wanted"].dropna()

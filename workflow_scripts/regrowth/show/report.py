@@ -60,8 +60,8 @@ def times(benchmarks: Path) -> pd.DataFrame:
     rows = []
     for rule, jobs in found.items():
         table = pd.DataFrame(jobs)
-        rows.append((rule, len(table), table["s"].sum() / 3600, table["s"].max()))
-        rows[-1] += (table["max_rss"].max() / 1000,)
+        longest, largest = table["s"].max(), table["max_rss"].max() / 1000
+        rows.append((rule, len(table), table["s"].sum() / 3600, longest, largest))
     columns = ["rule", "jobs", "hours, all jobs", "seconds, longest", "GB, largest"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -161,7 +161,8 @@ def _cell(value) -> dict:
     if isinstance(value, int | np.integer):
         return {"text": str(value), "sort": value}
     if isinstance(value, float | np.floating):
-        return {"text": f"{value:.3f}" if abs(value) >= 0.001 else f"{value:.2g}", "sort": value}
+        text = f"{value:.3f}" if abs(float(value)) >= 0.001 else f"{value:.2g}"
+        return {"text": text, "sort": value}
     number = re.match(r"[+-]?\d+(\.\d+)?", value)
     return {"text": value} | ({"sort": float(number[0])} if number else {})
 

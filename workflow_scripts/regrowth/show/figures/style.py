@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import matplotlib
 
@@ -10,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 #: Okabe and Ito's colour-blind safe palette.
 ERASED, PRESERVED, OTHER, GREY = "#D55E00", "#0072B2", "#009E73", "#888888"
@@ -17,13 +19,14 @@ CYCLE = [PRESERVED, ERASED, OTHER, "#CC79A7", "#E69F00", "#56B4E9"]
 #: More concepts than this are drawn thin, and their mean thick.
 MANY = 6
 SVG = "http://www.w3.org/2000/svg"
-STYLE = {
+AS_SVG: dict[str, Any] = {"transparent": True, "metadata": {"Date": None}}
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "regrowth",
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": matplotlib.cycler(color=CYCLE),
+    "axes.prop_cycle": cycler(color=CYCLE),
     "legend.frameon": False,
 }
 #: What says where a layer is in a UNet: part, block, attention, transformer block.
@@ -42,7 +45,7 @@ def save(figure: Figure, *targets) -> None:
 
     for target in targets:
         ending = str(target).rsplit(".", 1)[1]
-        more = {"transparent": True, "metadata": {"Date": None}} if ending == "svg" else {}
+        more = AS_SVG if ending == "svg" else {}
         with replacing(target) as part:
             figure.savefig(part, format=ending, dpi=150, bbox_inches="tight", **more)
             if ending == "svg":
