@@ -29,8 +29,10 @@ BY_PICTURE = ("images", "thumbnails", "scores")
 #: What grows with them from nothing.
 EVENLY = ("images", "scores")
 #: What a damaged file of a study, maybe another's, may raise.
-UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration)
-UNREADABLE += (yaml.YAMLError, pa.ArrowException)
+UNREADABLE = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration),
+    *(yaml.YAMLError, pa.ArrowException),
+)
 #: How many files of a study are looked at, for each kind of job.
 SAMPLE = 200
 OWN = "this study"
@@ -128,8 +130,8 @@ def measured(out: Path, steps: dict[str, int], format: str) -> Measured:
                     sizes.append((stage, model, n, file.stat().st_size))
                     small = out / "thumbnails" / made.relative_to(stage)
                     sizes.append(("thumbnails", model, n, small.stat().st_size))
-    frames = [pd.DataFrame(rows, columns=MEASURED).dropna() for rows in (times, sizes)]
-    return Measured(*frames, tuple(sorted(devices)))
+    timed, sized = (pd.DataFrame(rows, columns=MEASURED).dropna() for rows in (times, sizes))
+    return Measured(timed, sized, tuple(sorted(devices)))
 
 
 class Studies:

@@ -63,5 +63,5 @@ def command(snakefile: str | Path, config: dict, folder: Path, *args: str) -> li
     study = folder / "study.yaml"
     write_text(study, yaml.safe_dump(dict(config), sort_keys=False))
     run = [sys.executable, "-m", "snakemake", *args, "--snakefile", snakefile]
-    run += ["--cores", 1, "--nolock", "--quiet", "all", "--configfile", study]
+    run += ["--cores", "1", "--nolock", "--quiet", "all", "--configfile", study]
     return list(map(str, run))

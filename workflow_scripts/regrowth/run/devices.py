@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 DRIVER = Path("/proc/driver/nvidia/gpus")
 #: Seconds between two looks for a free one.
 PACE = 1.0
-_held = []
+_held: list[socket.socket] = []
 
 
 def numbers() -> list[str]:
@@ -26,7 +26,7 @@ def numbers() -> list[str]:
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is None:
         return [str(i) for i in range(listed or 0)]
-    names, form = [], re.match(r"\s*(GPU-|MIG-)?", given)[1]
+    names, form = [], re.findall(r"^\s*(GPU-|MIG-)?", given)[0]
     for name in given.split(","):
         found = re.match(rf"{form}\S+" if form else r"\d+", name.strip())
         if not found or (not form and listed and int(found[0]) >= listed):

@@ -6,12 +6,13 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from typing import TextIO
 
 #: In a study's folder: what its driver holds a lock on.
 FILE = ".driver"
 #: What a file system says that has no locks; Snakemake's own has to do there.
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-_held = {}
+_held: dict[Path, TextIO] = {}
 
 
 def hold(folder: Path) -> bool:

@@ -108,7 +108,8 @@ def read(source: Source, root: Path, name: str | None = None) -> pd.DataFrame:
     them. name: the class whose own table is meant, where the file's name asks for {name}. Rows with
     a word for young people in any column are left out, always: nobody below eighteen is drawn.
     Raises FileNotFoundError, or ValueError that says what the table has."""
-    path = source.file if name is None else source.file.replace("{name}", name)
+    form = source.file or ""
+    path = form if name is None else form.replace("{name}", name)
     file = hub.file(path, source.hub, source.revision, root)
     return _read(file, tuple(sorted(source.columns.items())))[0]
 
@@ -117,8 +118,9 @@ def left_out(source: Source, root: Path) -> list[str] | None:
     """What the source's tables call the pictures of the rows that `read` leaves out; None where
     they name no pictures. Raises as `read` does."""
     out, named = [], tuple(sorted(source.columns.items()))
-    classes = getattr(source, "classes", ()) if "{name}" in source.file else ()
-    for path in [source.file.replace("{name}", name) for name in classes] or [source.file]:
+    form = source.file or ""
+    classes = getattr(source, "classes", ()) if "{name}" in form else ()
+    for path in [form.replace("{name}", name) for name in classes] or [form]:
         pictures = _read(hub.file(path, source.hub, source.revision, root), named)[1]
         if pictures is None:
             return None
@@ -128,7 +130,7 @@ def left_out(source: Source, root: Path) -> list[str] | None:
 
 def of_class(source: Source, name: str, root: Path) -> pd.DataFrame:
     """The rows of one class. Raises as `read` does."""
-    if "{name}" in source.file:
+    if "{name}" in (source.file or ""):
         return read(source, root, name)
     table = read(source, root)
     if "class" not in table:
@@ -225,11 +227,11 @@ def _texts(value) -> Iterable[str]:
 
 def _seed(value, place: str) -> int:
     try:
-        seed = int(value)
+        seed: int | None = int(value)
     except (TypeError, ValueError, OverflowError):
         try:
-            seed = float(value)
-            seed = int(seed) if math.isfinite(seed) and seed == int(seed) else None
+            number = float(value)
+            seed = int(number) if math.isfinite(number) and number == int(number) else None
         except (TypeError, ValueError):
             seed = None
     else:
@@ -243,7 +245,7 @@ def check(source: Source, classes: list[str] | None, root: Path) -> list[str]:
     """What is wrong with a source's table or, if it has one a class, tables; a family's has rows
     for each of its classes."""
     out = []
-    for name in classes or [None]:
+    for name in classes or (None,):
         try:
             if name is None:
                 read(source, root)

@@ -164,9 +164,8 @@ def set_rows(study, catalogue: Catalogue, name: str, root: Path) -> list[Row]:
     What is there twice, prompt and seed, is drawn once: it is the same picture. So is what a class
     has among its first `images.preserved`.
     """
-    family, each = family_of(catalogue, name), study.images.preserved
-    entry = source_of(catalogue, name)
-    if family is None:
+    each, entry = study.images.preserved, source_of(catalogue, name)
+    if isinstance(entry, PromptSet):
         rows = prompt_set_rows(entry, root)
     elif name in (slugs := {keys.slug(c): c for c in entry.classes}):
         first = 0 if entry.preserved else each
