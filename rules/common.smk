@@ -57,4 +57,4 @@ wildcard_constraints:
 
 def growing(amount):
     """A resource that doubles with every retry."""
-    return sweep.asked(lambda wildcards, attempt: amount * 2 ** (attempt - 1))
+    return sweep.inspected(lambda wildcards, attempt: amount * 2 ** (attempt - 1))

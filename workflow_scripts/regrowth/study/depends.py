@@ -19,7 +19,7 @@ from regrowth.models import disk, torchvision_weights
 from regrowth.models.card import ModelCard
 from regrowth.study import prompts, references
 from regrowth.study.catalogue import Judge, concepts_of
-from regrowth.study.sweep import Sweep, Wildcards, asked, cell_of
+from regrowth.study.sweep import Sweep, Wildcards, cell_of, inspected
 
 #: A judge's settings that the tables apply.
 JUDGED = {"threshold", "thresholds", "labels"}
@@ -52,7 +52,7 @@ class Depends:
 
     def method_code(self, script: str, table: str, key: str) -> Callable[[Wildcards], str]:
         """The same with one method of a table alone: the one that the job's path names at `key`."""
-        return asked(lambda wildcards: self.code(script, (table, parted(wildcards[key])[0])))
+        return inspected(lambda wildcards: self.code(script, (table, parted(wildcards[key])[0])))
 
     @cached_property
     def models(self) -> dict[str, str]:
@@ -71,18 +71,18 @@ class Depends:
     def model(self) -> str:
         return self.models["pretrained"]
 
-    @asked
+    @inspected
     def layers_of(self, wildcards: Wildcards) -> list[str]:
         return [layer.name for layer in self.sweep.parts[wildcards["part"]]]
 
     # Erasing
 
-    @asked
+    @inspected
     def pairs_of(self, wildcards: Wildcards) -> list[tuple[str, str]]:
         family, name = concepts_of(self.sweep.catalogue)[wildcards["concept"]]
         return prompts.calibration_pairs(self.sweep.catalogue.families[family], name)
 
-    @asked
+    @inspected
     def settings_of(self, wildcards: Wildcards) -> dict[str, Any]:
         """The eraser's kind, and its settings for the concept's kind."""
         erasers, name = self.sweep.study.erasers, wildcards["eraser"]
@@ -90,12 +90,12 @@ class Depends:
         of = self.sweep.catalogue.families[family].kind
         return {"kind": erasers.kind(name)} | erasers.of(name, of)
 
-    @asked
+    @inspected
     def eraser_code(self, wildcards: Wildcards) -> str:
         kind = self.sweep.study.erasers.kind(wildcards["eraser"])
         return self.code("mask", ("erase.ERASERS", kind))
 
-    @asked
+    @inspected
     def norms_of(self, wildcards: Wildcards) -> list[str]:
         """Input function: the column norms that the eraser asks for."""
         if not ERASERS[self.sweep.study.erasers.kind(wildcards["eraser"])].calibrated:
@@ -104,7 +104,7 @@ class Depends:
         cell = keys.path({"concept": wildcards["concept"], "steps": steps})
         return [f"{self.sweep.out}/calibration/{cell}/norms.safetensors"]
 
-    @asked
+    @inspected
     def checkpoint(self, wildcards: Wildcards) -> str:
         given = self.sweep.study.erasers.checkpoints(wildcards["eraser"])
         path = self.sweep.root / given[wildcards["concept"]]
@@ -115,7 +115,7 @@ class Depends:
 
     # Drawing and judging
 
-    @asked
+    @inspected
     def sampling(self, wildcards: Wildcards) -> dict[str, Any]:
         """The model that a variant is drawn from, and how."""
         variant, study = cell_of(wildcards)["variant"], self.sweep.study
@@ -129,19 +129,19 @@ class Depends:
         }
         return told | ({"rounded": study.quantised} if variant in ROUNDINGS else {})
 
-    @asked
+    @inspected
     def drawing_code(self, wildcards: Wildcards) -> str:
         own = ("attack.ROUNDINGS", cell_of(wildcards)["variant"])
         return self.code("generate", own, *NAMES_ALONE)
 
-    @asked
+    @inspected
     def rows(self, wildcards: Wildcards) -> str:
         """Digest of the rows of a shard."""
         bundle, size = wildcards["prompts"], self.sweep.study.images.shard
         at = int(wildcards["shard"]) * size
         return self._once((bundle, at), lambda: digest(self.sweep.rows(bundle)[at : at + size]))
 
-    @asked
+    @inspected
     def judge(self, wildcards: Wildcards) -> str:
         """What a judge's raw scores depend on: its settings and its weights."""
         name = wildcards["judge"]
@@ -158,24 +158,24 @@ class Depends:
             held.append(file_digest(root / judge.classes, DIGESTS))
         return digest(judge.kind, judge.label, held)
 
-    @asked
+    @inspected
     def judge_code(self, wildcards: Wildcards) -> str:
         kind = self.sweep.catalogue.judges[wildcards["judge"]].kind
         return self.code("score", ("judge.judges._KINDS", kind))
 
-    @asked
+    @inspected
     def judge_gpus(self, wildcards: Wildcards) -> int:
         """NudeNet runs on the CPU, every other judge on a GPU if there is one."""
         return int(self.sweep.catalogue.judges[wildcards["judge"]].kind != "nudenet")
 
-    @asked
+    @inspected
     def sees(self, wildcards: Wildcards) -> list[str]:
         """Of the job's bundle, the sets that the judge looks at."""
         known = self.sweep.catalogue
         sets = wildcards["prompts"].split("+")
         return [s for s in sets if wildcards["judge"] in prompts.source_of(known, s).judges]
 
-    @asked
+    @inspected
     def reference(self, wildcards: Wildcards) -> str:
         source = prompts.source_of(self.sweep.catalogue, wildcards["prompts"])
         return references.digest_of(source, self.sweep.root)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from regrowth.attack import KNOWLEDGE, VARIANTS
 from regrowth.erase import ERASERS
@@ -24,11 +24,12 @@ from regrowth.study.variants import Cell
 
 Wildcards = Mapping[str, str]
 Files = Callable[[Wildcards], list[str]]
+Input = TypeVar("Input", bound=Callable[..., Any])
 DETECTED = (*RELEASED, "detector")
 ATTACKED = (*DETECTED, "solver")
 
 
-def asked(function: Callable[..., Any]) -> Any:
+def inspected(function: Input) -> Input:
     """An input function with its signature at hand: Snakemake inspects it twice for every job."""
     function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return function
@@ -182,7 +183,7 @@ class Sweep:
         at = f"{self.out}/{folder}/{variants.path(cell)}/prompts={cell['prompts']}"
         return [f"{at}/shard={i:03d}.parquet" for i in range(n)]
 
-    @asked
+    @inspected
     def images_of(self, wildcards: Wildcards) -> list[str]:
         """Every shard of the variant and bundle that a judge is to score."""
         return self.shards_of(cell_of(wildcards), "images")
@@ -191,7 +192,7 @@ class Sweep:
         """Input function: every part below `folder` for the job's released model; more: of its
         other keys, those that stand in the path."""
 
-        @asked
+        @inspected
         def files(wildcards: Wildcards) -> list[str]:
             cell = variants.released_of(wildcards) | {key: wildcards[key] for key in more}
             at = f"{self.out}/{folder}/{keys.path(cell)}"
@@ -199,7 +200,7 @@ class Sweep:
 
         return files
 
-    @asked
+    @inspected
     def masks_of(self, wildcards: Wildcards) -> list[str]:
         at = f"{self.out}/masks/{keys.path({k: wildcards[k] for k in RELEASED[:2]})}"
         return [f"{at}/part={part}.safetensors" for part in self.parts]
@@ -212,13 +213,13 @@ class Sweep:
         }
         own = [given[need] for need in KNOWLEDGE if need in VARIANTS[variant].needs]
 
-        @asked
+        @inspected
         def files(wildcards: Wildcards) -> dict[str, list[str]]:
             return {name: function(wildcards) for name, function in own}
 
         return files
 
-    @asked
+    @inspected
     def variant_files(self, wildcards: Wildcards) -> dict[str, list[str] | str]:
         """What a variant is drawn with: nothing, the released layers, or these and a patch."""
         cell = cell_of(wildcards)
@@ -269,7 +270,7 @@ class Sweep:
         pictures are deleted, or of the others."""
         own = [cell for cell in self.cells if (cell["prompts"] in self.deleted) == unsafe]
 
-        @asked
+        @inspected
         def files(wildcards: Wildcards) -> list[str]:
             shown = self.shown(own, wildcards["concept"])
             return [file for cell in shown for file in self.shards_of(cell, folder)]
