@@ -41,6 +41,7 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 
 schema: .venv/ready  ## config/*.schema.json and the table of docs/method.md, from the library

@@ -16,7 +16,8 @@ TEXTS = sorted(
     for file in ([top] if top.suffix == ".md" else top.rglob("*.md"))
 )
 TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT.get("project", {})
 
 
 def read(name):
@@ -95,6 +96,15 @@ def test_ci_calls_the_makefile_alone_on_the_oldest_python_and_newer():
     assert pythons[0] == oldest and all(isinstance(python, str) for python in pythons)
     assert PROJECT.get("requires-python", f">={oldest}").split(",")[0] == f">={oldest}"
     assert f"Python {oldest} or newer" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert PYPROJECT["tool"]["mypy"]["python_version"] == oldest
+
+
+def test_types_are_checked_of_modules_that_are_there():
+    """mypy says nothing of a name in its settings that is no module's."""
+    named = [name for part in PYPROJECT["tool"]["mypy"]["overrides"] for name in part["module"]]
+    paths = [name.removesuffix(".*").replace(".", "/") for name in named]
+    own = [ROOT / "workflow_scripts" / path for path in paths if path.startswith("regrowth/")]
+    assert own and all(at.is_dir() or at.with_suffix(".py").is_file() for at in own)
 
 
 def test_one_version_is_cited_told_and_installed():
