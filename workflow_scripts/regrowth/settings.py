@@ -116,9 +116,7 @@ def lines(error: ValidationError, model: type[BaseModel], where: str) -> list[st
     return lines
 
 
-def _shown(
-    model: type[BaseModel], place: tuple[int | str, ...]
-) -> tuple[list[int | str], list[str]]:
+def _shown(model: type[BaseModel], place: tuple[Any, ...]) -> tuple[list[Any], list[str]]:
     """The steps of a place that a user has written (pydantic adds the kind of an instance), and the
     keys that are known beside the last, by walking the JSON schema."""
     schema = model.model_json_schema()

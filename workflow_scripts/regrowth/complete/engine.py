@@ -12,7 +12,6 @@ from regrowth.complete.problem import Outcome, Problem
 
 log = logging.getLogger(__name__)
 
-Layers = Mapping[str, tuple[np.ndarray, np.ndarray]]
 #: Seconds between two lines of a long solve's log.
 PACE = 10
 #: Completed values are in single precision, so weights must fit it.
@@ -47,7 +46,7 @@ def complete(
 
 
 def complete_all(
-    layers: Layers,
+    layers: Mapping[str, tuple[np.ndarray, np.ndarray]],
     solver: str = "nuclear",
     device: str = "cpu",
     batch: int | None = None,
@@ -112,9 +111,7 @@ def _check(weights: np.ndarray, missing: np.ndarray, layer: str) -> None:
         raise ValueError(f"{layer}: weights as large as {largest:.3g} do not fit single precision")
 
 
-def _complete_batch(
-    names: list[str], layers: Layers, solver: str, device: str, options: dict
-) -> dict[str, Completion]:
+def _complete_batch(names, layers, solver: str, device: str, options: dict):
     """Solve layers of one shape at once; where they do not fit, one by one, then on the CPU."""
     try:
         return _solve(names, layers, solver, device, options)
@@ -130,16 +127,15 @@ def _complete_batch(
         }
 
 
-def _solve(
-    names: list[str], layers: Layers, solver: str, device: str, options: dict
-) -> dict[str, Completion]:
+def _solve(names, layers, solver: str, device: str, options: dict) -> dict[str, Completion]:
     start = time.monotonic()
     shape = layers[names[0]][0].shape
     flip = shape[0] > shape[1]
-    powers = [_power(*layers[name]) for name in names]
-    scaled = [_scaled(*layers[name], -power) for name, power in zip(names, powers)]
+    own = [layers[name] for name in names]
+    powers = [_power(*pair) for pair in own]
+    scaled = [_scaled(w, m, -power) for (w, m), power in zip(own, powers)]
     x = _stack(scaled, flip, device)
-    gone = _stack([layers[name][1] for name in names], flip, device)
+    gone = _stack([missing for _, missing in own], flip, device)
     unit = torch.tensor(powers, dtype=torch.float64, device=x.device).exp2()[:, None]
     problem = Problem(x, gone, flip, _progress(names, start), unit)
     outcome: Outcome = SOLVERS[solver](problem, **options)

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -78,9 +77,7 @@ def _hub_id(path: str) -> bool:
     return bool(named) and not re.search(r"--|\.\.", path) and not path.endswith(SINGLE)
 
 
-def _cached(
-    get: Callable[..., str], name: str, revision: str | None, path: str, **kwargs: Any
-) -> Path:
+def _cached(get: Any, name: str, revision: str | None, path: str, **kwargs: Any) -> Path:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:

@@ -12,16 +12,14 @@ from PIL import Image, ImageFilter, ImageOps
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 
 #: How each format is saved: without loss, WebP at two thirds of PNG's size.
-SAVING: dict[str, dict[str, Any]] = {
-    "png": {"format": "PNG"},
-    "webp": {"format": "WEBP", "lossless": True, "method": 4},
-}
+SAVING = {"png": {"format": "PNG"}, "webp": {"format": "WEBP", "lossless": True, "method": 4}}
 
 
 def encode(picture: Image.Image, format: str = "png") -> dict[str, Any]:
     """A picture as a `datasets` image cell. format: "png" or "webp"."""
     buffer = io.BytesIO()
-    picture.save(buffer, **SAVING[format])
+    how: Any = SAVING[format]
+    picture.save(buffer, **how)
     return {"bytes": buffer.getvalue(), "path": None}
 
 

@@ -15,7 +15,7 @@ def fid():
     spec = find_spec("torch_fidelity") if "torch_fidelity" not in sys.modules else None
     if spec:
         package = sys.modules["torch_fidelity"] = ModuleType("torch_fidelity")
-        package.__spec__, package.__path__ = spec, list(spec.submodule_search_locations)
+        package.__spec__, package.__path__ = spec, list(spec.submodule_search_locations or ())
     from torchmetrics.image import fid
 
     return fid

@@ -152,7 +152,7 @@ def reference(
     cannot be compared with.
     """
     at, found = root / named, []
-    if named == references.DEMO:
+    if drawn and named == references.DEMO:
         found = [features(judge, root, drawn(named), device)]
     elif at.is_file():
         width = features(judge, root, [Image.new("RGB", (64, 64))], device).shape[1]
@@ -174,10 +174,10 @@ def reference(
             some = [images_of.read(f) for f in files[first : first + IN_MEMORY]]
             found.append(features(judge, root, some, device))
             log.info("%d of %d pictures", first + len(some), len(files))
-    found = np.concatenate(found).astype(np.float64)
-    if not np.isfinite(found).all():
+    every = np.concatenate(found).astype(np.float64)
+    if not np.isfinite(every).all():
         raise ValueError("features that are no finite numbers: are the judge's weights whole?")
-    return {"mean": found.mean(0), "covariance": np.cov(found.T), "n": np.array(len(found))}
+    return {"mean": every.mean(0), "covariance": np.cov(every.T), "n": np.array(len(every))}
 
 
 def _inception(judge, root, images, device) -> np.ndarray:

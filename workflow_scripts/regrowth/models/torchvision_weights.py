@@ -6,6 +6,7 @@ Names, shapes and the number of outputs are read without torch, so a study is ch
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeGuard
 
 from regrowth.files import tensors
 
@@ -15,9 +16,9 @@ V1 = ("0676ba61", "19c8e357")
 Shapes = dict[str, tuple[int, ...]]
 
 
-def is_file(model: str) -> bool:
+def is_file(model: str | None) -> TypeGuard[str]:
     """Whether a judge's `model` names such a file, not a directory or a hub id."""
-    return model.endswith(ENDINGS)
+    return model is not None and model.endswith(ENDINGS)
 
 
 def resnet(file: Path):

@@ -66,19 +66,19 @@ def catalogue_mistakes(catalogue: Catalogue, where: str) -> list[str]:
         if not entry.drawn and not entry.also:
             out.append(f"{place}: no prompts: give prompts, a file, or prompt sets (also)")
         out += [f"{place}: {m}" for m in _judge_names(entry, catalogue)]
-    for name, entry in catalogue.prompt_sets.items():
+    for name, source in catalogue.prompt_sets.items():
         place = f"{where}: prompt_sets.{name}"
         claim(name, place)
-        if not entry.drawn:
+        if not source.drawn:
             out.append(f"{place}: no prompts: give prompts, or a file")
-        out += [f"{place}: {m}" for m in _two_sources(entry)]
-        young = [text for text in (name, *entry.prompts) if names_young(text)]
+        out += [f"{place}: {m}" for m in _two_sources(source)]
+        young = [text for text in (name, *source.prompts) if names_young(text)]
         out += [f"{place}: {text!r} {YOUNG}" for text in young]
-        out += [f"{place}: {m}" for m in _judge_names(entry, catalogue)]
+        out += [f"{place}: {m}" for m in _judge_names(source, catalogue)]
         out += [
             f"{place}: judge {judge!r} is a classifier, which tells classes apart, and a prompt "
             f"set has none: give it a detector, nudenet or clip, or make it a family with classes"
-            for judge in entry.judges
+            for judge in source.judges
             if judge in catalogue.judges and catalogue.judges[judge].kind == "classifier"
         ]
     return out
@@ -89,7 +89,7 @@ def file_mistakes(study, catalogue: Catalogue, root: Path, where: str) -> list[s
     out, judges = [], {}
     for name in prompts.sets_used(study, catalogue, root):
         source = prompts.source_of(catalogue, name)
-        judges |= {j: name for j in source.judges}
+        judges.update({j: name for j in source.judges})
         place = f"{where}: {name}"
         classes = source.classes if isinstance(source, Family) else None
         if source.file and (wrong := prompt_tables.check(source, classes, root)):
@@ -99,8 +99,8 @@ def file_mistakes(study, catalogue: Catalogue, root: Path, where: str) -> list[s
             young = dict.fromkeys(r["prompt"] for r in rows if names_young(r["prompt"]))
             out += [f"{place}: {prompt!r} {YOUNG}" for prompt in young]
         out += [f"{place}: {m}" for m in _reference_mistakes(source, catalogue, root)]
-        for judge in source.judges:
-            out += [f"{place}: {m}" for m in _class_mistakes(judge, catalogue, classes, root)]
+        for own in source.judges:
+            out += [f"{place}: {m}" for m in _class_mistakes(own, catalogue, classes, root)]
     for name in judges:
         judge = catalogue.judges[name]
         out += [
@@ -212,7 +212,7 @@ def judge_mistakes(judge: Judge, root: Path) -> list[str]:
     if judge.model is None:
         return [f"a judge of kind {judge.kind} needs a model"]
     if judge.kind == "inception":
-        return _inception_mistakes(judge, root)
+        return _inception_mistakes(judge.model, root)
     if judge.kind == "clip" and torchvision_weights.is_file(judge.model):
         return [f"a judge of kind clip needs a directory or a hub id, not {judge.model}"]
     try:
@@ -258,14 +258,14 @@ def _nudenet_mistakes(judge: Judge) -> list[str]:
     ]
 
 
-def _inception_mistakes(judge: Judge, root: Path) -> list[str]:
+def _inception_mistakes(model: str, root: Path) -> list[str]:
     if find_spec("torch_fidelity") is None:
         return [
             "a judge of kind inception needs torch-fidelity: "
             "pip install --no-deps -r requirements-alone.txt"
         ]
-    if not (root / judge.model).is_file():
-        return [f"{hub.nowhere(judge.model, root)}: the Inception weights of torch-fidelity (.pth)"]
+    if not (root / model).is_file():
+        return [f"{hub.nowhere(model, root)}: the Inception weights of torch-fidelity (.pth)"]
     return []
 
 
@@ -273,7 +273,7 @@ def _table_mistakes(judge: Judge, labels: dict[int, str], root: Path) -> list[st
     """Whether each output has one of the names that the table gives it; one without a name of its
     own (torchvision's weights carry none) has whatever the table says."""
     try:
-        table = prompt_tables.classes(root / judge.classes)
+        table = prompt_tables.classes(root / (judge.classes or ""))
     except (OSError, ValueError) as error:
         return [str(error)]
     out = []

@@ -98,11 +98,10 @@ def moments(file: Path) -> dict[str, np.ndarray]:
 
 def digest_of(source: Source, root: Path) -> str:
     """Of what a reference is made of: the names and sizes of the pictures kept, or the file."""
-    at = root / source.reference
-    if source.reference == DEMO:
+    named = source.reference or ""
+    at = root / named
+    if named == DEMO:
         return DEMO
     if at.is_dir():
-        return digest(
-            [(f.name, f.stat().st_size) for f in pictures(source.reference, root, source)[0]]
-        )
+        return digest([(f.name, f.stat().st_size) for f in pictures(named, root, source)[0]])
     return file_digest(at, DIGESTS)
