@@ -14,9 +14,9 @@ from regrowth.complete import SOLVERS
 from regrowth.defend import FILLS
 from regrowth.erase import ERASERS
 from regrowth.kinds import Kind, Place
-from regrowth.models import FAMILIES
+from regrowth.models import LAYERS
 
-TABLES = [DETECTORS, ERASERS, FAMILIES, FILLS, MAGNITUDES, ORACLES, ROUNDINGS, SOLVERS, VARIANTS]
+TABLES = [DETECTORS, ERASERS, LAYERS, FILLS, MAGNITUDES, ORACLES, ROUNDINGS, SOLVERS, VARIANTS]
 
 
 def places(record):

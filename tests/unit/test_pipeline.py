@@ -97,7 +97,7 @@ def test_calibration_in_batches_is_calibration_one_by_one(pipe, monkeypatch, sch
     np.testing.assert_allclose(together, alone, rtol=0, atol=1e-4 * alone.max())
 
 
-@pytest.mark.parametrize("family", disk.FAMILIES)
+@pytest.mark.parametrize("family", disk.LAYERS)
 def test_every_layer_family_is_read_calibrated_and_put_back(pipe, family):
     layers = disk.attacked_layers(disk.locate(CARD, ROOT), family)
     assert len(layers) == (2 if family.startswith("text") else 16)

@@ -32,17 +32,17 @@ def layer_sample(row, layer, n, rng) -> np.ndarray:
 
 
 def from_unpruned(
-    values: np.ndarray, missing: np.ndarray, kind: str, rng: np.random.Generator
+    values: np.ndarray, missing: np.ndarray, name: str, rng: np.random.Generator
 ) -> np.ndarray:
     """A value for every missing position, taken from its row's values elsewhere.
 
-    values, missing: (out, in). kind: one of `MAGNITUDES`. Returns (n_missing,), row-major. A row
+    values, missing: (out, in). name: one of `MAGNITUDES`. Returns (n_missing,), row-major. A row
     with nothing unpruned takes the whole layer's. Raises ValueError if the layer has nothing
-    unpruned, or on another kind.
+    unpruned, or on another name.
     """
     if missing.all():
         raise ValueError("nothing is unpruned: there is no magnitude to take")
-    take, layer = MAGNITUDES[kind].take, values[~missing]
+    take, layer = MAGNITUDES[name].take, values[~missing]
     out = [
         take(layer if gone.all() else row[~gone], layer, int(gone.sum()), rng)
         for row, gone in zip(values, missing)
@@ -52,13 +52,13 @@ def from_unpruned(
 
 
 def magnitudes(
-    weights: np.ndarray, missing: np.ndarray, kind: str, rng: np.random.Generator
+    weights: np.ndarray, missing: np.ndarray, name: str, rng: np.random.Generator
 ) -> np.ndarray:
     """A magnitude for every missing position, from the unpruned weights.
 
-    weights, missing: (out, in). kind: one of `MAGNITUDES`. Returns (n_missing,), row-major. Raises
+    weights, missing: (out, in). name: one of `MAGNITUDES`. Returns (n_missing,), row-major. Raises
     as `from_unpruned` does.
     """
-    if MAGNITUDES[kind].signed:
-        return np.abs(from_unpruned(weights.astype(np.float32), missing, kind, rng))
-    return from_unpruned(np.abs(weights), missing, kind, rng)
+    if MAGNITUDES[name].signed:
+        return np.abs(from_unpruned(weights.astype(np.float32), missing, name, rng))
+    return from_unpruned(np.abs(weights), missing, name, rng)

@@ -9,22 +9,22 @@ def oracle(
     truth: np.ndarray,
     weights: np.ndarray,
     missing: np.ndarray,
-    kind: str,
+    name: str,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Values for the missing positions, their pretrained signs or magnitudes being known.
 
     "pretrained": pretrained magnitudes; each sign drawn from the signs of its row's unpruned
     weights, so with the row's own share of each (a zero has the sign of its sign bit). "sample",
-    "mean", "max": pretrained signs with `magnitudes` of that kind. A draw falls on the same
+    "mean", "max": pretrained signs with `magnitudes` of that name. A draw falls on the same
     unpruned weights in "pretrained" and in "sample" if `rng` has the same seed.
 
     truth: the pretrained values, (n_missing,), row-major. weights, missing: (out, in). Returns
-    float32 (n_missing,); a pretrained 0 stays 0. Raises ValueError on another kind, or if the
+    float32 (n_missing,); a pretrained 0 stays 0. Raises ValueError on another name, or if the
     layer has nothing unpruned.
     """
-    ORACLES[kind]  # or raise
-    if kind == "pretrained":
+    ORACLES[name]  # or raise
+    if name == "pretrained":
         signs = from_unpruned(np.copysign(1, weights), missing, "sample", rng)
         return (signs * np.abs(truth)).astype(np.float32)
-    return (np.sign(truth) * magnitudes(weights, missing, kind, rng)).astype(np.float32)
+    return (np.sign(truth) * magnitudes(weights, missing, name, rng)).astype(np.float32)

@@ -32,7 +32,7 @@ def revive(
     missing: np.ndarray,
     completed: np.ndarray,
     k: float,
-    kind: str,
+    magnitude: str,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Values for the missing positions: kept signs times magnitudes, the others 0.
@@ -40,5 +40,5 @@ def revive(
     weights, missing: (out, in); completed: (n_missing,), row-major. Returns float32 (n_missing,).
     """
     keep = top_k(completed, k)
-    size = magnitudes(weights, missing, kind, rng)
+    size = magnitudes(weights, missing, magnitude, rng)
     return np.where(keep, np.sign(completed) * size, 0).astype(np.float32)

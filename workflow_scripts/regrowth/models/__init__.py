@@ -13,7 +13,7 @@ class LayerFamily:
     component: str = "unet"
 
 
-FAMILIES = Kind(
+LAYERS = Kind(
     "layer family",
     {
         "ffn2": LayerFamily(r"\.ff\.net\.2\.weight$"),

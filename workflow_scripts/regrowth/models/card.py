@@ -3,10 +3,10 @@
 from typing import Annotated, Literal
 
 from pydantic import Field
-from regrowth.models import FAMILIES
+from regrowth.models import LAYERS
 from regrowth.settings import Count, Place, Positive, Strict, one_of
 
-LayerFamily = Annotated[str, one_of(*FAMILIES)]
+LayerFamily = Annotated[str, one_of(*LAYERS)]
 
 
 class ModelCard(Strict):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from regrowth.files import hub, tensors
-from regrowth.models import FAMILIES
+from regrowth.models import LAYERS
 from regrowth.models.card import ModelCard
 
 #: Where the weights lie, and what stands before their names.
@@ -169,7 +169,7 @@ def matrices(folder: Path, component: str = "unet") -> dict[str, Layer]:
 
 def attacked_layers(folder: Path, family: str) -> list[Layer]:
     """The layers under attack, in the model's own order (down, mid, up; or by number)."""
-    own = FAMILIES[family]
+    own = LAYERS[family]
     every = matrices(folder, own.component).items()
     found = [layer for name, layer in every if re.search(own.pattern, name)]
     if not found:

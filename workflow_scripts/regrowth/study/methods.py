@@ -8,12 +8,12 @@ from regrowth.complete import SOLVERS
 from regrowth.defend import FILLS
 from regrowth.erase import ERASERS
 from regrowth.kinds import Kind, Place
-from regrowth.models import FAMILIES
+from regrowth.models import LAYERS
 
 #: Each kind: its table's name, the table, and what a study calls it.
 KINDS: tuple[tuple[str, Kind[Any], str], ...] = (
     ("erase.ERASERS", ERASERS, "`erasers`"),
-    ("models.FAMILIES", FAMILIES, "`layers`"),
+    ("models.LAYERS", LAYERS, "`layers`"),
     ("defend.FILLS", FILLS, "`defences`"),
     ("attack.VARIANTS", VARIANTS, "`variants`, `attacks`"),
     ("attack.DETECTORS", DETECTORS, "`detectors`"),
