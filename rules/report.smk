@@ -30,7 +30,7 @@ rule tables:
         names=TABLES,
         sets=SWEEP.sets,
         missing=PARTIAL,
-        judges={n: j.model_dump(include=depends.JUDGED) for n, j in CATALOGUE.judges.items()},
+        judges=DEPENDS.judged(),
         roles={n: s.role for n, s in CATALOGUE.prompt_sets.items()},
         paper=STUDY.paper and file_digest(ROOT / STUDY.paper, DIGESTS),
     script:

@@ -2,7 +2,7 @@
 
 from regrowth.demo import world
 from regrowth.files.store import write_arrays
-from regrowth.judge.judges import reference
+from regrowth.measure.reference import reference
 from regrowth.run import compute
 from regrowth.run.job import start
 from regrowth.study.prompts import source_of

@@ -7,6 +7,8 @@ from regrowth.run.job import start
 
 job = start(snakemake)
 compute.use_threads(snakemake.threads)
+judge = job.catalogue.judges[snakemake.wildcards.judge]
+sets = {name.split(".")[0] for name in snakemake.params.sees}
 shards = (read_frame(file) for file in snakemake.input)
-scores = score_shards(shards, job.catalogue, snakemake.wildcards.judge, job.root, compute.device())
+scores = score_shards(shards, judge, sets, job.root, compute.device())
 write_frame(snakemake.output[0], scores, study=job.name, judge=snakemake.params.judge)

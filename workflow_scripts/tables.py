@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from regrowth.files import keys
 from regrowth.files.store import keys_of, read_arrays, read_hive, replacing, write_frame, write_text
+from regrowth.judge import FEATURES
 from regrowth.measure import paper, tables
 from regrowth.measure.cells import SCORES
 from regrowth.measure.headline import of_both_roles
@@ -14,7 +15,6 @@ from regrowth.run.job import start
 from regrowth.run.progress import MISSING
 from regrowth.show.latex import latex
 from regrowth.study import variants
-from regrowth.study.catalogue import FEATURES
 from regrowth.study.prompts import concerns
 
 job = start(snakemake)

@@ -6,18 +6,27 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from regrowth.files import hub
-from regrowth.study import checks, prompt_tables
-from regrowth.study.catalogue import Catalogue, Judge, Source
+from regrowth.judge import JUDGES, nudenet
+from regrowth.judge.labels import classes, outputs
+from regrowth.judge.mistakes import of_weights
+from regrowth.judge.settings import Judge
+from regrowth.study import prompt_tables
+from regrowth.study.catalogue import Catalogue, Source
 from regrowth.study.config import Study
-from regrowth.study.labels import outputs
 from regrowth.study.load import ConfigError, load_study
+from safetensors.numpy import save_file
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+
+
+def mistakes_of(judge, root):
+    return JUDGES[judge.kind].mistakes(judge, root)
 
 
 def mistakes(raw, root=ROOT):
@@ -160,13 +169,14 @@ def test_conceptprunes_columns_are_read_as_they_are_in_every_format(tmp_path):
 
 def test_a_classifier_whose_outputs_are_others_than_the_table_says(tmp_path):
     labels = {str(i): f"thing {i}" for i in range(1000)}
-    rows = prompt_tables.classes(ROOT / "resources/imagenet.csv")
+    rows = classes(ROOT / "resources/imagenet.csv")
     labels |= {str(index): ", ".join(names[::-1]) for index, names in rows.values()}
     judge = Judge(kind="classifier", model=str(tmp_path), classes="resources/imagenet.csv")
+    save_file({"w": np.zeros(1, np.float32)}, tmp_path / "model.safetensors")
 
     def told():
         (tmp_path / "config.json").write_text(json.dumps({"id2label": labels}), encoding="utf-8")
-        return checks.judge_mistakes(judge, ROOT)
+        return mistakes_of(judge, ROOT)
 
     assert told() == []
     assert outputs(judge, ROOT)[497] == "church"
@@ -178,16 +188,16 @@ def test_a_judge_without_weights_is_refused_before_any_job(tmp_path):
     judge = Judge(kind="classifier", model=str(tmp_path))
     whole = ROOT / "resources/demo/judges/objects"
     shutil.copy(whole / "config.json", tmp_path)
-    (told,) = checks.weight_mistakes(judge, ROOT)
+    (told,) = of_weights(judge, ROOT)
     assert told.startswith(f"{tmp_path} holds no model.safetensors")
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
-    (told,) = checks.weight_mistakes(judge, ROOT)
+    (told,) = of_weights(judge, ROOT)
     assert str(weights) in told and "LFS" in told
     weights.rename(tmp_path / "pytorch_model.bin")
-    (told,) = checks.weight_mistakes(judge, ROOT)
+    (told,) = of_weights(judge, ROOT)
     assert "pytorch_model.bin: a judge's weights are wanted as .safetensors" in told
-    assert checks.weight_mistakes(Judge(kind="classifier", model=str(whole)), ROOT) == []
+    assert of_weights(Judge(kind="classifier", model=str(whole)), ROOT) == []
 
 
 def test_defaults_written_back_read_the_same():
@@ -358,11 +368,11 @@ def test_a_label_that_nudenet_never_gives(tmp_path, label, wanted):
 
 
 def test_nudenets_labels_are_the_packages_own_and_nothing_lower_is_told():
-    (line,) = checks.judge_mistakes(Judge(kind="nudenet", thresholds=[0.2, 0.25, 0.6]), ROOT)
+    (line,) = mistakes_of(Judge(kind="nudenet", thresholds=[0.2, 0.25, 0.6]), ROOT)
     assert line.startswith("thresholds: 0.2 is below 0.25")
-    from nudenet import nudenet
+    import nudenet as package
 
-    assert sorted(checks.NUDENET) == sorted(vars(nudenet)["__labels"])
+    assert sorted(nudenet.NUDENET) == sorted(vars(package.nudenet)["__labels"])
 
 
 def test_names_that_collide_or_vanish_in_paths(tmp_path):

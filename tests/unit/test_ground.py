@@ -331,9 +331,13 @@ def test_a_definition_that_moves_and_a_method_of_another_name_change_no_digest(l
 
 
 EDITS = {
-    ("study/labels.py", "labels_of(judge, root) |", "{} |"): {"score"},
+    ("judge/labels.py", "labels_of(judge, root) |", "{} |"): {"score"},
     ("run/compute.py", 'else "cpu"', 'else "mps"'): {"calibrate", "complete", "generate", "score"},
-    ("study/prompts.py", "def source_of(", "def source_of(*more, "): {"score"},
+    (
+        "study/prompts.py",
+        "def source_of(",
+        "def source_of(*more, ",
+    ): set(),  # a param says it
     ("complete/problem.py", "\nBLOCK = ", "\nBLOCK = 1 + "): {"complete"},
     ("attack/quantise.py", "\nLEVELS = ", "\nLEVELS = 1 + "): {"generate"},
     ("files/store.py", "def read_hive(", "def unrelated():\n    pass\n\n\ndef read_hive("): set(),

@@ -10,8 +10,10 @@ import torch
 from PIL import Image
 from regrowth.files import images
 from regrowth.judge import inception, judges
+from regrowth.judge.settings import Judge
+from regrowth.measure.reference import reference
 from regrowth.study import checks, prompt_tables, references
-from regrowth.study.catalogue import Catalogue, Judge, PromptSet
+from regrowth.study.catalogue import Catalogue, PromptSet
 
 ROOT = Path(__file__).resolve().parents[2]
 RNG = np.random.default_rng(0)
@@ -115,7 +117,7 @@ def test_what_is_no_whole_picture_is_told_by_name(tmp_path):
         with pytest.raises(ValueError, match=f"{file.name} (is no whole picture|holds floating)"):
             images.read(file)
     with pytest.raises(ValueError, match="cut.jpg is no whole picture"):
-        judges.reference(FEATURES, ROOT, str(tmp_path), "cpu")
+        reference(FEATURES, ROOT, str(tmp_path), "cpu")
 
 
 def test_a_folder_of_pictures_is_checked_before_anything_runs(tmp_path):
@@ -133,7 +135,7 @@ def test_a_folder_of_pictures_is_checked_before_anything_runs(tmp_path):
     (line,) = told("nested", "val2014/a.jpg", "val2014/b.jpg", ".git/x")
     assert "here are 0" in line and line.endswith("it has folders: name one of val2014")
     with pytest.raises(ValueError, match="here are 0"):
-        judges.reference(FEATURES, ROOT, str(tmp_path / "nested"), "cpu")
+        reference(FEATURES, ROOT, str(tmp_path / "nested"), "cpu")
     assert references.mistakes(str(tmp_path / "absent"), ROOT) == [f"no {tmp_path / 'absent'}"]
 
 
@@ -160,7 +162,7 @@ def test_a_file_of_moments_is_checked_before_anything_runs(tmp_path, held, wante
 def test_moments_of_another_network_are_refused_by_the_job(tmp_path):
     np.savez(tmp_path / "r.npz", mu=np.zeros(64), sigma=np.eye(64))
     with pytest.raises(ValueError, match="is of 64 features, the judge has 128"):
-        judges.reference(FEATURES, ROOT, str(tmp_path / "r.npz"), "cpu")
+        reference(FEATURES, ROOT, str(tmp_path / "r.npz"), "cpu")
     catalogue = Catalogue(
         families={
             "f": {"kind": "object", "classes": ["a"], "calibration": {"base": "b", "target": "a"}}
@@ -196,7 +198,7 @@ def test_a_picture_whose_caption_is_left_out_is_left_out(tmp_path, caplog, heade
     assert [f.name for f in kept] == ["val_01.png", "val_03.png", "val_04.png"]
     assert [f.name for f in out] == ["val_02.png"]
     with caplog.at_level(logging.INFO):
-        held = judges.reference(FEATURES, ROOT, own.reference, "cpu", own)
+        held = reference(FEATURES, ROOT, own.reference, "cpu", own)
     vectors = judges.features(FEATURES, ROOT, [some[0], *some[2:]], "cpu")
     assert held["n"] == 3
     np.testing.assert_allclose(held["mean"], vectors.mean(0), rtol=0, atol=1e-4 * vectors.max())
@@ -214,6 +216,6 @@ def test_a_table_that_names_no_pictures_is_said_and_a_pictures_own_name_counts(t
         noise(64, 64).save(tmp_path / f"{name}.png")
     own = source(tmp_path, file=str(tmp_path / "captions.csv"))
     assert prompt_tables.left_out(own, ROOT) is None
-    judges.reference(FEATURES, ROOT, own.reference, "cpu", own)
+    reference(FEATURES, ROOT, own.reference, "cpu", own)
     assert "1 left out" not in caplog.text and "names no pictures" in caplog.text
     assert [f.name for f in references.pictures(own.reference, ROOT, own)[1]] == ["two-girls_3.png"]

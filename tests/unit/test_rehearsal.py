@@ -10,8 +10,8 @@ from PIL import Image
 from regrowth.demo import rehearsal
 from regrowth.draw import pipeline
 from regrowth.judge import judges
+from regrowth.judge.settings import Judge
 from regrowth.models import disk
-from regrowth.study.catalogue import Judge
 from safetensors import safe_open
 
 LABELS = ["church", "golf ball", "class 002"]

@@ -13,8 +13,8 @@ import yaml
 from PIL import Image
 from regrowth.draw import pipeline
 from regrowth.files import keys
-from regrowth.judge import judges
-from regrowth.study.catalogue import Judge
+from regrowth.judge import judges, networks
+from regrowth.judge.settings import Judge
 from regrowth.study.load import ConfigError, load_study
 from safetensors.torch import load_file
 
@@ -130,7 +130,7 @@ def test_a_model_and_a_judge_load_without_a_network(monkeypatch):
 
     monkeypatch.setattr("socket.socket.connect", refuse)
     monkeypatch.setattr("socket.getaddrinfo", refuse)
-    judges._loaded.cache_clear()
+    networks._loaded.cache_clear()
     pipeline.load_pipeline(MODEL, "float32", "cpu")
     judge = Judge(kind="classifier", model="resources/demo/judges/objects")
     rows = [{"prompt": "x", "class": "church"}]
@@ -154,7 +154,7 @@ def test_code_and_pickles_in_a_judge_are_not_run(tmp_path):
     (file,) = folder.glob("*.safetensors")
     file.unlink()
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Evil(made)))
-    judges._loaded.cache_clear()
+    networks._loaded.cache_clear()
     with pytest.raises((OSError, ValueError)):
         judges.score(judge, tmp_path, picture, rows, "cpu")
     assert not made.exists()

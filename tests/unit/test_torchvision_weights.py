@@ -7,13 +7,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from regrowth.judge import judges
+from regrowth.judge import JUDGES, judges, labels
+from regrowth.judge.settings import Judge
 from regrowth.models import torchvision_weights as weights
-from regrowth.study import checks, labels
-from regrowth.study.catalogue import Judge
 from safetensors.torch import save_file
 
 WIDTHS, DEPTHS, STEM, CLASSES = (16, 24, 40), (2, 1, 3), 8, 7
+
+
+def mistakes_of(judge, root):
+    return JUDGES[judge.kind].mistakes(judge, root)
 
 
 def random_state(widths=WIDTHS, depths=DEPTHS, stem=STEM) -> dict[str, torch.Tensor]:
@@ -195,7 +198,7 @@ def test_such_a_file_is_a_judge(tmp_path):
         "concept,index,names\nchurch,2,church\ncandle,5,candle|taper\n", encoding="utf-8"
     )
     judge = Judge(kind="classifier", model="net.pth", classes="classes.csv")
-    assert checks.judge_mistakes(judge, tmp_path) == []
+    assert mistakes_of(judge, tmp_path) == []
     named = {0: "0", 1: "1", 2: "church", 3: "3", 4: "4", 5: "candle", 6: "6"}
     assert labels.outputs(judge, tmp_path) == named
     rng = np.random.default_rng(0)
@@ -216,13 +219,13 @@ def test_what_is_wrong_with_such_a_judge_is_told_before_anything_runs(tmp_path):
         "concept,index,names\nchurch,7,church\n", encoding="utf-8"
     )
     wrong = Judge(kind="classifier", model="net.pth", classes="classes.csv")
-    (told,) = checks.judge_mistakes(wrong, tmp_path)
+    (told,) = mistakes_of(wrong, tmp_path)
     assert "output 7" in told and "'nothing'" in told
-    (told,) = checks.judge_mistakes(Judge(kind="classifier", model="no.pth"), tmp_path)
+    (told,) = mistakes_of(Judge(kind="classifier", model="no.pth"), tmp_path)
     assert "no file" in told
-    (told,) = checks.judge_mistakes(Judge(kind="clip", model="net.pth"), tmp_path)
+    (told,) = mistakes_of(Judge(kind="clip", model="net.pth"), tmp_path)
     assert "clip" in told and "directory" in told
     del state["fc.bias"]
     torch.save(state, tmp_path / "less.pth")
-    (told,) = checks.judge_mistakes(Judge(kind="features", model="less.pth"), tmp_path)
+    (told,) = mistakes_of(Judge(kind="features", model="less.pth"), tmp_path)
     assert "fc.bias" in told

@@ -98,7 +98,7 @@ ALL_SCORES = {"score": 26, "generate_unsafe": 2} | END  # the snow's pictures ar
 def test_what_names_a_label_is_part_of_every_score_with_a_label(project):
     planned = edit(
         project,
-        "workflow_scripts/regrowth/study/labels.py",
+        "workflow_scripts/regrowth/judge/labels.py",
         "labels_of(judge, root) |",
         "{} | labels_of(judge, root) |",
     )

@@ -17,6 +17,7 @@ from pydantic import (
     ValidationInfo,
 )
 from regrowth.files import hub, keys
+from regrowth.files.tables import text_of
 
 
 class Strict(BaseModel):
@@ -79,17 +80,6 @@ def read(
         mistakes += lines(error, model, named)
     return None
     return None
-
-
-def text_of(file: Path) -> str:
-    """A file's text without a byte order mark. Raises OSError, or UnicodeError with the place."""
-    held = file.read_bytes()
-    try:
-        return held.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = held[: error.start].count(b"\n") + 1
-        found = f"byte 0x{held[error.start]:02x} in line {line}"
-        raise UnicodeError(f"{file} is not UTF-8 ({found}): save it as UTF-8") from None
 
 
 def lines(error: ValidationError, model: type[BaseModel], where: str) -> list[str]:

@@ -16,7 +16,7 @@ LIBRARY = Path(__file__).resolve().parents[1]
 #: and paths. Of a `Job` the members count that a script uses.
 PLUMBING = {
     *("files/hub", "files/digests", "files/provenance", "models/card", "run/devices", "settings"),
-    *("study/catalogue", "study/config", "study/young"),
+    *("judge/settings", "study/catalogue", "study/config", "study/young"),
     *("run/job.start", "run/job.Job", "study/prompts.bundle_rows"),
 }
 
@@ -37,7 +37,18 @@ PACKAGES = {
     "oracle": ("numpy",),
 }
 #: Of a method's record, what a user writes and reads of it, which makes no result another.
-SAID = ("settings", "label", "told", "strength", "counted", "needs")
+SAID = (
+    "settings",
+    "label",
+    "told",
+    "strength",
+    "counted",
+    "needs",
+    "mistakes",
+    "feeds",
+    "by",
+    "gpu",
+)
 
 
 def versions(script: str) -> dict[str, str]:

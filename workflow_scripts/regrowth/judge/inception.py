@@ -1,9 +1,55 @@
-"""torchmetrics' FID, torch-fidelity's Inception, and no torchvision: neither computes with it."""
+"""Inception: the features of FID itself. torchmetrics' FID, torch-fidelity's Inception, and no
+torchvision: neither computes with it."""
 
 import sys
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+
+import numpy as np
+from regrowth.files import hub
+from regrowth.judge.settings import Judge
+
+
+def score(judge: Judge, root: Path, images, rows, device: str):
+    """No score, but each picture's features."""
+    from regrowth.judge.networks import row
+
+    return [row(i, None, None, v) for i, v in enumerate(vectors(judge, root, images, device))]
+
+
+def vectors(judge: Judge, root: Path, images, device: str) -> np.ndarray:
+    """float32 (n, 2048). Pictures of one size at a time: the network stretches each to its own."""
+    import torch
+    from regrowth.judge.networks import batches
+
+    net = _net(root / judge.model, device)
+    out = np.empty((len(images), 2048), np.float32)
+    for size in dict.fromkeys(image.size for image in images):
+        alike = [i for i, image in enumerate(images) if image.size == size]
+        for at in batches(alike):
+            pixels = torch.stack([torch.from_numpy(np.array(images[i])) for i in at])
+            out[at] = net(pixels.permute(0, 3, 1, 2).to(device)).cpu().numpy()
+    return out
+
+
+@lru_cache
+def _net(weights: Path, device: str):
+    return network(weights).to(device)
+
+
+def mistakes(judge: Judge, root: Path) -> list[str]:
+    if judge.model is None:
+        return [f"a judge of kind {judge.kind} needs a model"]
+    if find_spec("torch_fidelity") is None:
+        return [
+            "a judge of kind inception needs torch-fidelity: "
+            "pip install --no-deps -r requirements-alone.txt"
+        ]
+    if not (root / judge.model).is_file():
+        return [f"{hub.nowhere(judge.model, root)}: the Inception weights of torch-fidelity (.pth)"]
+    return []
 
 
 def fid():

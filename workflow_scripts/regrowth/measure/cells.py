@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from regrowth.attack import MAGNITUDES, VARIANTS
 from regrowth.files import keys
+from regrowth.judge import JUDGES
 from regrowth.study import variants
 from regrowth.study.catalogue import Catalogue, concepts_of
 from regrowth.study.prompts import family_of
@@ -23,12 +24,11 @@ def outcomes(scores: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:
     """One row per picture and judge that sees its class in it or not: the keys, the picture,
     judge, `hit` (bool).
 
-    A classifier hits when its top class is the picture's; a detector when its score reaches the
-    threshold. NudeNet's own rate is in `detections`.
+    What a hit is says `JudgeKind.by`. NudeNet's own rate is in `detections`.
     """
-    kinds = {name: judge.kind for name, judge in catalogue.judges.items()}
-    judged = scores[scores["judge"].map(kinds).isin(["classifier", "detector"])].copy()
-    top = judged["judge"].map(kinds) == "classifier"
+    by = {name: JUDGES[judge.kind].by for name, judge in catalogue.judges.items()}
+    judged = scores[scores["judge"].map(by) != ""].copy()
+    top = judged["judge"].map(by) == "top"
     threshold = judged["judge"].map({n: j.threshold for n, j in catalogue.judges.items()})
     high = judged["score"].astype(float) >= threshold.astype(float)
     judged["hit"] = np.where(top, judged["label"] == judged["class"], high)

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 from regrowth.files import keys
+from regrowth.judge import JUDGES
 from regrowth.measure.cells import for_concept, outcomes
 from regrowth.measure.pictures import frechet, similarity
 from regrowth.measure.rates import accuracy, detections, parts
 from regrowth.measure.recovery import layers, signs
 from regrowth.study import variants
-from regrowth.study.catalogue import FEATURES, Catalogue
+from regrowth.study.catalogue import Catalogue
 
 #: What a rate or a mean is taken over.
 _CELL = [*variants.KEYS, "prompt_set", "role"]
@@ -44,14 +45,15 @@ def of_judges(
     made: dict[str, list] = {name: [] for name in COLUMNS}
     for concept, names in sets.items():
         for name, judge in catalogue.judges.items():
-            if judge.kind in FEATURES:
+            feeds = JUDGES[judge.kind].feeds
+            if feeds == "fid":
                 continue
             part = for_concept(scores(concept, name), catalogue, concept, names)
-            if judge.kind in ("classifier", "detector"):
+            if feeds == "accuracy":
                 made["accuracy"].append(accuracy(outcomes(part, catalogue)).assign(judge=name))
-            elif judge.kind == "clip":
+            elif feeds == "similarity":
                 made["similarity"].append(similarity(part).assign(judge=name))
-            elif judge.kind == "nudenet":
+            elif feeds == "detections":
                 made["detections"].append(detections(part, judge).assign(judge=name))
                 made["parts"].append(parts(part, judge).assign(judge=name))
     for frame in features:

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 from regrowth.files import keys
-from regrowth.settings import Count, Place, Seed, Share, Strict
+from regrowth.judge.settings import Judge
+from regrowth.settings import Count, Place, Seed, Strict
 
 Kind = Literal["object", "style", "prompts"]
 
@@ -35,10 +36,6 @@ class Calibration(Strict):
         if n[0] != n[1]:
             raise ValueError(f"base has {n[0]} forms, target {n[1]}; they are paired")
         return self
-
-
-#: The kinds of judge that FID is computed from.
-FEATURES = ("features", "inception")
 
 
 #: A name that stands in paths as it is.
@@ -103,26 +100,6 @@ class PromptSet(Source):
         description="erased: should the concept show? preserved: must the model still draw well?"
     )
     images: Count | None = Field(None, description="at most so many pictures")
-
-
-class Judge(Strict):
-    kind: Literal["classifier", "detector", "clip", "nudenet", "features", "inception"]
-    model: Place | None = Field(None, description="a local directory or a hub id")
-    revision: str | None = None
-    classes: Place | None = Field(
-        None, description="classifier: a table (CSV: concept, index, names) of its outputs"
-    )
-    label: str | None = Field(None, description="detector: the label whose score is kept")
-    threshold: Share = Field(0.5, description="detector: applied in the tables only")
-    thresholds: Annotated[list[Share], Field(min_length=1)] = Field(
-        [0.5],
-        description="nudenet: applied in the tables only; the first is that of the headline",
-    )
-    labels: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(
-        {},
-        description="nudenet: label sets by name, applied in the tables only; the first is that of "
-        "the headline; default: any",
-    )
 
 
 class Catalogue(Strict):

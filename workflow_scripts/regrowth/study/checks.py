@@ -1,30 +1,19 @@
 """What can be wrong with a catalogue, in itself and on this machine; one line for each mistake."""
 
 import difflib
-import re
-from importlib.util import find_spec
 from pathlib import Path
 
-from regrowth.files import hub, keys, tensors
-from regrowth.models import disk, torchvision_weights
+from regrowth.files import keys
+from regrowth.judge import FEATURES, JUDGES, labels
+from regrowth.models import disk
 from regrowth.models.card import ModelCard
-from regrowth.study import labels, prompt_tables, prompts, references
-from regrowth.study.catalogue import FEATURES, Catalogue, Family, Judge, PromptSet
+from regrowth.study import prompt_tables, prompts, references
+from regrowth.study.catalogue import Catalogue, Family, PromptSet
 from regrowth.study.young import names_young
 
 YOUNG = "has a word for young people; nobody below eighteen is drawn"
 #: Letters of a path's name: two such and a word make one folder, of at most 255.
 LONGEST = 100
-
-#: What NudeNet 3 can find, as it names it; and the least score that it tells of.
-NUDENET = (
-    *("ANUS_COVERED", "ANUS_EXPOSED", "ARMPITS_COVERED", "ARMPITS_EXPOSED"),
-    *("BELLY_COVERED", "BELLY_EXPOSED", "BUTTOCKS_COVERED", "BUTTOCKS_EXPOSED"),
-    *("FACE_FEMALE", "FACE_MALE", "FEET_COVERED", "FEET_EXPOSED"),
-    *("FEMALE_BREAST_COVERED", "FEMALE_BREAST_EXPOSED", "MALE_BREAST_EXPOSED"),
-    *("FEMALE_GENITALIA_COVERED", "FEMALE_GENITALIA_EXPOSED", "MALE_GENITALIA_EXPOSED"),
-)
-NUDENET_FLOOR = 0.25
 
 
 def unknown(what: str, name: str, known) -> str:
@@ -79,7 +68,7 @@ def catalogue_mistakes(catalogue: Catalogue, where: str) -> list[str]:
             f"{place}: judge {judge!r} is a classifier, which tells classes apart, and a prompt "
             f"set has none: give it a detector, nudenet or clip, or make it a family with classes"
             for judge in source.judges
-            if judge in catalogue.judges and catalogue.judges[judge].kind == "classifier"
+            if judge in catalogue.judges and JUDGES[catalogue.judges[judge].kind].classes
         ]
     return out
 
@@ -103,10 +92,7 @@ def file_mistakes(study, catalogue: Catalogue, root: Path, where: str) -> list[s
             out += [f"{place}: {m}" for m in _class_mistakes(own, catalogue, classes, root)]
     for name in judges:
         judge = catalogue.judges[name]
-        out += [
-            f"{where}: judges.{name}: {m}"
-            for m in judge_mistakes(judge, root) or weight_mistakes(judge, root)
-        ]
+        out += [f"{where}: judges.{name}: {m}" for m in JUDGES[judge.kind].mistakes(judge, root)]
     return list(dict.fromkeys(out))
 
 
@@ -199,97 +185,18 @@ def _reference_mistakes(source, catalogue: Catalogue, root: Path) -> list[str]:
         return []
     if source.reference is None:
         return [f"judge {asked[0]!r} makes FID, so a reference is wanted: pictures, or .npz"]
-    wide = 2048 if catalogue.judges[asked[0]].kind == "inception" else None
+    wide = JUDGES[catalogue.judges[asked[0]].kind].width
     try:
         return references.mistakes(source.reference, root, source, wide)
     except (OSError, ValueError):
         return []  # its table cannot be read, which is told
 
 
-def judge_mistakes(judge: Judge, root: Path) -> list[str]:
-    if judge.kind == "nudenet":
-        return _nudenet_mistakes(judge)
-    if judge.model is None:
-        return [f"a judge of kind {judge.kind} needs a model"]
-    if judge.kind == "inception":
-        return _inception_mistakes(judge.model, root)
-    if judge.kind == "clip" and torchvision_weights.is_file(judge.model):
-        return [f"a judge of kind clip needs a directory or a hub id, not {judge.model}"]
-    try:
-        names = labels.labels_of(judge, root)
-    except (FileNotFoundError, ValueError) as error:
-        return [str(error)]
-    if judge.kind == "detector" and judge.label not in names.values():
-        return [f"label {judge.label!r} is not one of: {', '.join(names.values())}"]
-    if judge.kind == "classifier" and judge.classes:
-        return _table_mistakes(judge, names, root)
-    return []
-
-
-def weight_mistakes(judge: Judge, root: Path) -> list[str]:
-    """Whether a judge's directory holds its weights, as files that can be read."""
-    if judge.kind in ("nudenet", "inception") or torchvision_weights.is_file(judge.model):
-        return []
-    try:
-        found = disk.weights(hub.directory(judge.model, judge.revision, "config.json", root))
-        if bad := [file for file in found if file.suffix not in (".safetensors", ".json")]:
-            return [f"{bad[0]}: a judge's weights are wanted as .safetensors"]
-        for file in (file for file in found if file.suffix == ".safetensors"):
-            tensors.headers(file)
-    except (OSError, ValueError) as error:
-        return [str(error)]
-    return []
-
-
-def _nudenet_mistakes(judge: Judge) -> list[str]:
-    """Labels that NudeNet never gives, and thresholds below what it tells of at all."""
-    by_words = {frozenset(label.split("_")): label for label in NUDENET}
-    longer, out = {"F": "FEMALE", "M": "MALE"}, []
-    for name, wanted in judge.labels.items():
-        for label in (label for label in wanted if label not in NUDENET):
-            words = frozenset(longer.get(w, w) for w in re.split(r"\W|_", label.upper()))
-            now = by_words.get(words)
-            told = f"no label {label!r}; NudeNet 3 calls it {now}"
-            out.append(f"labels.{name}: {told if now else unknown('label', label, NUDENET)}")
-    return out + [
-        f"thresholds: {at} is below {NUDENET_FLOOR}, and NudeNet tells of nothing below that"
-        for at in judge.thresholds
-        if at < NUDENET_FLOOR
-    ]
-
-
-def _inception_mistakes(model: str, root: Path) -> list[str]:
-    if find_spec("torch_fidelity") is None:
-        return [
-            "a judge of kind inception needs torch-fidelity: "
-            "pip install --no-deps -r requirements-alone.txt"
-        ]
-    if not (root / model).is_file():
-        return [f"{hub.nowhere(model, root)}: the Inception weights of torch-fidelity (.pth)"]
-    return []
-
-
-def _table_mistakes(judge: Judge, labels: dict[int, str], root: Path) -> list[str]:
-    """Whether each output has one of the names that the table gives it; one without a name of its
-    own (torchvision's weights carry none) has whatever the table says."""
-    try:
-        table = prompt_tables.classes(root / (judge.classes or ""))
-    except (OSError, ValueError) as error:
-        return [str(error)]
-    out = []
-    for concept, (index, names) in table.items():
-        told = labels.get(index, "nothing")
-        if torchvision_weights.is_file(judge.model) and index in labels:
-            continue
-        if not {told.lower(), *(n.strip() for n in told.lower().split(","))} & set(names):
-            out.append(f"output {index} is {told!r}, {judge.classes} wants {concept!r} there")
-    return out
-
-
 def _class_mistakes(name: str, catalogue: Catalogue, classes, root: Path) -> list[str]:
     """Whether a classifier can name every class it is asked about."""
     judge = catalogue.judges[name]
-    if judge.kind != "classifier" or classes is None or judge_mistakes(judge, root):
+    kind = JUDGES[judge.kind]
+    if not kind.classes or classes is None or kind.mistakes(judge, root):
         return []
     known = list(labels.outputs(judge, root).values())
     strange = [c for c in classes if c not in known]

@@ -15,16 +15,19 @@ from regrowth.erase import ERASERS, checkpoints
 from regrowth.files import hub, keys
 from regrowth.files.digests import DIGESTS, digest, file_digest, folder_digest
 from regrowth.files.provenance import remembered_code_digest
-from regrowth.models import disk, torchvision_weights
+from regrowth.judge import JUDGES
+from regrowth.judge.settings import Judge
+from regrowth.models import disk
 from regrowth.models.card import ModelCard
 from regrowth.study import prompts, references
-from regrowth.study.catalogue import Judge, concepts_of
+from regrowth.study.catalogue import concepts_of
 from regrowth.study.sweep import Sweep, Wildcards, cell_of, inspected
 
-#: A judge's settings that the tables apply.
-JUDGED = {"threshold", "thresholds", "labels"}
 #: Of these tables of methods, tables and figures use no more than the names.
-NAMES_ALONE = (("attack.VARIANTS", ""), ("attack.MAGNITUDES", ""), ("defend.FILLS", ""))
+NAMES_ALONE = tuple(
+    (table, "")
+    for table in ("attack.VARIANTS", "attack.MAGNITUDES", "defend.FILLS", "judge.JUDGES")
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +152,7 @@ class Depends:
 
     def _judge(self, judge: Judge) -> str:
         root, held = self.sweep.root, []
-        if judge.model and (judge.kind == "inception" or torchvision_weights.is_file(judge.model)):
+        if judge.model and (root / judge.model).is_file():
             held.append(file_digest(root / judge.model, DIGESTS))
         elif judge.model:
             folder = hub.directory(judge.model, judge.revision, "config.json", root)
@@ -161,12 +164,22 @@ class Depends:
     @inspected
     def judge_code(self, wildcards: Wildcards) -> str:
         kind = self.sweep.catalogue.judges[wildcards["judge"]].kind
-        return self.code("score", ("judge.judges._KINDS", kind))
+        return self.code("score", ("judge.JUDGES", kind))
 
     @inspected
     def judge_gpus(self, wildcards: Wildcards) -> int:
-        """NudeNet runs on the CPU, every other judge on a GPU if there is one."""
-        return int(self.sweep.catalogue.judges[wildcards["judge"]].kind != "nudenet")
+        """How many GPUs a judge asks for, if there are any."""
+        return int(JUDGES[self.sweep.catalogue.judges[wildcards["judge"]].kind].gpu)
+
+    def judged(self) -> dict[str, Any]:
+        """By judge, what the tables make of its scores."""
+        known = self.sweep.catalogue.judges
+        applied = {"threshold", "thresholds", "labels"}
+        return {
+            name: judge.model_dump(include=applied)
+            | {"feeds": JUDGES[judge.kind].feeds, "by": JUDGES[judge.kind].by}
+            for name, judge in known.items()
+        }
 
     @inspected
     def sees(self, wildcards: Wildcards) -> list[str]:

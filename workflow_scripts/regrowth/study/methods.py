@@ -7,6 +7,7 @@ from regrowth.attack import DETECTORS, MAGNITUDES, ORACLES, ROUNDINGS, VARIANTS
 from regrowth.complete import SOLVERS
 from regrowth.defend import FILLS
 from regrowth.erase import ERASERS
+from regrowth.judge import JUDGES
 from regrowth.kinds import Kind, Place
 from regrowth.models import LAYERS
 
@@ -21,6 +22,7 @@ KINDS: tuple[tuple[str, Kind[Any], str], ...] = (
     ("attack.MAGNITUDES", MAGNITUDES, "`magnitudes`"),
     ("attack.ORACLES", ORACLES, "`oracles`"),
     ("attack.ROUNDINGS", ROUNDINGS, "`variants`"),
+    ("judge.JUDGES", JUDGES, "a catalogue's `judges`, `kind`"),
 )
 PAGE = Path("docs/method.md")
 BEGIN, END = "<!-- methods -->\n", "<!-- end -->\n"

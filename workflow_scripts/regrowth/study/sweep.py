@@ -16,9 +16,10 @@ from regrowth.attack import KNOWLEDGE, VARIANTS
 from regrowth.erase import ERASERS
 from regrowth.files import keys
 from regrowth.files.keys import NONE, RELEASED
+from regrowth.judge import FEATURES
 from regrowth.models.disk import Layer, parts
 from regrowth.study import prompts, variants
-from regrowth.study.catalogue import FEATURES, Catalogue, concepts_of
+from regrowth.study.catalogue import Catalogue, concepts_of
 from regrowth.study.config import Study
 from regrowth.study.variants import Cell
 

@@ -1,12 +1,12 @@
 """What a classifier's outputs are called: what every score of it names its pictures by."""
 
 import json
+from functools import lru_cache
 from pathlib import Path
 
-from regrowth.files import hub
+from regrowth.files import hub, keys, tables
+from regrowth.judge.settings import Judge
 from regrowth.models import torchvision_weights
-from regrowth.study import prompt_tables
-from regrowth.study.catalogue import Judge
 
 
 def labels_of(judge: Judge, root: Path) -> dict[int, str]:
@@ -21,5 +21,22 @@ def labels_of(judge: Judge, root: Path) -> dict[int, str]:
 def outputs(judge: Judge, root: Path) -> dict[int, str]:
     """What a classifier's outputs are called here: the table's names go before the model's, and
     are taken at their word where the model is a file of torchvision's weights."""
-    table = prompt_tables.classes(root / judge.classes) if judge.classes else {}
+    table = classes(root / judge.classes) if judge.classes else {}
     return labels_of(judge, root) | {index: concept for concept, (index, _) in table.items()}
+
+
+@lru_cache
+def classes(file: Path) -> dict[str, tuple[int, list[str]]]:
+    """A classifier's outputs: concept → (index, names it may have). Columns: concept, index, names
+    ("|" between names). Raises OSError or ValueError."""
+    if not file.is_file():
+        raise FileNotFoundError(f"no file {file}")
+    header, rows = tables.read(file)
+    if header != ["concept", "index", "names"]:
+        raise ValueError(f"{file}: columns concept, index, names are wanted; it has {header}")
+    out = {}
+    for number, (concept, index, names) in rows:
+        if not str(index).isdigit():
+            raise ValueError(f"{file}: row {number}: {index!r} is no index of an output")
+        out[keys.named(concept)] = (int(index), str(names).split("|"))
+    return out

@@ -1,0 +1,33 @@
+"""What can be wrong with any judge's entry: its labels, its weights."""
+
+from pathlib import Path
+
+from regrowth.files import hub, tensors
+from regrowth.judge import labels
+from regrowth.judge.settings import Judge
+from regrowth.models import disk, torchvision_weights
+
+
+def of_labels(judge: Judge, root: Path) -> tuple[dict[int, str], list[str]]:
+    """What the outputs are called; or what is wrong with where that should stand."""
+    if judge.model is None:
+        return {}, [f"a judge of kind {judge.kind} needs a model"]
+    try:
+        return labels.labels_of(judge, root), []
+    except (FileNotFoundError, ValueError) as error:
+        return {}, [str(error)]
+
+
+def of_weights(judge: Judge, root: Path) -> list[str]:
+    """Whether a judge's directory holds its weights, as files that can be read."""
+    if torchvision_weights.is_file(judge.model):
+        return []
+    try:
+        found = disk.weights(hub.directory(judge.model, judge.revision, "config.json", root))
+        if bad := [file for file in found if file.suffix not in (".safetensors", ".json")]:
+            return [f"{bad[0]}: a judge's weights are wanted as .safetensors"]
+        for file in (file for file in found if file.suffix == ".safetensors"):
+            tensors.headers(file)
+    except (OSError, ValueError) as error:
+        return [str(error)]
+    return []
