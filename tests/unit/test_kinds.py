@@ -13,10 +13,14 @@ from regrowth.attack.settings import SPELLED, parted
 from regrowth.complete import SOLVERS
 from regrowth.defend import FILLS
 from regrowth.erase import ERASERS
+from regrowth.judge import JUDGES
+from regrowth.judge.settings import Judge
 from regrowth.kinds import Kind, Place
+from regrowth.measure.tables import COLUMNS
 from regrowth.models import LAYERS
 
-TABLES = [DETECTORS, ERASERS, LAYERS, FILLS, MAGNITUDES, ORACLES, ROUNDINGS, SOLVERS, VARIANTS]
+TABLES = [DETECTORS, ERASERS, LAYERS, FILLS, JUDGES, MAGNITUDES, ORACLES, ROUNDINGS, SOLVERS]
+TABLES += [VARIANTS]
 
 
 def places(record):
@@ -109,3 +113,13 @@ def test_an_eraser_chooses_some_weights_and_by_its_settings(name, pruned):
     mask = ERASERS[name].mask(truth, norms if ERASERS[name].calibrated else {}, settings)
     assert mask.dtype == bool and mask.shape == truth.shape
     assert 0 < mask.sum() < mask.size
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_a_judge_feeds_a_table_and_says_what_its_entry_lacks(name, tmp_path):
+    kind = JUDGES[name]
+    assert kind.feeds in COLUMNS and bool(kind.by) == (kind.feeds == "accuracy")
+    assert bool(kind.vectors) == (kind.feeds == "fid") and kind.by in ("", "top", "threshold")
+    told = kind.mistakes(Judge(kind=name), tmp_path)
+    wanted = [] if name == "nudenet" else [f"a judge of kind {name} needs a model"]
+    assert told == wanted

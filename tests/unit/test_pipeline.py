@@ -14,7 +14,7 @@ from regrowth.demo import train, train_judges, world
 from regrowth.draw import pipeline
 from regrowth.erase import calibration
 from regrowth.files import images
-from regrowth.judge import judges
+from regrowth.judge import judges, networks
 from regrowth.models import disk
 from regrowth.study.load import load_study
 
@@ -206,7 +206,7 @@ def test_clips_score_is_the_cosine_of_what_its_two_towers_say():
 def test_a_score_that_is_not_finite_is_no_class(name):
     judge = CATALOGUE.judges[name]
     auto = "CLIPModel" if judge.kind == "clip" else "AutoModelForImageClassification"
-    net, _ = judges._load(auto, judge, ROOT, "cpu")
+    net, _ = networks.load(auto, judge, ROOT, "cpu")
     *_, weight = net.parameters() if judge.kind != "features" else net.base_model.parameters()
     before = weight.detach().clone()
     with torch.no_grad():

@@ -108,7 +108,8 @@ def test_the_resnet_judge_has_its_labels_and_tells_pictures_apart(target, shown)
     judge = Judge(kind="classifier", model="three")
     rows = judges.score(judge, target, shown, [{}] * 3, "cpu")
     assert all(row["label"] in LABELS and 1 / 3 <= row["score"] <= 1 for row in rows)
-    vectors = judges.features(judge, target, shown, "cpu")
+    pooled = judge.model_copy(update={"kind": "features"})
+    vectors = judges.features(pooled, target, shown, "cpu")
     assert np.isfinite(vectors).all() and vectors.std(0).max() > 1e-3
 
 

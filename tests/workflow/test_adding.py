@@ -49,6 +49,18 @@ def mask(weights, norms, settings) -> np.ndarray:
     score = np.abs(weights) * norms["target"].mean(axis=0)
     return score > np.quantile(score, 1 - settings["ratio"], axis=1, keepdims=True)
 """
+JUDGE = """
+import numpy as np
+from regrowth.judge.networks import row
+
+
+def score(judge, root, images, rows, device):
+    return [row(i, judge.label, np.asarray(image).mean() / 255) for i, image in enumerate(images)]
+
+
+def mistakes(judge, root):
+    return []
+"""
 #: Of each kind: the code and its file, the line and the one before which it stands, what the smoke
 #: study plans then, what a study says to use it, and what that plans.
 ADDED = {
@@ -140,3 +152,21 @@ def test_a_layer_family_more_is_a_line(project, tmp_path):
     study = project.config | {"study": "queries", "layers": "attn1.to_q"}
     other = Road(tmp_path / "other", study, root=project.root)
     assert other.planned()["mask"] == 2
+
+
+def test_a_judge_of_a_new_kind_gives_its_scores_alone(project):
+    line = '        "bright": JudgeKind(\n            Place("judge.bright.score"), '
+    line += (
+        'mistakes=Place("judge.bright.mistakes"), feeds="accuracy", by="threshold"\n        ),\n'
+    )
+    add(project, ("judge/bright.py", JUDGE), ("judge/__init__.py", '        "clip": Judge', line))
+    assert project.planned() == {}
+    catalogue = project.root / "resources/demo/catalogue.yaml"
+    text = catalogue.read_text(encoding="utf-8")
+    text = text.replace(
+        "judges: [objects, clip, fid-demo]", "judges: [objects, clip, fid-demo, day]"
+    )
+    text = text.replace("\njudges:\n", "\njudges:\n  day: {kind: bright, label: day}\n")
+    catalogue.write_text(text, encoding="utf-8")
+    kept, gone = 6, 1  # the snow's variant is drawn again, and judged by all who look at it
+    assert project.planned() == {"score": kept + 6, "generate_unsafe": gone} | END

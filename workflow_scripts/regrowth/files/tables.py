@@ -10,11 +10,12 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
 #: A table as it stands in its file: the columns' names, and each row with its number.
-Table = tuple[list[str], list[tuple[int, list]]]
+Table = tuple[list[str], list[tuple[int, list[Any]]]]
 
 
 def _csv(file: Path, marks: str = ",;\t") -> Table:
@@ -54,7 +55,7 @@ def _parquet(file: Path) -> Table:
     return table.column_names, list(enumerate(map(list, zip(*columns)), 1))
 
 
-def _records(records: list) -> Table:
+def _records(records: list[Any]) -> Table:
     for number, record in enumerate(records, 1):
         if not isinstance(record, dict):
             raise ValueError(f'row {number} is no object such as {{"prompt": "a dog"}}')

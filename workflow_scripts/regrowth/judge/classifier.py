@@ -28,7 +28,7 @@ def _table_mistakes(judge: Judge, names: dict[int, str], root: Path) -> list[str
     """Whether each output has one of the names that the table gives it; one without a name of its
     own (torchvision's weights carry none) has whatever the table says."""
     try:
-        table = labels.classes(root / judge.classes)
+        table = labels.classes(root / (judge.classes or ""))
     except (OSError, ValueError) as error:
         return [str(error)]
     out = []

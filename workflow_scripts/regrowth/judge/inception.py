@@ -24,7 +24,7 @@ def vectors(judge: Judge, root: Path, images, device: str) -> np.ndarray:
     import torch
     from regrowth.judge.networks import batches
 
-    net = _net(root / judge.model, device)
+    net = _net(root / (judge.model or ""), device)
     out = np.empty((len(images), 2048), np.float32)
     for size in dict.fromkeys(image.size for image in images):
         alike = [i for i, image in enumerate(images) if image.size == size]
