@@ -15,7 +15,7 @@ rule score:
         runtime=growing(60),
         gpu=DEPENDS.judge_gpus,
     params:
-        code=DEPENDS.judge_code,
+        code=DEPENDS.judge_code("score"),
         versions=versions("score"),
         judge=DEPENDS.judge,
         sees=DEPENDS.sees,
@@ -40,7 +40,7 @@ rule reference:
         runtime=growing(60),
         gpu=DEPENDS.judge_gpus,
     params:
-        code=DEPENDS.code("reference"),
+        code=DEPENDS.judge_code("reference"),
         versions=versions("reference"),
         judge=DEPENDS.judge,
         reference=DEPENDS.reference,

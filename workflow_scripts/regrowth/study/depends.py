@@ -161,10 +161,11 @@ class Depends:
             held.append(file_digest(root / judge.classes, DIGESTS))
         return digest(judge.kind, judge.label, held)
 
-    @inspected
-    def judge_code(self, wildcards: Wildcards) -> str:
-        kind = self.sweep.catalogue.judges[wildcards["judge"]].kind
-        return self.code("score", ("judge.JUDGES", kind))
+    def judge_code(self, script: str) -> Callable[[Wildcards], str]:
+        """Digest of a script with the kind of judge alone that the job's path names."""
+        known = self.sweep.catalogue.judges
+        kind = lambda wildcards: ("judge.JUDGES", known[wildcards["judge"]].kind)  # noqa: E731
+        return inspected(lambda wildcards: self.code(script, kind(wildcards)))
 
     @inspected
     def judge_gpus(self, wildcards: Wildcards) -> int:
