@@ -23,9 +23,9 @@ ENVIRONMENT = {
 
 
 def begin() -> None:
-    """What scripts inherit. And the collector looks for circles seldom: a plan makes millions of
-    objects that stay, and to look at them again and again is an eighth of its time."""
-    gc.set_threshold(200_000, 20, 100)
+    """What scripts inherit. And no circles are looked for while a plan is made: its objects are
+    millions and stay, and to look at them again and again is an eighth of its time."""
+    gc.disable()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 
@@ -43,6 +43,7 @@ def _looks(workflow, sweep: Sweep) -> bool:
 def before(workflow, sweep: Sweep, model: Path) -> None:
     """Raises Refused before any job. Jobs, and Snakemakes that a run starts itself, take no lock;
     nor do looks. Then unsafe pictures that nobody waits for are deleted."""
+    gc.enable()
     # The limiter wakes the scheduler every second once more for each job that has ended: after
     # hundreds of jobs the driver would fill a core.
     workflow.scheduler.job_rate_limiter = None

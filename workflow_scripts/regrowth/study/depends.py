@@ -51,7 +51,7 @@ class Depends:
         """Digest of a rule's script and of the library's definitions that it reaches. methods: as
         in `provenance.code_digest`."""
         file = self.sweep.root / "workflow_scripts" / f"{script}.py"
-        return remembered_code_digest(file, methods, DIGESTS)
+        return self._once((script, methods), lambda: remembered_code_digest(file, methods, DIGESTS))
 
     def method_code(self, script: str, table: str, key: str) -> Callable[[Wildcards], str]:
         """The same with one method of a table alone: the one that the job's path names at `key`."""
