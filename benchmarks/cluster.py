@@ -1,13 +1,16 @@
 """What small jobs cost under SLURM: sixteen masks and sixteen prunings, submitted in several ways.
 
 Starts a SLURM of its own on this machine: as root, with Debian's slurm-wlm and munge.
-    PYTHONPATH=tests/workflow python benchmarks/cluster.py
+    python benchmarks/cluster.py
 """
 
+import site
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+site.addsitedir(str(Path(__file__).resolve().parents[1] / "tests" / "workflow"))
 
 import pandas as pd
 import slurm
