@@ -46,7 +46,7 @@ def bring(folder, sizes, judges):
 def hollow(folder):
     """Judges that are good enough for a dry run: what they call their outputs, and a weight."""
     labels = {str(i): f"thing {i}" for i in range(1000)}
-    rows = labels.classes(ROOT / "resources/imagenet.csv").values()
+    rows = classes(ROOT / "resources/imagenet.csv").values()
     labels |= {str(index): names[0] for index, names in rows}
     for name in ("resnet50", "clip"):
         (folder / name).mkdir(parents=True)
