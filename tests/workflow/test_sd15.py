@@ -12,6 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 from regrowth.demo import rehearsal
+from regrowth.judge.labels import classes
 from road import ROOT, Road
 from safetensors.numpy import save_file
 
