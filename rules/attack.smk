@@ -83,3 +83,29 @@ use rule revive as revive_alone with:
         code=DEPENDS.method_code("revive", "attack.MAGNITUDES", "magnitude"),
         versions=versions("revive"),
         alone=lambda wildcards: SWEEP.layers[int(wildcards.layer_alone)].name,
+
+
+# Weights that are not under attack are the model's, in the release as well.
+rule blind:
+    input:
+        unpack(SWEEP.known_to("blind")),
+        detected=rules.detect.output,
+    output:
+        f"{OUT}/patches/{BLIND}",
+    log:
+        f"{OUT}/logs/blind/{BLIND}.log",
+    benchmark:
+        f"{OUT}/benchmarks/blind/{BLIND}.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+        gpu=1,
+    params:
+        code=DEPENDS.code("blind", ("complete.SOLVERS", "gauss-spin")),
+        versions=versions("complete"),
+        model=DEPENDS.model,
+    script:
+        "../workflow_scripts/blind.py"

@@ -27,8 +27,8 @@ ATTACKED = keys.pattern(sweep.ATTACKED)
 CELL = f"{RELEASED}/variant={{variant}}/prompts={{prompts}}"
 SHARD = f"{CELL}/shard={{shard}}.parquet"
 SCORE = f"{CELL}/judge={{judge}}/scores.parquet"
-REVIVED, ALONE, ORACLE = (
-    f"{variants.pattern(name)}/patch.safetensors" for name in ("revived", "alone", "oracle")
+REVIVED, ALONE, BLIND, ORACLE = (
+    f"{variants.pattern(name)}/patch.safetensors" for name in ("revived", "alone", "blind", "oracle")
 )
 
 

@@ -424,7 +424,14 @@ def test_what_needs_no_solver_has_none(monkeypatch):
     weights, missing = problem((4, 9), share=0.3)
     layers = {"full": (weights, np.zeros_like(missing)), "zero": (0 * weights, missing)}
     done = complete_all(layers, "seen")
-    told = {"iterations": 0, "residual": 0.0, "seconds": 0.0, "device": "cpu", "dtype": ""}
+    told = {
+        "iterations": 0,
+        "residual": 0.0,
+        "seconds": 0.0,
+        "device": "cpu",
+        "dtype": "",
+        "sure": None,
+    }
     for name, n, converged, note in [
         ("full", 0, True, "nothing is missing"),
         ("zero", missing.sum(), False, "everything observed is zero"),

@@ -303,14 +303,18 @@ def test_mistakes_stop_everything_with_a_line_each(changed):
 KNOWN = {"weights": {"prune", "defend"}, "truth": {"mask", "mask_of_checkpoint"}}
 #: What an attacker makes of the weights.
 MADE = {"detect", "complete"}
-MAKERS = {"revived": "revive", "alone": "revive_alone", "oracle": "oracle"}
+MAKERS = {"revived": "revive", "alone": "revive_alone", "blind": "blind", "oracle": "oracle"}
 
 
 def test_each_attack_sees_what_it_needs_and_no_more(smoke, tmp_path):
     """Walk the DAG: what reaches the rule that makes each variant's patch."""
     assert set(KNOWN) == set(KNOWLEDGE)
     assert set(MAKERS) == {name for name, variant in VARIANTS.items() if variant.patch}
-    more = {"variants": ["pruned", "revived", "oracle"], "layers_alone": [3], "oracles": ["max"]}
+    more = {
+        "variants": ["pruned", "revived", "blind", "oracle"],
+        "layers_alone": [3],
+        "oracles": ["max"],
+    }
     sweep = [smoke.config["sweep"][0] | more, smoke.config["sweep"][1]]
     road = Road(tmp_path, smoke.config | {"sweep": sweep})
     dot = road.run("--rulegraph", "--forceall", "--quiet")

@@ -131,6 +131,13 @@ VARIANTS = Kind(
             patch=True,
             label=Place("attack.settings.alone"),
         ),
+        "blind": Variant(
+            settings=Place("attack.settings.Blind"),
+            keys={"detector": "detectors"},
+            patch=True,
+            counted=True,
+            label=Place("attack.settings.blind"),
+        ),
         "oracle": Variant(
             needs=frozenset({"weights", "truth"}),
             settings=Place("attack.settings.Comparison"),

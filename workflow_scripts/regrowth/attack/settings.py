@@ -23,14 +23,23 @@ Magnitude = Annotated[str, one_of(*MAGNITUDES)]
 Known = Annotated[str, one_of(*ORACLES)]
 
 
-class Revival(Strict):
-    """Every combination of the lists is an attack."""
+class Blind(Strict):
+    """The attack with each of these detectors; nothing else is left to choose."""
 
     detectors: Annotated[list[Detector], Field(min_length=1)] = Field(
         ["zeros"],
         description="what the attacker takes for erased: zeros, or the share of all weights that "
         "a detector finds most suspicious, such as smallest-0.02",
     )
+
+    def lacking(self) -> list[str]:
+        """What a study must say, and does not."""
+        return []
+
+
+class Revival(Blind):
+    """Every combination of the lists is an attack."""
+
     solvers: Annotated[list[Solver], Field(min_length=1)] = ["nuclear"]
     K: list[Share] = []
     magnitudes: list[Magnitude] = []
@@ -72,6 +81,10 @@ def revived(cell: Mapping[str, str]) -> str:
     if cell["solver"] != "nuclear":
         name += f" ({cell['solver']})"
     return name if cell["detector"] in ("zeros", NONE) else f"{name} at {cell['detector']}"
+
+
+def blind(cell: Mapping[str, str]) -> str:
+    return "blind" if cell["detector"] in ("zeros", NONE) else f"blind at {cell['detector']}"
 
 
 def alone(cell: Mapping[str, str]) -> str:

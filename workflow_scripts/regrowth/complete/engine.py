@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,8 @@ FITS = np.finfo(np.float32)
 @dataclass(frozen=True)
 class Completion:
     """values: float32 (n_missing,), row-major; residual: what the solver's stop compares; seconds:
-    of the layer alone, or its share of a batch; dtype: of the products, then of the Gram matrix."""
+    of the layer alone, or its share of a batch; dtype: of the products, then of the Gram matrix.
+    sure: float32 (n_missing,), the expected sign, from −1 to 1, of a solver that tells it."""
 
     values: np.ndarray
     iterations: int
@@ -31,6 +33,7 @@ class Completion:
     seconds: float
     device: str
     dtype: str
+    sure: np.ndarray | None = None
 
 
 def complete(
@@ -50,9 +53,13 @@ def complete_all(
     solver: str = "nuclear",
     device: str = "cpu",
     batch: int | None = None,
+    beside: Mapping[str, np.ndarray] | None = None,
     **options,
 ) -> dict[str, Completion]:
     """Complete layers by name, each given as (weights, missing).
+
+    beside: by layer, known rows (more, in) of the same columns, for `gauss-spin`; what a layer with
+    more rows than columns has is left out.
 
     weights: (out, in), any float dtype; what stands at missing positions is ignored, and observed
     entries are never touched. missing: bool (out, in). solver: a key of SOLVERS; `options` are its
@@ -73,14 +80,17 @@ def complete_all(
     for name, (weights, missing) in layers.items():
         _check(weights, missing, name)
     batch = batch or (1 if device == "cpu" else 8)
+    options |= {"beside": beside} if beside else {}
     done: dict[str, Completion] = {}
-    groups: dict[tuple[tuple[int, ...], bool], list[str]] = {}
+    groups: dict[tuple[Any, ...], list[str]] = {}
     for name, (weights, missing) in layers.items():
         if missing.any() and not weights[~missing].any():
             nought, why = np.zeros(missing.sum(), np.float32), "everything observed is zero"
             done[name] = Completion(nought, 0, 0.0, False, why, 0.0, device, "")
         elif missing.any():
-            groups.setdefault((weights.shape, weights.dtype == np.float64), []).append(name)
+            known = beside[name].shape if beside and name in beside else None
+            alike = weights.shape, weights.dtype == np.float64, known
+            groups.setdefault(alike, []).append(name)
         else:
             nothing = np.empty(0, np.float32)
             done[name] = Completion(nothing, 0, 0.0, True, "nothing is missing", 0.0, device, "")
@@ -138,6 +148,10 @@ def _solve(names, layers, solver: str, device: str, options: dict) -> dict[str, 
     gone = _stack([missing for _, missing in own], flip, device)
     unit = torch.tensor(powers, dtype=torch.float64, device=x.device).exp2()[:, None]
     problem = Problem(x, gone, flip, _progress(names, start), unit)
+    told = options.get("beside", {})
+    if "beside" in options:
+        rows = None if flip or names[0] not in told else [told[name] for name in names]
+        options = options | {"beside": rows and _stack(rows, False, device)}
     outcome: Outcome = SOLVERS[solver](problem, **options)
     seconds = (time.monotonic() - start) / len(names)
     dtype = str(x.dtype).removeprefix("torch.")
@@ -145,11 +159,12 @@ def _solve(names, layers, solver: str, device: str, options: dict) -> dict[str, 
         dtype = "float32, float64"
     done = {}
     for i, name in enumerate(names):
-        missing, values = layers[name][1], outcome.values[i][problem.valid[i]].cpu().numpy()
-        if flip:  # from row-major in the turned layer to row-major in the layer itself
-            place = np.empty(missing.shape[::-1], np.int32)
-            place[missing.T] = np.arange(len(values))
-            values = values[place.T[missing]]
+        missing = layers[name][1]
+        values, *sure = (
+            _in_rows(of[i][problem.valid[i]].cpu().numpy(), missing, flip)
+            for of in (outcome.values, outcome.sure)
+            if of is not None
+        )
         note = "; ".join(filter(None, [*_empty_lines(missing), outcome.notes[i]]))
         done[name] = Completion(
             np.ldexp(values, powers[i]).astype(np.float32),
@@ -160,8 +175,18 @@ def _solve(names, layers, solver: str, device: str, options: dict) -> dict[str, 
             seconds,
             device,
             dtype,
+            sure[0].astype(np.float32) if sure else None,
         )
     return done
+
+
+def _in_rows(values: np.ndarray, missing: np.ndarray, flip: bool) -> np.ndarray:
+    """Row-major in the layer itself, whatever was turned to be solved."""
+    if not flip:
+        return values
+    place = np.empty(missing.shape[::-1], np.int32)
+    place[missing.T] = np.arange(len(values))
+    return values[place.T[missing]]
 
 
 def _power(weights: np.ndarray, missing: np.ndarray) -> int:

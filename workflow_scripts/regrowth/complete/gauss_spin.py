@@ -19,14 +19,24 @@ def gauss_spin(
     inner: int = 6,
     tolerance: float = 3e-2,
     limit: int = 50,
+    beside: torch.Tensor | None = None,
+    weight: float = 0.5,
 ) -> Outcome:
     """Conditional means by conjugate gradients, then damped mean-field sweeps of the signs.
 
     ridge: added to the Gram matrix, in shares of its mean diagonal. Converged when the last
-    conjugate gradients reached `tolerance` and the last spin sweep moved less than that.
+    conjugate gradients reached `tolerance` and the last spin sweep moved less than that. beside:
+    (batch, more, long), rows that are known and belong to the same columns; each column of them is
+    scaled to a root mean square of `weight`, where a column of the layer has 1.
     """
     sigma, expected = _scales(problem)
-    scaled = Problem(problem.x / sigma, problem.gone, problem.flipped)
+    x, gone = problem.x / sigma, problem.gone
+    if beside is not None:
+        size = beside.square().mean(1, keepdim=True).sqrt()
+        known = weight * beside.to(x) / torch.where(size > 0, size, 1).to(x)
+        x = torch.cat([x, known], 1)
+        gone = torch.cat([gone, torch.zeros_like(known, dtype=torch.bool)], 1)
+    scaled = Problem(x, gone, problem.flipped)
     sigma_of, a = (scaled.gather(v[..., scaled.touched]) for v in (sigma, expected))
     m = scaled.zeros()
     iterations = torch.zeros(len(m), 1, dtype=torch.long, device=m.device)
@@ -53,7 +63,8 @@ def gauss_spin(
     notes = [
         "" if d else moving if s else stopped for d, s in zip(done.tolist(), settled[:, 0].tolist())
     ]
-    return Outcome(sigma_of * field / diagonal, iterations[:, 0], residual[:, 0], done, notes)
+    values, sure = sigma_of * field / diagonal, torch.tanh(a * field)
+    return Outcome(values, iterations[:, 0], residual[:, 0], done, notes, sure)
 
 
 def _scales(problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:

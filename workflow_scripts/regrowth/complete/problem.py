@@ -17,13 +17,15 @@ BLOCK = 1 << 20
 
 @dataclass
 class Outcome:
-    """values: (batch, m); iterations, residual, converged: (batch,); notes: one text a layer."""
+    """values: (batch, m); iterations, residual, converged: (batch,); notes: one text a layer. sure:
+    (batch, m), the sign that is expected, from −1 to 1, of a solver that tells it."""
 
     values: torch.Tensor
     iterations: torch.Tensor
     residual: torch.Tensor
     converged: torch.Tensor
     notes: list[str] = field(default_factory=list)
+    sure: torch.Tensor | None = None
 
 
 class Problem:

@@ -1,0 +1,122 @@
+"""The blind attack, and what known rows beside a layer tell, against a slow version."""
+
+import numpy as np
+import pytest
+from regrowth.attack import blind
+from regrowth.complete.engine import complete_all
+from scipy.stats import norm
+
+
+def neurons(seed=0, out=12, more=10, n=160, share=0.15):
+    """A layer and what its neurons read: both from a few causes. The largest of some columns are
+    gone, as a pruning takes them."""
+    rng = np.random.default_rng(seed)
+    causes = rng.normal(size=(4, n))
+    both = rng.normal(size=(out + more, 4)) @ causes + 0.5 * rng.normal(size=(out + more, n))
+    weights, known = both[:out], both[out:]
+    pull = np.abs(weights) * np.exp(rng.normal(size=n))
+    missing = pull >= np.quantile(pull, 1 - share)
+    return weights, missing, known
+
+
+def slow(weights, missing, known, ridge, weight, sweeps=2, outer=2, inner=6):
+    """Column by column, with every conditional mean solved outright."""
+    d, n = weights.shape
+    seen, gone = (~missing).sum(0), missing.sum(0) / d
+    power = np.square(np.where(missing, 0, weights)).sum(0)
+    rms = np.sqrt(power / seen)
+    z = np.where(gone > 0, -norm.ppf(np.where(gone > 0, gone, 1) / 2), 0)
+    cut = np.where(gone > 0, 2 * z * norm.pdf(z) / (1 - gone), 0)
+    size = np.where(gone > 0, 2 * norm.pdf(z) / np.where(gone > 0, gone, 1), 0)
+    sigma = rms / np.sqrt(1 - cut)
+    beside = weight * known / np.sqrt(np.square(known).mean(0))
+    x = np.concatenate([np.where(missing, 0, weights) / sigma, beside])
+    lost = np.concatenate([missing, np.zeros(known.shape, bool)])
+    a, rows = np.broadcast_to(size, missing.shape)[missing], np.nonzero(missing)[0]
+
+    def filled(m):
+        y = x.copy()
+        y[lost] = m
+        return y
+
+    def precision(m, spread):
+        gram = filled(m) @ filled(m).T
+        np.add.at(gram, (rows, rows), spread)
+        return n * np.linalg.inv(gram + ridge * np.trace(gram) / len(gram) * np.eye(len(gram)))
+
+    m = np.zeros(len(a))
+    for _ in range(sweeps):
+        k, y = precision(m, 0), filled(m)
+        for j in np.nonzero(missing.any(0))[0]:
+            at, rest = lost[:, j], ~lost[:, j]
+            y[at, j] = -np.linalg.solve(k[np.ix_(at, at)], k[np.ix_(at, rest)] @ x[rest, j])
+        m = y[lost]
+    m = np.clip(m, -a, a)
+    for _ in range(outer):
+        k = precision(m, a**2 - m**2)
+        own = np.diag(k)[rows]
+        for _ in range(inner):
+            m = 0.5 * m + 0.5 * a * np.tanh(a * (own * m - (k @ filled(m))[lost]))
+    return np.tanh(a * (own * m - (k @ filled(m))[lost]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_known_rows_tell_what_the_slow_version_says(seed):
+    weights, missing, known = neurons(seed)
+    done = complete_all(
+        {"a": (weights, missing)},
+        "gauss-spin",
+        beside={"a": known},
+        ridge=0.25,
+        weight=0.5,
+        tolerance=1e-8,
+        limit=500,
+    )["a"]
+    wanted = slow(weights, missing, known, 0.25, 0.5)
+    np.testing.assert_allclose(done.sure, wanted, atol=2e-3)
+    assert done.sure.shape == done.values.shape and (np.abs(done.sure) <= 1).all()
+    np.testing.assert_array_equal(np.sign(done.sure), np.sign(done.values))
+
+
+def test_known_rows_bring_signs_back():
+    right = []
+    for seed in range(6):
+        weights, missing, known = neurons(seed)
+        lost = weights[missing]
+        for beside in (None, {"a": known}):
+            done = complete_all({"a": (weights, missing)}, "gauss-spin", beside=beside)["a"]
+            right.append((np.sign(done.values) == np.sign(lost)).mean())
+    alone, told = np.mean(right[::2]), np.mean(right[1::2])
+    assert alone < told - 0.02 and told > 0.9
+
+
+def test_rows_beside_a_layer_that_is_turned_are_left_out():
+    weights, missing, known = neurons()
+    layers = {"tall": (weights.T.copy(), missing.T.copy())}
+    with_, without = (
+        complete_all(layers, "gauss-spin", beside=beside)["tall"].values
+        for beside in ({"tall": known}, None)
+    )
+    np.testing.assert_array_equal(with_, without)
+
+
+def test_every_weight_gets_its_rows_largest_by_how_sure_its_sign_is():
+    weights, missing, known = neurons()
+    left = np.where(missing, 0, weights).astype(np.float32)
+    whole = np.zeros_like(missing)
+    layers = {"a": (left, missing), "b": (weights.astype(np.float32), whole)}
+    made = blind.blind(layers, {"a": known}, "cpu")
+    done = complete_all(
+        layers, "gauss-spin", beside={"a": known}, ridge=blind.RIDGE, weight=blind.WEIGHT
+    )
+    largest = np.abs(left).max(axis=1)[np.nonzero(missing)[0]]
+    np.testing.assert_allclose(made["a"], blind.SCALE * done["a"].sure * largest, rtol=1e-6)
+    assert made["b"].shape == (0,) and made["a"].dtype == np.float32
+
+
+def test_a_layer_is_fed_by_the_values_of_its_gated_unit():
+    name = "mid_block.attentions.0.transformer_blocks.0.ff.net.2.weight"
+    assert blind.feeder(name) == name.replace("net.2", "net.0.proj")
+    assert blind.feeder("mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight") is None
+    fed = np.arange(12.0).reshape(6, 2)  # three neurons: three rows of values, three of gates
+    np.testing.assert_array_equal(blind.beside(fed, 3), fed[:3].T)
