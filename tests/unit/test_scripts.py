@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 from regrowth.attack import ROUNDINGS
+from regrowth.attack.blind import blind
 from regrowth.attack.oracles import oracle
 from regrowth.attack.revival import revive
 from regrowth.defend import FILLS
@@ -120,6 +121,21 @@ def test_magnitudes_are_drawn_for_each_layer_with_its_own_stream(tmp_path, prune
         np.testing.assert_array_equal(patch[f"{name}:values"], wanted)
 
 
+def test_the_blind_attack_reads_what_feeds_each_layer_from_the_model(tmp_path, pruned):
+    _, left, masks = pruned
+    model = disk.matrices(ROOT / "resources/demo/model")
+    known = {}
+    for name in left:
+        fed = disk.read_weights([model[name.replace("net.2", "net.0.proj")]])
+        known[name] = next(iter(fed.values()))[: left[name].shape[1]].T
+    wanted = blind({n: (left[n], masks[n]) for n in left}, known, "cpu")
+    cell = CELL | {"variant": "blind", "detector": "zeros"}
+    patch = run("blind", tmp_path, cell, released="pruned", detected="mask")
+    for name, mask in masks.items():
+        np.testing.assert_allclose(patch[f"{name}:values"], wanted[name], rtol=1e-5)
+        np.testing.assert_array_equal(unpack(patch[f"{name}:positions"], mask.shape), mask)
+
+
 @pytest.mark.parametrize("which", ["all", "attacked"])
 @pytest.mark.parametrize("scheme", ["quant4", "nf4"])
 def test_what_is_rounded_is_what_the_study_asks_for(tmp_path, pruned, monkeypatch, scheme, which):
@@ -163,7 +179,7 @@ def test_rows_that_are_not_those_of_the_plan_draw_nothing(tmp_path, pruned):
 USED = {"generate": {"job.study.images.batch"}}
 USED |= dict.fromkeys(("score", "reference"), {"job.catalogue"})
 MAKE = "resolve calibrate mask mask_of_checkpoint prune defend defend_by_completion detect complete"
-MAKE += " revive oracle signs detectability generate score reference"
+MAKE += " revive blind oracle signs detectability generate score reference"
 
 
 @pytest.mark.parametrize("script", MAKE.split())
