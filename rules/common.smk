@@ -28,7 +28,8 @@ CELL = f"{RELEASED}/variant={{variant}}/prompts={{prompts}}"
 SHARD = f"{CELL}/shard={{shard}}.parquet"
 SCORE = f"{CELL}/judge={{judge}}/scores.parquet"
 REVIVED, ALONE, BLIND, ORACLE = (
-    f"{variants.pattern(name)}/patch.safetensors" for name in ("revived", "alone", "blind", "oracle")
+    f"{variants.pattern(name)}/patch.safetensors"
+    for name in ("revived", "alone", "blind", "oracle")
 )
 
 
