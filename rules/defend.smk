@@ -43,7 +43,12 @@ rule defend_by_completion:
         runtime=growing(60),
         gpu=1,
     params:
-        code=DEPENDS.method_code("defend_by_completion", "defend.FILLS", "defence"),
+        code=DEPENDS.method_code(
+            "defend_by_completion",
+            "defend.FILLS",
+            "defence",
+            ("complete.SOLVERS", "nuclear"),
+        ),
         versions=versions("defend_by_completion"),
     script:
         "../workflow_scripts/defend_by_completion.py"

@@ -39,7 +39,7 @@ rule oracle:
         mem_mb=growing(1500),
         runtime=growing(20),
     params:
-        code=DEPENDS.code("oracle"),
+        code=DEPENDS.oracle_code,
         versions=versions("oracle"),
         model=DEPENDS.model,
     script:

@@ -21,7 +21,7 @@ rule gallery:
         mem_mb=growing(500),
         runtime=growing(10),
     params:
-        code=DEPENDS.code("gallery"),
+        code=DEPENDS.code("gallery", *depends.NAMES_ALONE),
         page=DEPENDS.page,
     script:
         "../workflow_scripts/gallery.py"
@@ -45,7 +45,7 @@ rule gallery_pages:
         runtime=lambda wildcards, attempt: outputs.gallery_minutes(SWEEP, wildcards.concept)
         * 2 ** (attempt - 1),
     params:
-        code=DEPENDS.code("gallery_pages"),
+        code=DEPENDS.code("gallery_pages", *depends.NAMES_ALONE),
         page=DEPENDS.page,
         sets=lambda wildcards: SWEEP.sets[wildcards.concept],
     script:

@@ -433,3 +433,57 @@ def test_a_file_that_is_not_utf_8_is_refused_with_its_place(tmp_path, what):
     file.write_bytes("name: x\n# Édouard\n".encode("latin-1"))
     (line,) = mistakes(copy.deepcopy(GOOD) | {what: str(file)})[1:]
     assert line.endswith(f"{file} is not UTF-8 (byte 0xc9 in line 2): save it as UTF-8")
+
+
+HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
+
+
+@pytest.mark.parametrize(
+    "change, block, told",
+    [
+        (
+            {"erasers": HALF},
+            {"erasers": ["hlaf"]},
+            "sweep[0].erasers: no eraser 'hlaf'; did you",
+        ),
+        ({}, {"attacks": ["mine"]}, "sweep[0].attacks: no attack 'mine'; known: none yet"),
+        (
+            {"attacks": {"mine": {"kind": "revived", "K": [0.6]}}},
+            {},
+            "attacks.mine: it needs magnitudes, such as magnitudes: [max]",
+        ),
+        (
+            {"erasers": {"conceptprun": {}}},
+            {},
+            "unknown key 'erasers.conceptprun'; did you mean 'conceptprune'? Under a name of",
+        ),
+        (
+            {"erasers": {"half": {"kind": "cp"}}},
+            {},
+            "erasers.half.kind: no kind 'cp'; known: c",
+        ),
+        (
+            {"erasers": {"half": {"kind": "conceptprune", "rato": 0.1}}},
+            {},
+            "unknown key 'erasers.half.rato'; did you mean 'ratio'?",
+        ),
+        ({"erasers": {"none": HALF["half"]}}, {}, "erasers.none: in paths 'none' means no eraser"),
+        (
+            {},
+            {"variants": []},
+            "sweep[0]: it asks for no variant: variants: [pruned, rev",
+        ),
+    ],
+)
+def test_mistakes_in_instances_are_told_where_they_stand(change, block, told):
+    raw = copy.deepcopy(GOOD) | change
+    raw["sweep"][0] |= block
+    assert told in "\n".join(mistakes(raw))
+
+
+def test_an_eraser_of_ones_own_is_asked_for_by_its_name():
+    raw = copy.deepcopy(GOOD) | {"erasers": HALF}
+    raw["sweep"][0] |= {"erasers": ["half"]}
+    study, _, _ = load_study(raw, ROOT, files=False)
+    assert study.erasers.of("half", "style") == {"ratio": 0.01, "steps": 10}
+    assert study.erasers.names("conceptprune") == ["conceptprune", "half"]

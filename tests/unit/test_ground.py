@@ -330,16 +330,20 @@ def test_a_definition_that_moves_and_a_method_of_another_name_change_no_digest(l
     assert changed == [True, False, True]
 
 
+COMPLETE = {"complete", "defend_by_completion"}
 EDITS = {
     ("judge/labels.py", "labels_of(judge, root) |", "{} |"): {"score"},
-    ("run/compute.py", 'else "cpu"', 'else "mps"'): {"calibrate", "complete", "generate", "score"},
+    ("run/compute.py", 'else "cpu"', 'else "mps"'): {"calibrate", "generate", "score"} | COMPLETE,
     (
         "study/prompts.py",
         "def source_of(",
         "def source_of(*more, ",
     ): set(),  # a param says it
-    ("complete/problem.py", "\nBLOCK = ", "\nBLOCK = 1 + "): {"complete"},
+    ("complete/problem.py", "\nBLOCK = ", "\nBLOCK = 1 + "): COMPLETE,
     ("attack/quantise.py", "\nLEVELS = ", "\nLEVELS = 1 + "): {"generate"},
+    ("attack/magnitudes.py", "row.mean())", "row.mean() + 0)"): set(),
+    ("attack/magnitudes.py", "row.max())", "row.max() + 0)"): {"oracle", "revive"},
+    ("complete/softimpute.py", "\nROUGH = ", "\nROUGH = 1 + "): set(),
     ("files/store.py", "def read_hive(", "def unrelated():\n    pass\n\n\ndef read_hive("): set(),
 }
 
@@ -348,10 +352,17 @@ def test_edits_of_the_library_are_seen_by_the_scripts_that_reach_them(tmp_path, 
     scripts = shutil.copytree(ROOT / "workflow_scripts", tmp_path / "workflow_scripts")
     monkeypatch.setattr(provenance, "LIBRARY", scripts / "regrowth")
     names = ("calibrate", "mask", "complete", "revive", "generate", "score")
+    names += ("oracle", "defend_by_completion")
 
     def digests():
         digest_of(scripts / "mask.py")
-        own = {"generate": (("attack.ROUNDINGS", "quant4"), *NAMES_ALONE)}
+        own = {
+            "generate": (("attack.ROUNDINGS", "quant4"), *NAMES_ALONE),
+            "oracle": (("attack.ORACLES", "max"), ("attack.MAGNITUDES", "max")),
+            "revive": (("attack.MAGNITUDES", "max"),),
+            "complete": (("complete.SOLVERS", "nuclear"),),
+            "defend_by_completion": (("defend.FILLS", "flip"), ("complete.SOLVERS", "nuclear")),
+        }
         return {n: provenance.code_digest(scripts / f"{n}.py", own.get(n, ())) for n in names}
 
     before = digests()

@@ -64,8 +64,10 @@ MAGNITUDES = Kind(
 
 @dataclass(frozen=True)
 class Oracle:
-    """told: what of it is the pretrained model's, then what is not."""
+    """magnitude: how what is not the pretrained model's is taken from the unpruned weights. told:
+    what of it is the pretrained model's, then what is not."""
 
+    magnitude: str
     told: str
     random: bool = False
 
@@ -73,10 +75,10 @@ class Oracle:
 ORACLES = Kind(
     "oracle",
     {
-        "pretrained": Oracle("magnitudes, sampled signs", random=True),
-        "sample": Oracle("signs, sampled magnitudes", random=True),
-        "mean": Oracle("signs, mean"),
-        "max": Oracle("signs, max"),
+        "pretrained": Oracle("sample", told="magnitudes, sampled signs", random=True),
+        "sample": Oracle("sample", told="signs, sampled magnitudes", random=True),
+        "mean": Oracle("mean", told="signs, mean"),
+        "max": Oracle("max", told="signs, max"),
     },
 )
 

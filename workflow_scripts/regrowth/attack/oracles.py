@@ -23,8 +23,8 @@ def oracle(
     float32 (n_missing,); a pretrained 0 stays 0. Raises ValueError on another name, or if the
     layer has nothing unpruned.
     """
-    ORACLES[name]  # or raise
+    taken = ORACLES[name].magnitude
     if name == "pretrained":
-        signs = from_unpruned(np.copysign(1, weights), missing, "sample", rng)
+        signs = from_unpruned(np.copysign(1, weights), missing, taken, rng)
         return (signs * np.abs(truth)).astype(np.float32)
-    return (np.sign(truth) * magnitudes(weights, missing, name, rng)).astype(np.float32)
+    return (np.sign(truth) * magnitudes(weights, missing, taken, rng)).astype(np.float32)

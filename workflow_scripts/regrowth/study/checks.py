@@ -18,7 +18,7 @@ LONGEST = 100
 
 def unknown(what: str, name: str, known) -> str:
     near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none yet'}"
     return f"no {what} {name!r}; {hint}"
 
 

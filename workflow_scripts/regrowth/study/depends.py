@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from regrowth.attack import ROUNDINGS
+from regrowth.attack import ORACLES, ROUNDINGS
 from regrowth.attack.settings import parted
 from regrowth.erase import ERASERS, checkpoints
 from regrowth.files import hub, keys
@@ -53,9 +53,18 @@ class Depends:
         file = self.sweep.root / "workflow_scripts" / f"{script}.py"
         return self._once((script, methods), lambda: remembered_code_digest(file, methods, DIGESTS))
 
-    def method_code(self, script: str, table: str, key: str) -> Callable[[Wildcards], str]:
+    def method_code(
+        self, script: str, table: str, key: str, *more: tuple[str, str]
+    ) -> Callable[[Wildcards], str]:
         """The same with one method of a table alone: the one that the job's path names at `key`."""
-        return inspected(lambda wildcards: self.code(script, (table, parted(wildcards[key])[0])))
+        own = lambda wildcards: (table, parted(wildcards[key])[0])  # noqa: E731
+        return inspected(lambda wildcards: self.code(script, own(wildcards), *more))
+
+    @inspected
+    def oracle_code(self, wildcards: Wildcards) -> str:
+        name = wildcards["magnitude"]
+        taken = ("attack.MAGNITUDES", ORACLES[name].magnitude)
+        return self.code("oracle", ("attack.ORACLES", name), taken)
 
     @cached_property
     def models(self) -> dict[str, str]:

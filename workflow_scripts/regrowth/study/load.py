@@ -141,6 +141,8 @@ def instance_mistakes(study: Study) -> list[str]:
         for told in attack.lacking()
     ]
     known = {"eraser": study.erasers.names(), "attack": list(study.attacks)}
+    if keys.NONE in known["eraser"]:
+        out.append("config: erasers.none: in paths 'none' means no eraser: give it another name")
     for i, block in enumerate(study.sweep):
         for what, names in (("eraser", block.erasers), ("attack", block.attacks)):
             out += [
