@@ -3,6 +3,7 @@
 import re
 
 from regrowth.attack.settings import SPELLED
+from regrowth.complete import SOLVERS
 from regrowth.defend import FILLS
 from regrowth.files import keys
 from regrowth.files.digests import DIGESTS, file_digest
@@ -46,7 +47,7 @@ wildcard_constraints:
     steps=r"\d+",
     variant=SWEEP.variant_pattern,
     detector=SPELLED,
-    solver="[a-z-]+",
+    solver=one_of(SOLVERS),
     K=r"\d\.\d+",
     magnitude="[a-z-]+",
     layer_alone=r"\d+",

@@ -24,6 +24,22 @@ rule signs:
         "../workflow_scripts/signs.py"
 
 
+# A patch holds what a completion does.
+use rule signs as signs_of_blind with:
+    input:
+        completed=f"{OUT}/patches/{BLIND}",
+        released=SWEEP.parts_of("released"),
+        masks=SWEEP.masks_of,
+    output:
+        accuracy=f"{OUT}/signs/{DETECTED}/solver=blind/accuracy.parquet",
+        alignment=f"{OUT}/alignment/{DETECTED}/solver=blind/alignment.parquet",
+        solves=f"{OUT}/solves/{DETECTED}/solver=blind/solves.parquet",
+    log:
+        f"{OUT}/logs/signs/{DETECTED}/solver=blind.log",
+    benchmark:
+        f"{OUT}/benchmarks/signs/{DETECTED}/solver=blind.tsv"
+
+
 rule oracle:
     input:
         unpack(SWEEP.known_to("oracle")),

@@ -16,7 +16,8 @@ layers = {layer: (w, unpack(bits[layer], w.shape)) for layer, w in weights.items
 feeders = {layer: fed for layer in layers if (fed := feeder(layer))}
 read = disk.read_weights(job.layers(list(feeders.values()))) if feeders else {}
 known = {layer: beside(read[fed], weights[layer].shape[1]) for layer, fed in feeders.items()}
-patch = {}
-for layer, values in blind(layers, known, compute.device()).items():
-    patch |= patches.values_patch(layer, layers[layer][1], values)
-write_arrays(snakemake.output[0], patch)
+patch, told = {}, {}
+for layer, done in blind(layers, known, compute.device()).items():
+    patch |= patches.values_patch(layer, layers[layer][1], done.values)
+    told[layer] = done.told()
+write_arrays(snakemake.output[0], patch, solves=told)

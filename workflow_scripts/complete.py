@@ -16,13 +16,6 @@ layers = {layer: (w, unpack(bits[layer], w.shape)) for layer, w in weights.items
 arrays, told = {}, {}
 for layer, done in complete_all(layers, snakemake.wildcards.solver, compute.device()).items():
     arrays[f"{layer}:positions"], arrays[f"{layer}:values"] = bits[layer], done.values
-    told[layer] = {
-        "iterations": done.iterations,
-        "residual": done.residual,
-        "converged": done.converged,
-        "note": done.note,
-        "device": done.device,
-        "dtype": done.dtype,
-    }
+    told[layer] = done.told()
     logging.info("%s: %d missing, %.2f s, %s", layer, len(done.values), done.seconds, told[layer])
 write_arrays(snakemake.output[0], arrays, solves=told)

@@ -100,18 +100,85 @@ def test_rows_beside_a_layer_that_is_turned_are_left_out():
     np.testing.assert_array_equal(with_, without)
 
 
-def test_every_weight_gets_its_rows_largest_by_how_sure_its_sign_is():
-    weights, missing, known = neurons()
+def pruned(seed=0):
+    """The same in single precision, as a release has it, beside a layer that is whole."""
+    weights, missing, known = neurons(seed)
     left = np.where(missing, 0, weights).astype(np.float32)
-    whole = np.zeros_like(missing)
-    layers = {"a": (left, missing), "b": (weights.astype(np.float32), whole)}
-    made = blind.blind(layers, {"a": known}, "cpu")
-    done = complete_all(
-        layers, "gauss-spin", beside={"a": known}, ridge=blind.RIDGE, weight=blind.WEIGHT
-    )
+    whole = weights.astype(np.float32), np.zeros_like(missing)
+    return {"a": (left, missing), "b": whole}, {"a": known}, weights[missing]
+
+
+def test_every_weight_gets_its_rows_largest_by_how_sure_its_sign_is():
+    layers, known, _ = pruned()
+    left, missing = layers["a"]
+    made = blind.blind(layers, known, "cpu")
+    ridge, weight = blind.chosen(layers, known, "cpu")
+    done = complete_all(layers, "gauss-spin", beside=known, ridge=ridge, weight=weight)["a"]
     largest = np.abs(left).max(axis=1)[np.nonzero(missing)[0]]
-    np.testing.assert_allclose(made["a"], blind.SCALE * done["a"].sure * largest, rtol=1e-6)
-    assert made["b"].shape == (0,) and made["a"].dtype == np.float32
+    np.testing.assert_allclose(made["a"].values, blind.SCALE * done.sure * largest, rtol=1e-6)
+    assert made["b"].values.shape == (0,) and made["a"].values.dtype == np.float32
+    assert made["a"].told() == done.told()
+
+
+def test_the_setting_is_the_one_that_tells_hidden_signs_best(monkeypatch):
+    monkeypatch.setattr(blind, "RIDGES", (0.1, 0.5))
+    monkeypatch.setattr(blind, "WEIGHTS", (0.0, 0.3))
+    layers, known, _ = pruned(1)
+    left, missing = layers["a"]
+    hidden = blind.hide(left, missing)
+    gone = missing | hidden
+    bits = {}
+    for ridge in blind.RIDGES:
+        for weight in blind.WEIGHTS:
+            more = {"beside": known, "weight": weight} if weight else {}
+            # what is hidden is not there to be looked at
+            shut = np.where(gone, 0, left)
+            done = complete_all({"a": (shut, gone)}, "gauss-spin", ridge=ridge, **more)["a"]
+            right = [
+                s * np.sign(left[i, j])
+                for s, i, j in zip(done.sure, *np.nonzero(gone))
+                if hidden[i, j]
+            ]
+            bits[ridge, weight] = np.mean([np.log2(1 + np.clip(r, -0.999, 0.999)) for r in right])
+    assert len(set(bits.values())) == 4
+    assert blind.chosen(layers, known, "cpu") == max(bits, key=bits.get)
+
+
+def test_rows_beside_a_layer_count_where_they_are_known_and_tell_of_it():
+    layers, known, _ = pruned()
+    assert blind.chosen(layers, known, "cpu")[1] > 0
+    assert blind.chosen(layers, {}, "cpu")[1] == 0
+
+
+def test_hidden_is_what_pruning_would_have_taken_next():
+    weights, missing, _ = neurons(2, n=400)
+    hidden = blind.hide(np.where(missing, 0, weights), missing)
+    assert not (hidden & missing).any()
+    for j in range(weights.shape[1]):
+        size = np.abs(weights[:, j])
+        taken, left = size[hidden[:, j]], size[~hidden[:, j] & ~missing[:, j]]
+        assert not len(taken) or taken.min() >= left.max()
+        least = min(blind.HIDDEN * missing[:, j].sum(), (~missing[:, j]).sum() - 1)
+        assert abs(hidden[:, j].sum() - least) < 1
+    # a column's last weight stays, and one that has none is left alone
+    narrow = np.array([[False, True, False], [True, True, False]] + [[True, True, False]] * 6)
+    assert not blind.hide(np.ones((8, 3)), narrow).any()
+
+
+def test_where_nothing_can_be_hidden_the_middle_is_taken():
+    layers, known, _ = pruned()
+    left, missing = layers["a"]
+    one = np.zeros_like(missing)
+    one[tuple(np.argwhere(missing)[0])] = True
+    assert blind.chosen({"a": (left, one)}, known, "cpu") == (0.5, 0.2)
+    assert blind.blind({"a": (left, one)}, known, "cpu")["a"].values.shape == (1,)
+
+
+def test_bits_are_those_of_a_forecast():
+    weights = np.array([2.0, -0.1, 3.0, -4.0, 0.0], np.float32)
+    bits = blind.likelihood(np.array([0, 0, 0.5, 0.5, 0.9]), weights)
+    np.testing.assert_allclose(bits, [0, 0, np.log2(1.5), -1, 0], atol=1e-12)
+    assert np.isfinite(blind.likelihood(np.array([1.0, -1.0]), np.array([-1.0, -1.0]))).all()
 
 
 def test_a_layer_is_fed_by_the_values_of_its_gated_unit():

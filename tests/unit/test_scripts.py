@@ -132,7 +132,7 @@ def test_the_blind_attack_reads_what_feeds_each_layer_from_the_model(tmp_path, p
     cell = CELL | {"variant": "blind", "detector": "zeros"}
     patch = run("blind", tmp_path, cell, released="pruned", detected="mask")
     for name, mask in masks.items():
-        np.testing.assert_allclose(patch[f"{name}:values"], wanted[name], rtol=1e-5)
+        np.testing.assert_allclose(patch[f"{name}:values"], wanted[name].values, rtol=1e-5)
         np.testing.assert_array_equal(unpack(patch[f"{name}:positions"], mask.shape), mask)
 
 

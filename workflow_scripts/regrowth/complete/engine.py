@@ -35,6 +35,11 @@ class Completion:
     dtype: str
     sure: np.ndarray | None = None
 
+    def told(self) -> dict[str, Any]:
+        """How it went, for a file's metadata."""
+        names = ("iterations", "residual", "converged", "note", "device", "dtype")
+        return {name: getattr(self, name) for name in names}
+
 
 def complete(
     weights: np.ndarray,

@@ -154,6 +154,19 @@ def unconverged(solves: pd.DataFrame) -> pd.DataFrame:
     return solves.loc[~solves["converged"], shown]
 
 
+def readable_duels(table: pd.DataFrame) -> pd.DataFrame:
+    """One line per two attacks on an undefended model; the difference with its interval."""
+    table = table[table["defence"] == keys.NONE]
+    shown = table[["concept", *_erasers(table), "prompt_set", "judge", "first", "second"]]
+    spread = table.rename(columns={"low": "difference_low", "high": "difference_high"})
+    return shown.assign(
+        rates=[f"{r.first_rate:.2f}, {r.second_rate:.2f}" for r in table.itertuples()],
+        difference=_signed(spread, "difference"),
+        n=table["pairs"],
+        p=table["mcnemar_p"].map("{:.2g}".format),
+    )
+
+
 def of_attacks(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """What the attacks got back, for the page."""
     aligned, layers = tables["alignment"], tables["layers"]

@@ -19,6 +19,7 @@ from regrowth.show.readable import (
     rate_text,
     readable,
     readable_defences,
+    readable_duels,
     sign_summary,
     unconverged,
     with_label,
@@ -217,6 +218,7 @@ def page(
     frames = {
         "accuracy": readable(accuracy, dict),
         "objects": readable(pooled(accuracy, objects), dict),
+        "duels": readable_duels(tables["duels"]),
         "similarity": with_label(tables["similarity"]),
         "fid": with_label(tables["fid"]),
         "detections": with_label(tables["detections"]),

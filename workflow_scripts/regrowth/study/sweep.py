@@ -133,13 +133,16 @@ class Sweep:
 
     @cached_property
     def signs(self) -> list[str]:
-        """Released models without a defence × solvers, whose signs are measured: their folders."""
+        """Released models without a defence × solvers, and the blind attack where it is asked for,
+        whose signs are measured: their folders."""
         released = {tuple(r.items()) for r in map(variants.released_of, self.asked)}
+        blind = [v for v in self.asked if v["variant"] == "blind" and v["detector"] == "zeros"]
+        by_blind = {tuple(variants.released_of(v).items()) for v in blind}
         found = [
             keys.path(dict(cell) | {"detector": "zeros", "solver": solver})
             for cell in sorted(released)
             if dict(cell)["defence"] == NONE
-            for solver in self.study.signs.solvers
+            for solver in [*self.study.signs.solvers, *(["blind"] if cell in by_blind else [])]
         ]
         return [c for c in found if self.of_those([f"{self.out}/signs/{c}/accuracy.parquet"])]
 
