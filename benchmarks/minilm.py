@@ -28,7 +28,7 @@ def folder() -> Path:
     return Path(found.origin).parent / "model"
 
 
-def load() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, dict]]:
+def load() -> tuple[dict[str, np.ndarray], dict[str, dict]]:
     """Layer → weights (384, 1536), and for each set of sentences layer → column norms (1, 1536)."""
     model = AutoModel.from_pretrained(folder(), use_safetensors=True, local_files_only=True).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder(), local_files_only=True)
@@ -42,6 +42,15 @@ def load() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, dict
         for what, sentences in (("target", TARGET), ("base", BASE), ("plain", PLAIN))
     }
     return weights, norms
+
+
+def known() -> dict[str, np.ndarray]:
+    """Layer → what each of its neurons reads (384, 1536)."""
+    model = AutoModel.from_pretrained(folder(), use_safetensors=True, local_files_only=True)
+    return {
+        f"encoder.layer.{i}.output.dense": block.intermediate.dense.weight.detach().numpy().T
+        for i, block in enumerate(model.encoder.layer)
+    }
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ import sys
 import minilm
 import numpy as np
 import pandas as pd
+from regrowth.attack.blind import blind
 from regrowth.complete import SOLVERS
 from regrowth.complete.engine import complete
 from regrowth.measure import signs
@@ -26,14 +27,18 @@ def guesses(weights: np.ndarray, missing: np.ndarray, layer: str, seed: int) -> 
 def measure() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Sign accuracy by mask, ratio, guess and share, and magnitude alignment by the first three."""
     weights, norms = minilm.load()
+    known = minilm.known()
     accuracy, alignment = [], []
     for kind in ("wanda", "target against base", "magnitude"):
         for ratio in minilm.RATIOS:
             masks = minilm.masks(weights, norms, kind, ratio)
+            released = {n: (np.where(gone, 0, weights[n]), gone) for n, gone in masks.items()}
+            told = blind(released, known, "cpu")
             for seed, (layer, missing) in enumerate(masks.items()):
                 truth = weights[layer][missing]
                 keys = {"mask": kind, "ratio": ratio, "layer": layer}
-                for name, guess in guesses(weights[layer], missing, layer, seed).items():
+                by_name = guesses(weights[layer], missing, layer, seed)
+                for name, guess in (by_name | {"blind": told[layer].sure}).items():
                     cell = signs.sign_accuracy(truth, guess).assign(**keys, guess=name)
                     accuracy.append(cell)
                     for (i, j), share in np.ndenumerate(signs.alignment(truth, guess)):

@@ -14,6 +14,7 @@ import minilm
 import numpy as np
 import pandas as pd
 import torch
+from regrowth.attack.blind import blind
 from regrowth.complete import SOLVERS
 from regrowth.complete.engine import complete, complete_all
 from regrowth.erase.conceptprune import conceptprune_mask
@@ -147,15 +148,21 @@ def _resident(what: str) -> int:
 
 
 def whole_model(values, device: str, svd: float) -> list[dict]:
-    """All sixteen layers in one call, as the sweep completes them. svd: seconds by full SVD."""
+    """All sixteen layers in one call, as the sweep completes them; `blind` with as many known rows
+    beside each, which tell nothing here, and all its tries. svd: seconds by full SVD."""
     layers = {}
     for shape, count in SHAPES.items():
         for i in range(count):
             layers[f"{shape} {i}"] = layer(shape, values, i)
+    rng = np.random.default_rng(0)
+    known = {n: rng.standard_normal(w.shape, np.float32) for n, (w, _) in layers.items()}
     rows = []
-    for solver in ("faithful", "nuclear", "gauss-spin"):
+    for solver in ("faithful", "nuclear", "gauss-spin", "blind"):
         start = time.perf_counter()
-        done = complete_all(layers, solver, device)
+        if solver == "blind":
+            done = blind(layers, known, device)
+        else:
+            done = complete_all(layers, solver, device)
         taken = time.perf_counter() - start
         right = sum(
             (np.sign(done[n].values) == np.sign(w[gone])).sum() for n, (w, gone) in layers.items()

@@ -27,7 +27,7 @@ rule signs:
 # A patch holds what a completion does.
 use rule signs as signs_of_blind with:
     input:
-        completed=f"{OUT}/patches/{BLIND}",
+        completed=[f"{OUT}/patches/{BLIND}"],
         released=SWEEP.parts_of("released"),
         masks=SWEEP.masks_of,
     output:

@@ -14,7 +14,7 @@ def tables(tmp_path_factory):
     study["sweep"] = [
         {
             "concepts": ["church"],
-            "variants": ["pruned", "revived"],
+            "variants": ["pruned", "revived", "blind"],
             "K": [0.6],
             "magnitudes": ["max"],
         },
@@ -65,6 +65,13 @@ def test_it_grows_back_and_by_max_most(tables):
     assert rate(tables, "revived", "max") > rate(tables, "revived", "sample")
 
 
+def test_it_grows_back_with_nothing_to_choose(tables):
+    assert rate(tables, "blind") >= rate(tables, "pruned") + 0.4
+    (met,) = tables["duels"].query("first == 'max K=0.6' and second == 'blind'").to_dict("records")
+    assert met["second_rate"] == rate(tables, "blind") and met["pairs"] == 28
+    assert met["gained"] - met["lost"] == pytest.approx(28 * met["difference"])
+
+
 def test_it_does_not_where_signs_were_flipped(tables):
     """Though most of the flips are among what the attacker takes for erased."""
     defended = rate(tables, "revived", "max", defence="flip")
@@ -78,10 +85,13 @@ def test_it_does_not_where_signs_were_flipped(tables):
 
 def test_the_surest_signs_are_right(tables):
     signs = tables["signs"]
-    for solver in ("nuclear", "faithful"):
+    for solver in ("nuclear", "faithful", "blind"):
         own = signs[(signs["solver"] == solver) & (signs["guess"] == "completed")]
         own = own.set_index("share")
         assert own.loc[1.0, "accuracy"] > 0.65
         assert own.loc[0.2, "accuracy"] > own.loc[0.2, "accuracy_rest"] + 0.1
+    whole = signs[(signs["guess"] == "completed") & (signs["share"] == 1.0)]
+    right = whole.set_index("solver")["accuracy"]
+    assert right["blind"] > right["nuclear"] + 0.03
     random = signs[(signs["guess"] == "random") & (signs["share"] == 1.0)]
     assert random["accuracy"].between(0.47, 0.53).all()

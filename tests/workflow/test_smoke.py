@@ -85,7 +85,7 @@ def test_detectability_is_measured_against_the_mask(smoke):
     assert held["strongest"] == "max K=0.6 at smallest-0.1" and held["attacks"] == 1
 
 
-ON_GPU = {"calibrate", "complete", "generate", "reference", "score"}
+ON_GPU = {"calibrate", "complete", "blind", "generate", "reference", "score"}
 
 
 def test_jobs_that_ask_for_a_gpu_have_one_each(smoke):
@@ -192,9 +192,9 @@ def test_no_unsafe_picture_is_anywhere_as_it_was(smoke, spare):
 
 def test_solves_say_whether_they_converged(smoke):
     solves = pd.read_parquet(smoke.out / "tables" / "solves.parquet")
-    assert len(solves) == 2 * 2 * 16  # concepts, solvers, layers
+    assert len(solves) == (2 * 2 + 1) * 16  # concepts, solvers, layers; blind met one concept
     assert solves["converged"].dtype == bool and (solves["iterations"] > 0).all()
-    assert set(solves["solver"]) == {"nuclear", "faithful"}
+    assert set(solves["solver"]) == {"nuclear", "faithful", "blind"}
 
 
 def test_another_layout_is_refused(changed):
@@ -327,7 +327,7 @@ def test_each_attack_sees_what_it_needs_and_no_more(smoke, tmp_path):
         needs = VARIANTS[variant].needs
         assert parents(rule) <= MADE.union(*(KNOWN[need] for need in needs)), variant
         assert all(parents(rule) & KNOWN[need] for need in needs), variant
-    measured = {"signs", "detectability"}
+    measured = {"signs", "signs_of_blind", "detectability"}
     assert {b for a, b in edges if a == "mask"} == {"prune", "defend", "oracle"} | measured
     assert {b for a, b in edges if a == "detectability"} == {"tables", "figures", "all"}
     assert {b for a, b in edges if a == "signs"} == {"tables", "all"}
