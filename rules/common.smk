@@ -22,6 +22,8 @@ PIPELINE_MB = 2000 + max(map(disk.parameters, DEPENDS.folders.values())) * 8 // 
 
 ERASED = keys.pattern(keys.RELEASED[:2])
 CALIBRATED = keys.pattern(["concept", "steps"])
+DRAWN = keys.pattern(["concept", "role", "pictures"])
+FELT = keys.pattern(["concept", "loss", "pictures"])
 RELEASED = keys.pattern(keys.RELEASED)
 DETECTED = keys.pattern(sweep.DETECTED)
 ATTACKED = keys.pattern(sweep.ATTACKED)
@@ -45,6 +47,9 @@ wildcard_constraints:
     sigma=r"none|\d+\.\d+",
     weight_seed=r"none|\d+",
     steps=r"\d+",
+    role="forget|retain",
+    pictures=r"\d+",
+    loss="noise|guided",
     variant=SWEEP.variant_pattern,
     detector=SPELLED,
     solver=one_of(SOLVERS),

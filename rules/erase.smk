@@ -25,9 +25,62 @@ rule calibrate:
         "../workflow_scripts/calibrate.py"
 
 
+# Pictures that the model itself draws, before they are decoded: of the concept, or of what it is held
+# against.
+rule latents:
+    output:
+        f"{OUT}/latents/{DRAWN}/latents.safetensors",
+    log:
+        f"{OUT}/logs/latents/{DRAWN}.log",
+    benchmark:
+        f"{OUT}/benchmarks/latents/{DRAWN}.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=growing(PIPELINE_MB),
+        runtime=growing(120),
+        gpu=1,
+    params:
+        code=DEPENDS.code("latents"),
+        versions=versions("calibrate"),
+        model=DEPENDS.model,
+        prompts=DEPENDS.prompts_of,
+        steps=STUDY.sampler.steps or CARD.steps,
+        guidance=STUDY.sampler.guidance or CARD.guidance,
+        dtype=CARD.dtype,
+    script:
+        "../workflow_scripts/latents.py"
+
+
+rule gradients:
+    input:
+        f"{OUT}/latents/concept={{concept}}/role=forget/pictures={{pictures}}/latents.safetensors",
+    output:
+        f"{OUT}/gradients/{FELT}/gradients.safetensors",
+    log:
+        f"{OUT}/logs/gradients/{FELT}.log",
+    benchmark:
+        f"{OUT}/benchmarks/gradients/{FELT}.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=growing(2 * PIPELINE_MB),
+        runtime=growing(120),
+        gpu=1,
+    params:
+        code=DEPENDS.code("gradients"),
+        versions=versions("calibrate"),
+        model=DEPENDS.model,
+        layers=[layer.name for layer in SWEEP.layers],
+    script:
+        "../workflow_scripts/gradients.py"
+
+
 rule mask:
     input:
-        DEPENDS.norms_of,
+        DEPENDS.read_of,
     output:
         f"{OUT}/masks/{ERASED}/part={{part}}.safetensors",
     log:
@@ -45,6 +98,7 @@ rule mask:
         code=DEPENDS.eraser_code,
         model=DEPENDS.model,
         layers=DEPENDS.layers_of,
+        every=[layer.name for layer in SWEEP.layers],
         eraser=DEPENDS.settings_of,
     script:
         "../workflow_scripts/mask.py"

@@ -13,6 +13,7 @@ FLOORS = [
     ["settings"],
     ["models", "complete"],
     ["draw"],
+    ["learn"],
     ["erase", "defend", "attack"],
     ["judge"],
     ["study"],

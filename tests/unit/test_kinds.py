@@ -12,7 +12,7 @@ from regrowth.attack.oracles import oracle
 from regrowth.attack.settings import SPELLED, parted
 from regrowth.complete import SOLVERS
 from regrowth.defend import FILLS
-from regrowth.erase import ERASERS
+from regrowth.erase import ERASERS, READ
 from regrowth.judge import JUDGES
 from regrowth.judge.settings import Judge
 from regrowth.kinds import Kind, Place
@@ -106,8 +106,12 @@ def test_an_eraser_chooses_some_weights_and_by_its_settings(name, pruned):
     _, _, truth = pruned
     rng, settings = np.random.default_rng(0), ERASERS[name].settings.held().of("object")
     steps = settings.get("steps", 1)
-    norms = {side: rng.random((steps, truth.shape[1])) for side in ("target", "base")}
-    mask = ERASERS[name].mask(truth, norms if ERASERS[name].calibrated else {}, settings)
+    shape = (steps, truth.shape[1]) if ERASERS[name].reads == "norms" else truth.shape
+    read = {what: rng.random(shape) for what in READ[ERASERS[name].reads]}
+    if ERASERS[name].bar:
+        whole = {f"a:{what}": values for what, values in read.items()}
+        settings["bar"] = ERASERS[name].bar({"a": truth}, whole, settings)
+    mask = ERASERS[name].mask(truth, read, settings)
     assert mask.dtype == bool and mask.shape == truth.shape
     assert 0 < mask.sum() < mask.size
 

@@ -41,6 +41,7 @@ def test_models_as_they_are_draw_each_set_once_and_variants_their_bundle(smoke):
         ("pretrained", "none", "snow"): 1,
         ("pruned", "church", "objects"): 2,  # without a defence and with one
         ("quant4", "church", "objects"): 1,
+        ("blind", "church", "objects"): 1,
         ("revived", "church", "objects"): 2,
         ("revived", "snow", "objects+snow"): 1,
     }
@@ -65,7 +66,7 @@ def test_each_variant_is_drawn_with_what_it_is_made_of(smoke):
             f"results/smoke/released/{released}/part={n:02d}.safetensors"
             for n in range(len(smoke.parts))
         ]
-        patched = cell["variant"] == "revived"
+        patched = cell["variant"] in ("revived", "blind")
         at = f"results/smoke/patches/{variants.path(cell)}/patch.safetensors"
         assert files.get("patch") == (at if patched else None)
 
@@ -146,6 +147,27 @@ def test_one_study_has_a_method_at_several_settings():
     assert own["conceptprune"] == kind | {"ratio": 0.1, "steps": 1}
     assert own["half"] == kind | {"ratio": 0.05, "steps": 2}
     assert own["later"] == kind | {"ratio": 0.02, "steps": 3}
-    norms = {n: depends.norms_of({"concept": "church", "eraser": n})[0] for n in names}
+    norms = {n: depends.read_of({"concept": "church", "eraser": n})[0] for n in names}
     assert [norms[n].split("/")[-2] for n in names] == ["steps=1", "steps=2", "steps=3"]
     assert found.erasers(given=True) == ["checkpoint"]
+
+
+def test_masks_read_what_their_eraser_says():
+    few = {"kind": "salun", "share": 0.02, "pictures": 8}
+    erasers = RAW["erasers"] | {"few": few, "scissorhands": {"loss": "guided"}}
+    sweep = [RAW["sweep"][0] | {"erasers": ["few", "salun", "scissorhands"]}]
+    _, depends = planned(RAW | {"study": "felt", "erasers": erasers, "sweep": sweep}, ROOT)
+    read = {
+        name: depends.read_of({"concept": "church", "eraser": name})
+        for name in ("few", "salun", "scissorhands", "checkpoint")
+    }
+    at = (
+        "results/felt/gradients/concept=church/loss=guided/pictures={}/gradients.safetensors".format
+    )
+    assert read["few"] == [at(8)] and read["salun"] == read["scissorhands"] == [at(64)]
+    assert read["checkpoint"] == []
+    forget, retain = (
+        depends.prompts_of({"concept": "church", "role": role}) for role in ("forget", "retain")
+    )
+    assert len(forget) == len(retain) and all("church" in prompt for prompt in forget)
+    assert not any("church" in prompt for prompt in retain)

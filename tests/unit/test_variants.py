@@ -17,7 +17,7 @@ STUDY, _, _ = load_study(RAW, ROOT)
 
 def test_the_default_sweep_has_each_variant_once():
     cells = [c for c, _ in variants.of_sweep(STUDY.sweep, STUDY.weight_seed)]
-    assert len({variants.path(c) for c in cells}) == len(cells) == 5 * 2 + 4 + 2 + 1 + 1
+    assert len({variants.path(c) for c in cells}) == len(cells) == 5 * 3 + 2 + 2 + 1 + 1
     assert all(tuple(c) == variants.KEYS for c in cells)
     church = [variants.label(c) for c in cells if c["concept"] == "church"]
     assert "max K=0.6" in church and "pruned, gaussian 1.0" in church and "quant4" in church

@@ -111,6 +111,21 @@ def pictures(
     runs out the batch is halved, for good; at one picture the error is raised. Raises ValueError
     where a picture holds other than finite numbers, which would be drawn black.
     """
+    for made in _drawn(pipe, rows, steps, guidance, batch, "np"):
+        yield from pipe.image_processor.numpy_to_pil(made)
+
+
+def latents(
+    pipe: StableDiffusionPipeline, rows: list[dict], steps: int, guidance: float, batch: int
+) -> np.ndarray:
+    """The same before they are decoded: float32 (rows, channels, height, width)."""
+    made = [
+        some.float().cpu().numpy() for some in _drawn(pipe, rows, steps, guidance, batch, "latent")
+    ]
+    return np.concatenate(made)
+
+
+def _drawn(pipe, rows: list[dict], steps: int, guidance: float, batch: int, what: str) -> Iterator:
     start, at = time.monotonic(), 0
     while at < len(rows):
         some = rows[at : at + batch]
@@ -122,7 +137,7 @@ def pictures(
                 generator=own,
                 num_inference_steps=steps,
                 guidance_scale=guidance,
-                output_type="np",
+                output_type=what,
             ).images
         except torch.OutOfMemoryError:
             if len(some) == 1:
@@ -134,13 +149,13 @@ def pictures(
             torch.cuda.empty_cache()
             continue
         for row, picture in zip(some, made):
-            if not np.isfinite(picture).all():
+            if not (np if what == "np" else torch).isfinite(picture).all():
                 kind = str(pipe.unet.dtype).removeprefix("torch.")
                 raise ValueError(
                     f"the picture of seed {row['seed']} is not finite: what these weights compute "
                     f"overflows {kind}; `dtype: float32` in the model card holds more"
                 )
-        yield from pipe.image_processor.numpy_to_pil(made)
+        yield made
         at += len(some)
         pace = at / (time.monotonic() - start)
         left = (len(rows) - at) / pace / 60

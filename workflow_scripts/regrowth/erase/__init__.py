@@ -7,16 +7,25 @@ from regrowth.kinds import Kind, Place
 
 @dataclass(frozen=True)
 class Eraser:
-    """settings: what a study says of it. mask: (weights, norms, settings) → bool (out, in), True
+    """settings: what a study says of it. mask: (weights, read, settings) → bool (out, in), True
     where erased; none: what was erased is found in a checkpoint that the settings name.
 
-    calibrated: norms are a layer's column norms at the first `settings.steps` denoising steps,
-    "target" and "base", (steps, in) each; otherwise there are none.
+    reads: what a mask reads of its layer beside the weights, a key of READ. bar: (weights by layer,
+    what is read of every layer, settings) → what all layers have in common, which a mask finds in
+    settings["bar"].
     """
 
     settings: Place
     mask: Place | None = None
-    calibrated: bool = True
+    reads: str = "norms"
+    bar: Place | None = None
+
+
+#: What a mask may read of a layer, by name. norms: its column norms at the first
+#: `settings.steps` denoising steps, (steps, in) each. gradients: of the loss that the settings
+#: name, on the concept's own pictures, over batches: their sum, and that of their magnitudes,
+#: (out, in) each.
+READ = {"norms": ("target", "base"), "gradients": ("sum", "absolute"), "": ()}
 
 
 ERASERS = Kind(
@@ -25,6 +34,18 @@ ERASERS = Kind(
         "conceptprune": Eraser(
             settings=Place("erase.conceptprune.ByKind"), mask=Place("erase.conceptprune.mask")
         ),
-        "checkpoint": Eraser(settings=Place("erase.checkpoints.Given"), calibrated=False),
+        "salun": Eraser(
+            settings=Place("erase.saliency.SalUn"),
+            mask=Place("erase.saliency.mask"),
+            reads="gradients",
+            bar=Place("erase.saliency.bar"),
+        ),
+        "scissorhands": Eraser(
+            settings=Place("erase.saliency.Scissorhands"),
+            mask=Place("erase.saliency.mask"),
+            reads="gradients",
+            bar=Place("erase.saliency.bar"),
+        ),
+        "checkpoint": Eraser(settings=Place("erase.checkpoints.Given"), reads=""),
     },
 )

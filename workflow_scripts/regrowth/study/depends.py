@@ -28,6 +28,11 @@ NAMES_ALONE = tuple(
     (table, "")
     for table in ("attack.VARIANTS", "attack.MAGNITUDES", "defend.FILLS", "judge.JUDGES")
 )
+#: Where what masks read lies, and the settings that stand in its path.
+_READ = {
+    "norms": ("calibration", ("steps",)),
+    "gradients": ("gradients", ("loss", "pictures")),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,13 +113,21 @@ class Depends:
         return self.code("mask", ("erase.ERASERS", kind))
 
     @inspected
-    def norms_of(self, wildcards: Wildcards) -> list[str]:
-        """Input function: the column norms that the eraser asks for."""
-        if not ERASERS[self.sweep.study.erasers.kind(wildcards["eraser"])].calibrated:
+    def prompts_of(self, wildcards: Wildcards) -> list[str]:
+        """What is drawn to learn from: the concept (forget), or what it is held against."""
+        base, target = zip(*self.pairs_of(wildcards))
+        return list(target if wildcards["role"] == "forget" else base)
+
+    @inspected
+    def read_of(self, wildcards: Wildcards) -> list[str]:
+        """Input function: what the eraser's masks read beside the weights."""
+        what = ERASERS[self.sweep.study.erasers.kind(wildcards["eraser"])].reads
+        if not what:
             return []
-        steps = self.settings_of(wildcards)["steps"]
-        cell = keys.path({"concept": wildcards["concept"], "steps": steps})
-        return [f"{self.sweep.out}/calibration/{cell}/norms.safetensors"]
+        folder, names = _READ[what]
+        settings = self.settings_of(wildcards)
+        cell = {"concept": wildcards["concept"]} | {name: settings[name] for name in names}
+        return [f"{self.sweep.out}/{folder}/{keys.path(cell)}/{what}.safetensors"]
 
     @inspected
     def checkpoint(self, wildcards: Wildcards) -> str:

@@ -184,7 +184,7 @@ def checkpoint_mistakes(study: Study, root: Path) -> list[str]:
 def eraser_mistakes(study: Study, catalogue: Catalogue, card: ModelCard) -> list[str]:
     """More denoising steps to calibrate than the sampler makes, for a kind that is erased so."""
     made, known, out = study.sampler.steps or card.steps, concepts_of(catalogue), []
-    for eraser in (name for name, method in ERASERS.items() if method.calibrated):
+    for eraser in (name for name, method in ERASERS.items() if method.reads == "norms"):
         for name, concepts in _asked(study, eraser).items():
             kinds = dict.fromkeys(catalogue.families[known[keys.slug(c)][0]].kind for c in concepts)
             out += [

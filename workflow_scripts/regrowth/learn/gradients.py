@@ -1,0 +1,40 @@
+"""Gradients of the denoising loss on a concept's pictures, for every weight of some layers."""
+
+import numpy as np
+import torch
+from regrowth.draw.pipeline import submodule
+from regrowth.learn.losses import GUIDANCE, embedded, noised, predicted
+
+#: Pictures in one pass. Fixed, since the sum of magnitudes depends on it.
+BATCH = 8
+
+
+def gradients(
+    pipe, latents: np.ndarray, prompts: list[str], layers: list[str], loss: str, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """By "layer:sum" and "layer:absolute", float32 (out, in): the sum over batches of the mean
+    loss's gradient, and of its magnitude.
+
+    latents: (n, channels, height, width), of pictures of `prompts`. loss: "noise", the mean squared
+    error of the prediction, or "guided", of one guided at GUIDANCE.
+    """
+    for part in (pipe.unet, pipe.text_encoder):
+        part.requires_grad_(False)
+    held = {name: submodule(pipe, name.removesuffix(".weight")).weight for name in layers}
+    for weight in held.values():
+        weight.requires_grad_(True)
+    total = {f"{n}:{k}": torch.zeros_like(w) for n, w in held.items() for k in ("sum", "absolute")}
+    given = torch.from_numpy(latents).to(pipe.device, pipe.unet.dtype)
+    draws = torch.Generator().manual_seed(seed)
+    guidance = GUIDANCE if loss == "guided" else None
+    for at in range(0, len(given), BATCH):
+        batch = noised(pipe, given[at : at + BATCH], draws)
+        words = embedded(pipe, prompts[at : at + BATCH])
+        said = predicted(pipe, batch, words, guidance)
+        error = torch.nn.functional.mse_loss(said.float(), batch.wanted.float())
+        for name, gradient in zip(held, torch.autograd.grad(error, list(held.values()))):
+            total[f"{name}:sum"] += gradient
+            total[f"{name}:absolute"] += gradient.abs()
+    for weight in held.values():
+        weight.requires_grad_(False)
+    return {name: value.float().cpu().numpy() for name, value in total.items()}
