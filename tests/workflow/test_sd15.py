@@ -59,7 +59,7 @@ def hollow(folder):
 
 
 @pytest.mark.parametrize(
-    "file, jobs, pictures", [("sd15", 3_000, (1.1e6, 1.25e6)), ("sd15-full", 10_000, (5e6, 7e6))]
+    "file, jobs, pictures", [("sd15", 3_300, (1.4e6, 1.5e6)), ("sd15-full", 10_000, (5e6, 7e6))]
 )
 def test_the_whole_study_is_one_dag_of_few_jobs(tmp_path, file, jobs, pictures):
     study = yaml.safe_load((ROOT / "config" / f"{file}.yaml").read_text(encoding="utf-8"))

@@ -17,7 +17,7 @@ Share = Annotated[float, Number, Field(gt=0, lt=1)]
 
 
 class _Saliency(Strict):
-    share: Share = Field(0.03, description="of the attacked layers' weights that is erased")
+    share: Share = Field(0.02, description="of the attacked layers' weights that is erased")
     over: Literal["model", "layer"] = Field(
         "model", description="whether the share is of all attacked layers together, or of each"
     )
