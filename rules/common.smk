@@ -22,7 +22,6 @@ PIPELINE_MB = 2000 + max(map(disk.parameters, DEPENDS.folders.values())) * 8 // 
 
 ERASED = keys.pattern(keys.RELEASED[:2])
 CALIBRATED = keys.pattern(["concept", "steps"])
-DRAWN = keys.pattern(["concept", "role", "pictures"])
 FELT = keys.pattern(["concept", "loss", "pictures"])
 RELEASED = keys.pattern(keys.RELEASED)
 DETECTED = keys.pattern(sweep.DETECTED)
@@ -47,7 +46,6 @@ wildcard_constraints:
     sigma=r"none|\d+\.\d+",
     weight_seed=r"none|\d+",
     steps=r"\d+",
-    role="forget|retain",
     pictures=r"\d+",
     loss="noise|guided",
     variant=SWEEP.variant_pattern,

@@ -25,37 +25,8 @@ rule calibrate:
         "../workflow_scripts/calibrate.py"
 
 
-# Pictures that the model itself draws, before they are decoded: of the concept, or of what it is held
-# against.
-rule latents:
-    output:
-        f"{OUT}/latents/{DRAWN}/latents.safetensors",
-    log:
-        f"{OUT}/logs/latents/{DRAWN}.log",
-    benchmark:
-        f"{OUT}/benchmarks/latents/{DRAWN}.tsv"
-    conda:
-        ENV
-    threads: 1
-    resources:
-        mem_mb=growing(PIPELINE_MB),
-        runtime=growing(120),
-        gpu=1,
-    params:
-        code=DEPENDS.code("latents"),
-        versions=versions("calibrate"),
-        model=DEPENDS.model,
-        prompts=DEPENDS.prompts_of,
-        steps=STUDY.sampler.steps or CARD.steps,
-        guidance=STUDY.sampler.guidance or CARD.guidance,
-        dtype=CARD.dtype,
-    script:
-        "../workflow_scripts/latents.py"
-
-
+# On pictures of the concept that the model itself draws; they are never written.
 rule gradients:
-    input:
-        f"{OUT}/latents/concept={{concept}}/role=forget/pictures={{pictures}}/latents.safetensors",
     output:
         f"{OUT}/gradients/{FELT}/gradients.safetensors",
     log:
@@ -74,6 +45,9 @@ rule gradients:
         versions=versions("calibrate"),
         model=DEPENDS.model,
         layers=[layer.name for layer in SWEEP.layers],
+        pairs=DEPENDS.pairs_of,
+        steps=STUDY.sampler.steps or CARD.steps,
+        guidance=STUDY.sampler.guidance or CARD.guidance,
     script:
         "../workflow_scripts/gradients.py"
 
@@ -88,7 +62,7 @@ rule mask:
     benchmark:
         f"{OUT}/benchmarks/mask/{ERASED}/part={{part}}.tsv"
     wildcard_constraints:
-        eraser=one_of(SWEEP.erasers(given=False)),
+        eraser=one_of(SWEEP.erasers("mask")),
     conda:
         ENV
     resources:
@@ -113,7 +87,7 @@ rule mask_of_checkpoint:
     benchmark:
         f"{OUT}/benchmarks/mask/{ERASED}/part={{part}}.tsv"
     wildcard_constraints:
-        eraser=one_of(SWEEP.erasers(given=True)),
+        eraser=one_of(SWEEP.erasers("given")),
     conda:
         ENV
     resources:
@@ -148,3 +122,30 @@ rule prune:
         layers=DEPENDS.layers_of,
     script:
         "../workflow_scripts/prune.py"
+
+
+# Weights changed anywhere, and none erased: no mask, and nothing to complete.
+rule edit:
+    output:
+        f"{OUT}/released/{ERASED}/defence=none/sigma=none/weight_seed=none/edit.safetensors",
+    log:
+        f"{OUT}/logs/edit/{ERASED}.log",
+    benchmark:
+        f"{OUT}/benchmarks/edit/{ERASED}.tsv"
+    wildcard_constraints:
+        eraser=one_of(SWEEP.erasers("edit")),
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=growing(PIPELINE_MB),
+        runtime=growing(60),
+        gpu=1,
+    params:
+        code=DEPENDS.editor_code,
+        versions=versions("calibrate"),
+        model=DEPENDS.model,
+        about=DEPENDS.about,
+        eraser=DEPENDS.settings_of,
+    script:
+        "../workflow_scripts/edit.py"

@@ -473,6 +473,37 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             {"variants": []},
             "sweep[0]: it asks for no variant: variants: [pruned, rev",
         ),
+        (
+            {},
+            {"erasers": ["uce"], "variants": ["pruned", "blind"]},
+            "sweep[0]: uce changes weights and erases none, so there is nothing to complete or to "
+            "fill: only pruned, quant4, nf4, without a defence (given: blind)",
+        ),
+        (
+            {"erasers": {"far": {"kind": "rece"}}},
+            {"erasers": ["far"], "variants": ["pruned"], "defences": ["gaussian"], "sigmas": [1]},
+            "sweep[0]: far changes weights and erases none",
+        ),
+        (
+            {"erasers": {"uce": {"guide": "Church"}}},
+            {"erasers": ["uce"], "variants": ["pruned"], "concepts": ["church"]},
+            "erasers.uce.guide: 'church' is sent to itself: another word, or none",
+        ),
+        (
+            {"erasers": {"uce": {"guide": "a schoolgirl"}}},
+            {},
+            "erasers.uce.guide: 'a schoolgirl' has a word for young people",
+        ),
+        (
+            {"erasers": {"salun": {"share": 1}}},
+            {},
+            "erasers.salun.share: should be less than 1 (given: 1)",
+        ),
+        (
+            {"erasers": {"scissorhands": {"weighed": "both"}}},
+            {},
+            "erasers.scissorhands.weighed",
+        ),
     ],
 )
 def test_mistakes_in_instances_are_told_where_they_stand(change, block, told):

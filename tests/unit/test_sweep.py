@@ -149,7 +149,7 @@ def test_one_study_has_a_method_at_several_settings():
     assert own["later"] == kind | {"ratio": 0.02, "steps": 3}
     norms = {n: depends.read_of({"concept": "church", "eraser": n})[0] for n in names}
     assert [norms[n].split("/")[-2] for n in names] == ["steps=1", "steps=2", "steps=3"]
-    assert found.erasers(given=True) == ["checkpoint"]
+    assert found.erasers("given") == ["checkpoint"]
 
 
 def test_masks_read_what_their_eraser_says():
@@ -166,8 +166,3 @@ def test_masks_read_what_their_eraser_says():
     )
     assert read["few"] == [at(8)] and read["salun"] == read["scissorhands"] == [at(64)]
     assert read["checkpoint"] == []
-    forget, retain = (
-        depends.prompts_of({"concept": "church", "role": role}) for role in ("forget", "retain")
-    )
-    assert len(forget) == len(retain) and all("church" in prompt for prompt in forget)
-    assert not any("church" in prompt for prompt in retain)

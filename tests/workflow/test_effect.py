@@ -36,13 +36,21 @@ def tables(tmp_path_factory):
             "prompts": ["erased"],
         },
     ]
+    study["erasers"] |= {"salun": {"share": 0.08}}
+    study["sweep"] += [
+        {"concepts": ["church"], "erasers": ["salun"], "variants": ["pruned", "blind"]},
+        {"concepts": ["church"], "erasers": ["uce"], "variants": ["pruned"]},
+    ]
+    for block in study["sweep"][-2:]:
+        block["prompts"] = ["erased"]
     road = Road(tmp_path_factory.mktemp("effect"), study)
     road.run()
     return {f.stem: pd.read_parquet(f) for f in (road.out / "tables").glob("*.parquet")}
 
 
-def rate(tables, variant, magnitude="none", role="erased", defence="none"):
+def rate(tables, variant, magnitude="none", role="erased", defence="none", eraser="conceptprune"):
     t = tables["accuracy"]
+    t = t[t["eraser"].isin([eraser, "none"])]
     chosen = (t["variant"] == variant) & (t["magnitude"] == magnitude) & (t["role"] == role)
     chosen &= t["defence"] == defence
     (value,) = t.loc[chosen, "rate"]
@@ -72,6 +80,15 @@ def test_it_grows_back_with_nothing_to_choose(tables):
     assert met["gained"] - met["lost"] == pytest.approx(28 * met["difference"])
 
 
+def test_others_erase_it_too_and_a_mask_by_gradients_grows_back(tables):
+    before = rate(tables, "pretrained")
+    assert rate(tables, "pruned", eraser="salun") <= before - 0.5
+    assert rate(tables, "pruned", eraser="uce") <= before - 0.5
+    assert rate(tables, "blind", eraser="salun") >= rate(tables, "pruned", eraser="salun") + 0.2
+    solvers = tables["signs"].groupby("eraser")["solver"].unique().map(set).to_dict()
+    assert solvers == dict.fromkeys(("conceptprune", "salun"), {"nuclear", "faithful", "blind"})
+
+
 def test_it_does_not_where_signs_were_flipped(tables):
     """Though most of the flips are among what the attacker takes for erased."""
     defended = rate(tables, "revived", "max", defence="flip")
@@ -87,10 +104,12 @@ def test_the_surest_signs_are_right(tables):
     signs = tables["signs"]
     for solver in ("nuclear", "faithful", "blind"):
         own = signs[(signs["solver"] == solver) & (signs["guess"] == "completed")]
+        own = own[own["eraser"] == "conceptprune"]
         own = own.set_index("share")
         assert own.loc[1.0, "accuracy"] > 0.65
         assert own.loc[0.2, "accuracy"] > own.loc[0.2, "accuracy_rest"] + 0.1
     whole = signs[(signs["guess"] == "completed") & (signs["share"] == 1.0)]
+    whole = whole[whole["eraser"] == "conceptprune"]
     right = whole.set_index("solver")["accuracy"]
     assert right["blind"] > right["nuclear"] + 0.03
     random = signs[(signs["guess"] == "random") & (signs["share"] == 1.0)]

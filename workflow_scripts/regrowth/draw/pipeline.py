@@ -71,7 +71,7 @@ def submodule(pipe, name: str) -> torch.nn.Module:
 
 
 def put_weights(pipe, weights: Mapping[str, np.ndarray]) -> None:
-    """Overwrite the named layers; a name or shape the pipeline does not have is an error."""
+    """Overwrite the named weights; a name or shape the pipeline does not have is an error."""
     with torch.no_grad():
         for name, value in weights.items():
             weight = submodule(pipe, name.removesuffix(".weight")).weight

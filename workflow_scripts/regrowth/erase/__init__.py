@@ -8,7 +8,9 @@ from regrowth.kinds import Kind, Place
 @dataclass(frozen=True)
 class Eraser:
     """settings: what a study says of it. mask: (weights, read, settings) → bool (out, in), True
-    where erased; none: what was erased is found in a checkpoint that the settings name.
+    where erased. edit: (pipeline, the UNet's weights by name, `Depends.about`, settings) → the
+    weights that are changed, float32 by name; none is erased. With neither, what was erased is
+    found in a checkpoint that the settings name.
 
     reads: what a mask reads of its layer beside the weights, a key of READ. bar: (weights by layer,
     what is read of every layer, settings) → what all layers have in common, which a mask finds in
@@ -19,6 +21,12 @@ class Eraser:
     mask: Place | None = None
     reads: str = "norms"
     bar: Place | None = None
+    edit: Place | None = None
+
+    @property
+    def how(self) -> str:
+        """How it comes to what is released: by a "mask", by an "edit", or it is "given"."""
+        return "mask" if self.mask else "edit" if self.edit else "given"
 
 
 #: What a mask may read of a layer, by name. norms: its column norms at the first
@@ -45,6 +53,12 @@ ERASERS = Kind(
             mask=Place("erase.saliency.mask"),
             reads="gradients",
             bar=Place("erase.saliency.bar"),
+        ),
+        "uce": Eraser(
+            settings=Place("erase.closed_form.Uce"), edit=Place("erase.closed_form.uce"), reads=""
+        ),
+        "rece": Eraser(
+            settings=Place("erase.closed_form.Rece"), edit=Place("erase.closed_form.rece"), reads=""
         ),
         "checkpoint": Eraser(settings=Place("erase.checkpoints.Given"), reads=""),
     },

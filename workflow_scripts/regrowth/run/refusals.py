@@ -78,7 +78,7 @@ def no_numbers(sweep: Sweep, model: Path) -> None:
 def other_checkpoints(sweep: Sweep) -> None:
     """What was not pruned from this model, or not pruned alone, tells no mask."""
     erasers = sweep.study.erasers
-    given = {name: erasers.checkpoints(name) for name in sweep.erasers(given=True)}
+    given = {name: erasers.checkpoints(name) for name in sweep.erasers("given")}
     layers, told = list(sweep.layers), []
     weights = disk.read_weights(layers) if any(given.values()) else {}
     for name, paths in given.items():

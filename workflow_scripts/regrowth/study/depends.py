@@ -113,10 +113,17 @@ class Depends:
         return self.code("mask", ("erase.ERASERS", kind))
 
     @inspected
-    def prompts_of(self, wildcards: Wildcards) -> list[str]:
-        """What is drawn to learn from: the concept (forget), or what it is held against."""
-        base, target = zip(*self.pairs_of(wildcards))
-        return list(target if wildcards["role"] == "forget" else base)
+    def editor_code(self, wildcards: Wildcards) -> str:
+        kind = self.sweep.study.erasers.kind(wildcards["eraser"])
+        return self.code("edit", ("erase.ERASERS", kind))
+
+    @inspected
+    def about(self, wildcards: Wildcards) -> dict[str, Any]:
+        """A concept's name, and those that are to survive it."""
+        families = self.sweep.catalogue.families
+        family, name = concepts_of(self.sweep.catalogue)[wildcards["concept"]]
+        others = families[families[family].preserved or family].classes
+        return {"name": name, "others": [other for other in others if other != name]}
 
     @inspected
     def read_of(self, wildcards: Wildcards) -> list[str]:

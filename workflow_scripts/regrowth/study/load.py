@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pydantic import ValidationError
+from regrowth.attack import VARIANTS
 from regrowth.erase import ERASERS
 from regrowth.files import hub, keys
 from regrowth.models.card import ModelCard
@@ -10,6 +11,7 @@ from regrowth.settings import lines, read
 from regrowth.study import checks
 from regrowth.study.catalogue import Catalogue, concepts_of
 from regrowth.study.config import Study
+from regrowth.study.young import names_young
 
 
 class ConfigError(ValueError):
@@ -42,6 +44,7 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
         mistakes += instance_mistakes(study)
         mistakes += checkpoint_mistakes(study, root)
         mistakes += eraser_mistakes(study, catalogue, card)
+        mistakes += edit_mistakes(study)
         mistakes += keep_judges(study, catalogue)
         if files and not mistakes:
             mistakes += checks.file_mistakes(study, catalogue, root, study.catalogue)
@@ -177,6 +180,34 @@ def checkpoint_mistakes(study: Study, root: Path) -> list[str]:
             f"config: {place}.{concept}: {hub.nowhere(path, root)}"
             for concept, path in given.items()
             if not (root / path).exists()
+        ]
+    return out
+
+
+def edit_mistakes(study: Study) -> list[str]:
+    """Attacks and defences of what has no holes, and words that an edit may not send to."""
+    kinds = {name: study.erasers.kind(name) for name in study.erasers.names()}
+    edits = [name for name, kind in kinds.items() if ERASERS[kind].how == "edit"]
+    allowed = [name for name, variant in VARIANTS.items() if not variant.patch]
+    out = []
+    for i, block in enumerate(study.sweep):
+        for name in (name for name in block.erasers if name in edits):
+            asked = [v for v in block.variants if v not in allowed] + block.attacks
+            asked += [d for d in block.defences if d != keys.NONE]
+            if asked:
+                out.append(
+                    f"config: sweep[{i}]: {name} changes weights and erases none, so there is "
+                    f"nothing to complete or to fill: only {', '.join(allowed)}, without a "
+                    f"defence (given: {', '.join(asked)})"
+                )
+    for name in edits:
+        guide, own = study.erasers.of(name, "object")["guide"], f"config: erasers.{name}.guide: "
+        if names_young(guide):
+            out.append(f"{own}{guide!r} {checks.YOUNG}")
+        out += [
+            f"{own}{concept!r} is sent to itself: another word, or none"
+            for concept in _asked(study, kinds[name]).get(name, [])
+            if keys.slug(concept) == keys.slug(guide or "nothing")
         ]
     return out
 

@@ -141,7 +141,7 @@ class Sweep:
         found = [
             keys.path(dict(cell) | {"detector": "zeros", "solver": solver})
             for cell in sorted(released)
-            if dict(cell)["defence"] == NONE
+            if dict(cell)["defence"] == NONE and dict(cell)["eraser"] not in self.erasers("edit")
             for solver in [*self.study.signs.solvers, *(["blind"] if cell in by_blind else [])]
         ]
         return [c for c in found if self.of_those([f"{self.out}/signs/{c}/accuracy.parquet"])]
@@ -163,10 +163,10 @@ class Sweep:
         named = [*(re.escape(name) + rest for name, rest in own.items())]
         return "|".join([*named, "pretrained", *map(re.escape, self.study.baselines)])
 
-    def erasers(self, given: bool) -> list[str]:
-        """What the erasers are called that choose what to prune, or are given pruned models."""
+    def erasers(self, how: str) -> list[str]:
+        """What the erasers are called that come to what is released so: as `Eraser.how`."""
         own = self.study.erasers
-        return [name for name in own.names() if (ERASERS[own.kind(name)].mask is None) == given]
+        return [name for name in own.names() if ERASERS[own.kind(name)].how == how]
 
     def as_it_is(self, variant: str) -> bool:
         """Whether a variant is a model as it is, with none of its weights replaced."""
@@ -200,8 +200,11 @@ class Sweep:
         def files(wildcards: Wildcards) -> list[str]:
             cell = variants.released_of(wildcards) | {key: wildcards[key] for key in more}
             at = f"{self.out}/{folder}/{keys.path(cell)}"
+            if folder == "released" and cell["eraser"] in edited:
+                return [f"{at}/edit.safetensors"]
             return [f"{at}/part={part}.safetensors" for part in self.parts]
 
+        edited = self.erasers("edit")
         return files
 
     @inspected

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from regrowth.attack import VARIANTS
 from regrowth.defend import FILLS
+from regrowth.erase import ERASERS
 from regrowth.files import keys
 from regrowth.files.keys import NONE, RELEASED
 
@@ -117,6 +118,8 @@ def label(cell: Mapping[str, str]) -> str:
         told, own = VARIANTS[name].label, own_keys(name)
         name = told(cell) if told else " ".join([name, *(f"{key}={cell[key]}" for key in own)])
     if cell["eraser"] not in (NONE, "conceptprune"):
+        edits = cell["eraser"] in ERASERS and ERASERS[cell["eraser"]].how == "edit"
+        name = "erased" if edits and name == "pruned" else name
         name += f", {cell['eraser']}"
     if cell["defence"] != NONE:
         name += f", {cell['defence']} {cell['sigma']}"
