@@ -138,8 +138,8 @@ rule edit:
         ENV
     threads: 1
     resources:
-        mem_mb=growing(PIPELINE_MB),
-        runtime=growing(60),
+        mem_mb=growing(3 * PIPELINE_MB),
+        runtime=growing(240),
         gpu=1,
     params:
         code=DEPENDS.editor_code,

@@ -10,7 +10,7 @@ from regrowth.run.job import start
 job = start(snakemake)
 compute.use_threads(snakemake.threads)
 settings, cell = snakemake.params, snakemake.wildcards
-rows = pictures.rows([target for _, target in settings.pairs], int(cell.pictures))
+rows = pictures.asked([target for _, target in settings.pairs], int(cell.pictures))
 pipe = pipeline.load_pipeline(job.model, "float32", compute.device())
 made = pipeline.latents(pipe, rows, settings.steps, settings.guidance, job.study.images.batch)
 prompts = [row["prompt"] for row in rows]

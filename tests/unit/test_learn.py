@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler
+from regrowth.draw import pipeline
 from regrowth.draw.pipeline import latents as drawn
 from regrowth.draw.pipeline import load_pipeline, pictures, submodule
 from regrowth.erase import saliency
-from regrowth.learn import losses
+from regrowth.learn import loop, losses
 from regrowth.learn.gradients import BATCH, gradients
-from regrowth.learn.pictures import FIRST_SEED, rows
+from regrowth.learn.loop import train
+from regrowth.learn.pictures import FIRST_SEED, asked, material, trajectory
+from regrowth.learn.recipes import PARAMETERS, RECIPES, Trained, resolved
 from road import ROOT
 
 MODEL = ROOT / "resources/demo/model"
@@ -31,13 +34,13 @@ def given():
 
 
 def test_prompts_take_turns_and_no_seed_is_one_that_is_judged():
-    made = rows(["a", "b"], 5)
+    made = asked(["a", "b"], 5)
     assert [row["prompt"] for row in made] == ["a", "b", "a", "b", "a"]
     assert [row["seed"] for row in made] == [FIRST_SEED + i for i in range(5)]
 
 
 def test_latents_are_the_pictures_before_they_are_decoded(pipe):
-    some = rows(["an image of a church"], 2)
+    some = asked(["an image of a church"], 2)
     made = drawn(pipe, some, 3, 2.0, 1)
     assert made.shape == (2, 4, 16, 16) and made.dtype == np.float32
     with torch.no_grad():
@@ -172,3 +175,146 @@ def test_the_defaults_are_the_two_papers():
     salun, scissorhands = saliency.SalUn().of("object"), saliency.Scissorhands().of("style")
     assert (salun["weighed"], salun["loss"]) == ("no", "guided")
     assert (scissorhands["weighed"], scissorhands["loss"]) == ("absolute", "noise")
+
+
+PAIRS = [("an image of a candle", "an image of a church"), ("a racket", "a church in a park")]
+
+
+@pytest.fixture(scope="module")
+def taught():
+    """A pipeline of its own, what it is taught with, by where its states are from."""
+    own = load_pipeline(MODEL, "float32", "cpu")
+    made = {
+        way: material(own, PAIRS, 6, 4, 2.0, 3, RECIPES[name])
+        for way, name in (("pictures", "dimum"), ("trajectory", "esd-x"))
+    }
+    return own, made
+
+
+def teach(taught, name, **more):
+    own, made = taught
+    recipe = RECIPES[name]
+    told = {"steps": 3, "batch": 3, "pictures": 6} | more
+    settings = resolved(recipe, Trained(**told).of("object"))
+    own.unet.load_state_dict(made["pictures"].frozen.state_dict())
+    return train(own, recipe, made[recipe.states], settings)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_repeats_itself_and_changes_what_it_says(taught, name):
+    frozen = dict(taught[1]["pictures"].frozen.named_parameters())
+    one, two = teach(taught, name), teach(taught, name)
+    pattern = PARAMETERS[RECIPES[name].parameters]
+    assert set(one) == {n for n in frozen if pattern.search(n)}
+    moved = 0
+    for key, value in one.items():
+        np.testing.assert_array_equal(value, two[key])
+        assert value.dtype == np.float32
+        moved += int((value != frozen[key].detach().numpy()).sum())
+    share = moved / sum(value.size for value in one.values())
+    assert share == pytest.approx(0.5, abs=0.02) if RECIPES[name].masked else share > 0.9
+    others = teach(taught, name, seed=1)
+    assert any((others[key] != value).any() for key, value in one.items())
+
+
+def test_a_mask_holds_what_it_does_not_hold_through_momentum(taught):
+    """A tenth may change: nine tenths are the frozen model's, bit by bit, whatever Adam keeps."""
+    frozen = dict(taught[1]["pictures"].frozen.named_parameters())
+    made = teach(taught, "salun-tuned", share=0.1, steps=6)
+    still = sum((v == frozen[n].detach().numpy()).sum() for n, v in made.items())
+    assert still / sum(v.size for v in made.values()) == pytest.approx(0.9, abs=0.005)
+
+
+def test_shorter_training_is_the_beginning_of_a_longer_one(taught, monkeypatch):
+    seen = []
+    real = torch.optim.Adam.step
+
+    def step(self, *args):
+        real(self, *args)
+        seen.append(self.param_groups[0]["params"][0].detach().clone())
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    teach(taught, "dimum", steps=4)
+    long, seen[:] = list(seen), []
+    teach(taught, "dimum", steps=2)
+    assert len(seen) == 2 and all(torch.equal(a, b) for a, b in zip(seen, long))
+
+
+def a_step(taught, name, **settings):
+    own, made = taught
+    own.unet.load_state_dict(made["pictures"].frozen.state_dict())
+    recipe = RECIPES[name]
+    told = resolved(recipe, Trained(batch=3, **settings).of("object"))
+    empty = losses.embedded(own, [""]).detach()
+    draws = torch.Generator().manual_seed(5)
+    rows = torch.arange(3)
+    with torch.no_grad():
+        step = loop._step(own, recipe, made[recipe.states], rows, draws, empty, told)
+        return step, loop.TARGETS[recipe.forget](step)
+
+
+def test_what_is_said_instead(taught):
+    own, made = taught
+    step, wanted = a_step(taught, "esd-x", push=0.5)
+    with torch.no_grad():
+        said = [
+            own.unet(step.batch.latents, step.batch.steps, words).sample
+            for words in (step.empty, step.words, step.instead)
+        ]
+    torch.testing.assert_close(wanted, said[0] - 0.5 * (said[1] - said[0]))
+    assert torch.equal(step.batch.latents, made["trajectory"].forget.latents[:3])
+    step, wanted = a_step(taught, "score-alignment")
+    with torch.no_grad():
+        said = own.unet(step.batch.latents, step.batch.steps, step.instead).sample
+    torch.testing.assert_close(wanted, said)
+    torch.testing.assert_close(
+        a_step(taught, "erasediff")[1], wanted
+    )  # the model is the frozen one
+    step, wanted = a_step(taught, "dimum")
+    kept = DDPMScheduler.from_config(own.scheduler.config).alphas_cumprod[step.batch.steps]
+    kept = kept.reshape(-1, 1, 1, 1)
+    pictures_ = (step.batch.latents - (1 - kept).sqrt() * wanted) / kept.sqrt()
+    torch.testing.assert_close(pictures_, made["pictures"].retain.latents[:3], atol=1e-3, rtol=1e-3)
+    words = losses.embedded(own, made["pictures"].forget.prompts[:3])
+    torch.testing.assert_close(step.words, words.detach())
+
+
+def test_esd_at_no_push_is_the_prediction_without_words(taught):
+    own, _ = taught
+    step, wanted = a_step(taught, "esd-u", push=1e-9)
+    with torch.no_grad():
+        said = own.unet(step.batch.latents, step.batch.steps, step.empty).sample
+    torch.testing.assert_close(wanted, said, atol=1e-5, rtol=1e-5)
+
+
+def test_states_are_those_that_sampling_comes_to(taught):
+    own, made = taught
+    forget = made["trajectory"].forget
+    own.unet.load_state_dict(made["pictures"].frozen.state_dict())
+    row = {"prompt": forget.prompts[1], "seed": FIRST_SEED + 1}
+    held = {}
+
+    def watch(pipe, step, timestep, tensors):
+        times = pipe.scheduler.timesteps
+        if step + 1 < len(times):
+            held.setdefault(int(times[step + 1]), []).append(tensors["latents"][0])
+        return tensors
+
+    generators = pipeline.generators([row["seed"]])
+    own(
+        prompt=[row["prompt"]],
+        latents=pipeline.noise(own, generators),
+        num_inference_steps=4,
+        guidance_scale=3.0,
+        output_type="latent",
+        callback_on_step_end=watch,
+    )
+    near = [float((s - forget.latents[1]).abs().max()) for s in held[int(forget.steps[1])]]
+    assert min(near) < 1e-4
+    with pytest.raises(ValueError, match="two denoising steps"):
+        trajectory(own, [row], 1, 1)
+
+
+def test_a_loss_that_is_no_number_stops_with_its_step(taught):
+    with pytest.raises(loop.Blown, match="the loss of step [2-9] is not a number"):
+        teach(taught, "erasediff", rate=1e18, steps=9)

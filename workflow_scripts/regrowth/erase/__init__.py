@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from regrowth.kinds import Kind, Place
+from regrowth.learn.recipes import RECIPES
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,14 @@ ERASERS = Kind(
         "rece": Eraser(
             settings=Place("erase.closed_form.Rece"), edit=Place("erase.closed_form.rece"), reads=""
         ),
+        **{
+            name: Eraser(
+                settings=Place("learn.recipes.Trained"),
+                edit=Place("erase.trained.edit"),
+                reads="",
+            )
+            for name in RECIPES
+        },
         "checkpoint": Eraser(settings=Place("erase.checkpoints.Given"), reads=""),
     },
 )

@@ -1,9 +1,97 @@
-"""Which pictures are learnt from."""
+"""What is learnt from: pictures that a model itself draws, before they are decoded."""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from regrowth.draw import pipeline
+from regrowth.learn.recipes import Recipe
 
 #: Far from the seeds of pictures that are judged.
 FIRST_SEED = 1_000_000_000
+#: ESD's own partial sampling is guided so.
+TRAJECTORY_GUIDANCE = 3.0
 
 
-def rows(prompts: list[str], n: int) -> list[dict]:
+@dataclass(frozen=True)
+class Pictures:
+    """Latents (n, channels, height, width) of prompts; steps: (n,), where they are states on the
+    way to pictures and not noised anew."""
+
+    latents: torch.Tensor
+    prompts: list[str]
+    steps: torch.Tensor | None = None
+
+    def batch(self, rows: torch.Tensor) -> "Pictures":
+        steps = None if self.steps is None else self.steps[rows]
+        return Pictures(self.latents[rows], [self.prompts[i] for i in rows.tolist()], steps)
+
+
+@dataclass(frozen=True)
+class Material:
+    """The concept's pictures, those of what it is held against, as many, and the frozen UNet."""
+
+    forget: Pictures
+    retain: Pictures
+    frozen: torch.nn.Module
+
+
+def asked(prompts: list[str], n: int) -> list[dict]:
     """n pictures, the prompts taking turns, each with a seed of its own."""
     return [{"prompt": prompts[i % len(prompts)], "seed": FIRST_SEED + i} for i in range(n)]
+
+
+def material(
+    pipe, pairs, n: int, steps: int, guidance: float, batch: int, recipe: Recipe
+) -> Material:
+    """Drawn by the model itself: its own pictures, or states on the way to them. pairs: (held
+    against, concept) prompts, taking turns."""
+    base, target = zip(*pairs)
+    frozen = copy.deepcopy(pipe.unet).requires_grad_(False)
+    forget = asked(list(target), n)
+    if recipe.states == "trajectory":
+        about = trajectory(pipe, forget, steps, batch)
+    else:
+        about = own(pipe, forget, steps, guidance, batch)
+    return Material(about, own(pipe, asked(list(base), n), steps, guidance, batch), frozen)
+
+
+def own(pipe, rows: list[dict], steps: int, guidance: float, batch: int) -> Pictures:
+    made = torch.from_numpy(pipeline.latents(pipe, rows, steps, guidance, batch))
+    return Pictures(made.to(pipe.device, pipe.unet.dtype), [row["prompt"] for row in rows])
+
+
+def trajectory(pipe, rows: list[dict], steps: int, batch: int) -> Pictures:
+    """Of each row a state that sampling comes to, as the UNet reads it, each at a step of its own.
+
+    Raises ValueError where sampling makes one step, which comes to none.
+    """
+    draws = torch.Generator().manual_seed(rows[0]["seed"])
+    found, at = [], []
+    for first in range(0, len(rows), batch):
+        some = rows[first : first + batch]
+        seeds = pipeline.generators([row["seed"] for row in some])
+        reached: list[torch.Tensor] = []
+
+        def after(pipe, step, timestep, tensors, reached=reached):
+            times = pipe.scheduler.timesteps
+            if step + 1 < len(times):
+                following = times[step + 1]
+                reached.append(pipe.scheduler.scale_model_input(tensors["latents"], following))
+            return tensors
+
+        pipe(
+            prompt=[row["prompt"] for row in some],
+            latents=pipeline.noise(pipe, seeds),
+            generator=seeds,
+            num_inference_steps=steps,
+            guidance_scale=TRAJECTORY_GUIDANCE,
+            output_type="latent",
+            callback_on_step_end=after,
+        )
+        if not reached:
+            raise ValueError("states on the way to a picture need two denoising steps or more")
+        chosen = torch.randint(len(reached), (len(some),), generator=draws)
+        found.append(torch.stack([reached[k][i] for i, k in enumerate(chosen.tolist())]))
+        at.append(pipe.scheduler.timesteps[1:].to(pipe.device)[chosen.to(pipe.device)])
+    return Pictures(torch.cat(found), [row["prompt"] for row in rows], torch.cat(at))

@@ -119,11 +119,19 @@ class Depends:
 
     @inspected
     def about(self, wildcards: Wildcards) -> dict[str, Any]:
-        """A concept's name, and those that are to survive it."""
+        """A concept's name, those that are to survive it, the prompts that are drawn to learn from,
+        and how."""
         families = self.sweep.catalogue.families
         family, name = concepts_of(self.sweep.catalogue)[wildcards["concept"]]
         others = families[families[family].preserved or family].classes
-        return {"name": name, "others": [other for other in others if other != name]}
+        study, card = self.sweep.study, self.cards["pretrained"]
+        return {
+            "name": name,
+            "others": [other for other in others if other != name],
+            "pairs": self.pairs_of(wildcards),
+            "steps": study.sampler.steps or card.steps,
+            "guidance": study.sampler.guidance or card.guidance,
+        }
 
     @inspected
     def read_of(self, wildcards: Wildcards) -> list[str]:

@@ -201,7 +201,12 @@ def edit_mistakes(study: Study) -> list[str]:
                     f"defence (given: {', '.join(asked)})"
                 )
     for name in edits:
-        guide, own = study.erasers.of(name, "object")["guide"], f"config: erasers.{name}.guide: "
+        guide, own = (
+            study.erasers.of(name, "object").get("guide"),
+            f"config: erasers.{name}.guide: ",
+        )
+        if guide is None:
+            continue
         if names_young(guide):
             out.append(f"{own}{guide!r} {checks.YOUNG}")
         out += [
