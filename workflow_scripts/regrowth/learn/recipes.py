@@ -36,7 +36,7 @@ class Recipe:
     source: str
     masked: bool = False
     steps: int = 60
-    rate: float = 1e-4
+    rate: float = 4e-5
     retain: float = 1.0
 
 
@@ -46,14 +46,15 @@ RECIPES = {
         "trajectory",
         "negative",
         "code (rohitgandikota/erasing): states by the frozen model, as its later script does",
+        steps=100,
+        rate=1e-4,
+        retain=0,
     ),
-    "esd-u": Recipe("not-attn2", "trajectory", "negative", "as esd-x"),
+    "esd-u": Recipe(
+        "not-attn2", "trajectory", "negative", "as esd-x", steps=60, rate=1e-4, retain=0
+    ),
     "salun-tuned": Recipe(
-        "all",
-        "pictures",
-        "pseudo",
-        "code (OPTML-Group/Unlearn-Saliency)",
-        masked=True,
+        "all", "pictures", "pseudo", "code (OPTML-Group/Unlearn-Saliency)", masked=True
     ),
     "erasediff": Recipe(
         "not-attn2",
@@ -61,7 +62,9 @@ RECIPES = {
         "pseudo",
         "as coded (JingWu321/EraseDiff at a fixed weight): the printed weight differs",
     ),
-    "dimum": Recipe("all", "pictures", "alternative", "a reconstruction: no code was published"),
+    "dimum": Recipe(
+        "all", "pictures", "alternative", "a reconstruction: no code was published", rate=5e-5
+    ),
     "score-alignment": Recipe(
         "all", "pictures", "anchor", "the short form of Score Forgetting Distillation, named so"
     ),
