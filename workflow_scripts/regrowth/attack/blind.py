@@ -24,7 +24,7 @@ RIDGES, WEIGHTS = (0.25, 0.5, 1.0), (0.0, 0.1, 0.2, 0.3, 0.5)
 HIDDEN = 0.25
 #: Hidden weights cannot tell it: in the columns that matter most hardly any are left to hide. Tuned
 #: on the demo model's four objects that no study erases.
-SCALE = 3.0
+SCALE = 2.0
 #: Of a layer's name, what is another in that of the matrix that feeds the same neurons.
 FED_BY = (".ff.net.2.", ".ff.net.0.proj.")
 

@@ -159,7 +159,7 @@ def readable_duels(table: pd.DataFrame) -> pd.DataFrame:
     table = table[table["defence"] == keys.NONE]
     shown = table[["concept", *_erasers(table), "prompt_set", "judge", "first", "second"]]
     spread = table.rename(columns={"low": "difference_low", "high": "difference_high"})
-    return shown.assign(
+    return shown.rename(columns={"prompt_set": "prompt set"}).assign(
         rates=[f"{r.first_rate:.2f}, {r.second_rate:.2f}" for r in table.itertuples()],
         difference=_signed(spread, "difference"),
         n=table["pairs"],
