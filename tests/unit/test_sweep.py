@@ -41,7 +41,6 @@ def test_models_as_they_are_draw_each_set_once_and_variants_their_bundle(smoke):
         ("pretrained", "none", "snow"): 1,
         ("pruned", "church", "objects"): 2,  # without a defence and with one
         ("quant4", "church", "objects"): 1,
-        ("blind", "church", "objects"): 1,
         ("revived", "church", "objects"): 2,
         ("revived", "snow", "objects+snow"): 1,
     }

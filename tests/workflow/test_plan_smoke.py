@@ -52,13 +52,13 @@ def test_a_plan_says_what_a_run_would_do_and_does_nothing(road):
     after = {str(f): f.stat().st_mtime_ns for f in road.out.rglob("*") if f.is_file()}
     del after[str(road.out / "logs" / "plan.log")]
     assert after == before
-    assert "Study smoke: 9 cells, 98 pictures, 68 jobs" in text
-    assert "12 made, 86 to make, in 8 of 9 shards; 14 are unsafe" in text
+    assert "Study smoke: 8 cells, 86 pictures, 62 jobs" in text
+    assert "12 made, 74 to make, in 7 of 8 shards; 14 are unsafe" in text
     assert "timed in   this study (cpu): resolve, generate" in text
     table, planned = rows_of(text), road.planned()
     assert {rule: int(table[rule][2]) for rule in planned} == planned
     assert table["resolve"][-1] == "sampler changed"
-    assert table["generate"] == ["7", "1", "6", "3 min", "new"]
+    assert table["generate"] == ["6", "1", "5", "2 min", "new"]
     assert table["generate_unsafe"][2:] == ["2", "26–50 s", "new"]
     assert table["mask"][2:] == ["2", "unknown", "new"]
 

@@ -26,7 +26,13 @@ from regrowth.study.sweep import Sweep, Wildcards, cell_of, inspected
 #: Of these tables of methods, tables and figures use no more than the names.
 NAMES_ALONE = tuple(
     (table, "")
-    for table in ("attack.VARIANTS", "attack.MAGNITUDES", "defend.FILLS", "judge.JUDGES")
+    for table in (
+        "attack.VARIANTS",
+        "attack.MAGNITUDES",
+        "defend.FILLS",
+        "erase.ERASERS",
+        "judge.JUDGES",
+    )
 )
 #: Where what masks read lies, and the settings that stand in its path.
 _READ = {
