@@ -484,6 +484,10 @@ def test_pictures_with_their_keys_in_the_path_are_one_data_set(tmp_path):
     assert told["keys"] == cells[1] == store.keys_of(file.with_name("x"), tmp_path / "images")
     with pytest.raises(ValueError, match=r"K=0.6 is a column"):
         store.write_frame(file, shard.assign(K="0.6"))
+    # a study may be called what a column is called
+    table = tmp_path / "defence" / "tables" / "t.parquet"
+    store.write_frame(table, pd.DataFrame({"defence": ["flip"], "tables": [1]}))
+    assert store.read_frame(table)["defence"].tolist() == ["flip"]
 
 
 def test_a_hub_id_is_found_in_the_cache_and_never_downloaded(tmp_path, monkeypatch):

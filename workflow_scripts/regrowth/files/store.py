@@ -118,7 +118,8 @@ def write_frame(target: str | Path, frame: pd.DataFrame, **provenance: Any) -> N
 
     Raises ValueError if a column repeats a key of the path: the data set could not be read whole.
     """
-    if twice := [part for part in Path(target).parts[:-1] if part.split("=")[0] in frame]:
+    keyed = (part for part in Path(target).parts[:-1] if "=" in part)
+    if twice := [part for part in keyed if part.split("=")[0] in frame]:
         raise ValueError(f"{', '.join(twice)} is a column of {target} and in its path")
     provenance["versions"] = {name: version(name) for name in VERSIONED}
     schema = pa.Schema.from_pandas(frame, preserve_index=False)
