@@ -20,7 +20,8 @@ patch = read_arrays(snakemake.input.get("patch", []))
 pipeline.put_weights(pipe, patches.apply(released, patch))
 if name in ROUNDINGS:
     alone = settings.sampling["rounded"] == "attacked"
-    rounded = [*([] if alone else disk.matrices(model)), *released]
+    matrices = (layer for layer, weights in released.items() if weights.ndim == 2)
+    rounded = [*([] if alone else disk.matrices(model)), *matrices]
     pipeline.round_weights(pipe, rounded, ROUNDINGS[name])
 how = settings.sampling["steps"], settings.sampling["guidance"]
 made = pipeline.pictures(pipe, rows, *how, job.study.images.batch)

@@ -174,6 +174,14 @@ def test_where_nothing_can_be_hidden_the_middle_is_taken():
     assert blind.blind({"a": (left, one)}, known, "cpu")["a"].values.shape == (1,)
 
 
+def test_where_nothing_but_zeros_is_left_nothing_is_put_back():
+    missing = np.zeros((6, 8), bool)
+    missing[:4] = True
+    layers = {"a": (np.zeros((6, 8), np.float32), missing)}
+    made = blind.blind(layers, {}, "cpu")["a"]
+    assert not made.values.any() and not made.converged
+
+
 def test_bits_are_those_of_a_forecast():
     weights = np.array([2.0, -0.1, 3.0, -4.0, 0.0], np.float32)
     bits = blind.likelihood(np.array([0, 0, 0.5, 0.5, 0.9]), weights)

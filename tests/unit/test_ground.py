@@ -333,7 +333,8 @@ def test_a_definition_that_moves_and_a_method_of_another_name_change_no_digest(l
 COMPLETE = {"complete", "defend_by_completion"}
 EDITS = {
     ("judge/labels.py", "labels_of(judge, root) |", "{} |"): {"score"},
-    ("run/compute.py", 'else "cpu"', 'else "mps"'): {"calibrate", "generate", "score"} | COMPLETE,
+    ("run/compute.py", 'else "cpu"', 'else "mps"'): COMPLETE
+    | {"calibrate", "generate", "score", "edit", "gradients"},
     (
         "study/prompts.py",
         "def source_of(",
@@ -344,6 +345,12 @@ EDITS = {
     ("attack/magnitudes.py", "row.mean())", "row.mean() + 0)"): set(),
     ("attack/magnitudes.py", "row.max())", "row.max() + 0)"): {"oracle", "revive"},
     ("complete/softimpute.py", "\nROUGH = ", "\nROUGH = 1 + "): set(),
+    ("learn/loop.py", "loss.backward()", "(2 * loss).backward()"): {"edit"},
+    ("learn/recipes.py", "rate=1e-4,\n        retain=0", "rate=2e-4,\n        retain=0"): {"edit"},
+    ("learn/recipes.py", "rate=5e-5", "rate=6e-5"): set(),  # another recipe's
+    ("erase/closed_form.py", "\nREADERS = ", "\nREADERS = 1 and "): set(),
+    ("learn/losses.py", "\nGUIDANCE = ", "\nGUIDANCE = 1 + "): {"edit", "gradients"},
+    ("erase/saliency.py", "& (found > 0)", "& (found >= 0)"): {"mask"},
     ("files/store.py", "def read_hive(", "def unrelated():\n    pass\n\n\ndef read_hive("): set(),
 }
 
@@ -352,12 +359,14 @@ def test_edits_of_the_library_are_seen_by_the_scripts_that_reach_them(tmp_path, 
     scripts = shutil.copytree(ROOT / "workflow_scripts", tmp_path / "workflow_scripts")
     monkeypatch.setattr(provenance, "LIBRARY", scripts / "regrowth")
     names = ("calibrate", "mask", "complete", "revive", "generate", "score")
-    names += ("oracle", "defend_by_completion")
+    names += ("oracle", "defend_by_completion", "edit", "gradients")
 
     def digests():
         digest_of(scripts / "mask.py")
         own = {
             "generate": (("attack.ROUNDINGS", "quant4"), *NAMES_ALONE),
+            "mask": (("erase.ERASERS", "salun"),),
+            "edit": (("erase.ERASERS", "esd-x"), ("learn.recipes.RECIPES", "esd-x")),
             "oracle": (("attack.ORACLES", "max"), ("attack.MAGNITUDES", "max")),
             "revive": (("attack.MAGNITUDES", "max"),),
             "complete": (("complete.SOLVERS", "nuclear"),),

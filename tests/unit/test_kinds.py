@@ -16,6 +16,7 @@ from regrowth.erase import ERASERS, READ
 from regrowth.judge import JUDGES
 from regrowth.judge.settings import Judge
 from regrowth.kinds import Kind, Place
+from regrowth.learn.recipes import RECIPES
 from regrowth.measure.tables import COLUMNS
 from regrowth.models import LAYERS
 
@@ -99,6 +100,11 @@ def test_a_detector_takes_the_share_that_it_is_told(name, pruned):
         assert not re.fullmatch(SPELLED, name), "it is told no share"
         n = detect({"a": truth}, spelled)["a"].sum()
         assert n == round(0.05 * truth.size)
+
+
+def test_every_trained_eraser_has_a_recipe_and_every_recipe_an_eraser():
+    trained = [n for n, e in ERASERS.items() if e.edit and e.edit.name == "erase.trained.edit"]
+    assert set(trained) == set(RECIPES)
 
 
 @pytest.mark.parametrize("name", [n for n, e in ERASERS.items() if e.mask])

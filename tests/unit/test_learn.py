@@ -318,3 +318,15 @@ def test_states_are_those_that_sampling_comes_to(taught):
 def test_a_loss_that_is_no_number_stops_with_its_step(taught):
     with pytest.raises(loop.Blown, match="the loss of step [2-9] is not a number"):
         teach(taught, "erasediff", rate=1e18, steps=9)
+
+
+def test_what_is_changed_is_put_back_by_its_name(taught):
+    """Weights and biases, of convolutions and norms too: every one that a recipe may train."""
+    own, made = taught
+    frozen = made["pictures"].frozen
+    changed = {n: (p + 1).detach().numpy() for n, p in frozen.named_parameters()}
+    assert {name.rpartition(".")[2] for name in changed} == {"weight", "bias"}
+    pipeline.put_weights(own, changed)
+    for name, value in own.unet.named_parameters():
+        np.testing.assert_array_equal(value.detach().numpy(), changed[name])
+    own.unet.load_state_dict(frozen.state_dict())

@@ -40,8 +40,9 @@ def tables(tmp_path_factory):
     study["sweep"] += [
         {"concepts": ["church"], "erasers": ["salun"], "variants": ["pruned"]},
         {"concepts": ["church"], "erasers": ["uce"], "variants": ["pruned"]},
+        {"concepts": ["church"], "erasers": ["esd-u"], "variants": ["pruned", "quant4"]},
     ]
-    for block in study["sweep"][-2:]:
+    for block in study["sweep"][-3:]:
         block["prompts"] = ["erased"]
     road = Road(tmp_path_factory.mktemp("effect"), study)
     road.run()
@@ -84,6 +85,8 @@ def test_others_erase_it_too(tables):
     before = rate(tables, "pretrained")
     assert rate(tables, "pruned", eraser="salun") <= before - 0.5
     assert rate(tables, "pruned", eraser="uce") <= before - 0.5
+    assert rate(tables, "pruned", eraser="esd-u") <= before - 0.5
+    assert rate(tables, "quant4", eraser="esd-u") <= before - 0.5
     solvers = tables["signs"].groupby("eraser")["solver"].unique().map(set).to_dict()
     both = {"nuclear", "faithful"}
     assert solvers == {"conceptprune": both | {"blind"}, "salun": both}

@@ -23,7 +23,7 @@ RIDGES, WEIGHTS = (0.25, 0.5, 1.0), (0.0, 0.1, 0.2, 0.3, 0.5)
 #: Hidden, as a share of what is missing already.
 HIDDEN = 0.25
 #: Hidden weights cannot tell it: in the columns that matter most hardly any are left to hide. Tuned
-#: on the demo model's four objects that no study erases.
+#: by pictures of the demo model (docs/design/013-blind.md).
 SCALE = 2.0
 #: Of a layer's name, what is another in that of the matrix that feeds the same neurons.
 FED_BY = (".ff.net.2.", ".ff.net.0.proj.")
@@ -45,7 +45,7 @@ def beside(fed: np.ndarray, columns: int) -> np.ndarray:
 def blind(layers: Layers, known: Mapping[str, np.ndarray], device: str) -> dict[str, Completion]:
     """By layer, how its missing weights are filled.
 
-    layers: (weights (out, in), missing) by name; known: of some, rows `beside` them. The notes say
+    layers: (weights (out, in), missing) by name; known: of some, rows `beside` them. The log says
     at what setting. Raises as `complete_all` does.
     """
     ridge, weight = chosen(layers, known, device)
@@ -69,7 +69,7 @@ def chosen(layers: Layers, known: Mapping[str, np.ndarray], device: str) -> tupl
             for name, done in found.items()
             if done.sure is not None
         ]
-        told[ridge, weight] = float(np.concatenate(likely).mean())
+        told[ridge, weight] = float(np.concatenate(likely).mean()) if likely else 0.0
         log.info("ridge %g, weight %g: %.4f bits a hidden sign", ridge, weight, told[ridge, weight])
     return max(told, key=told.__getitem__)
 

@@ -70,11 +70,17 @@ def submodule(pipe, name: str) -> torch.nn.Module:
     return pipe.unet.get_submodule(name)
 
 
+def parameter(pipe, name: str) -> torch.nn.Parameter:
+    """A weight or a bias by its name, likewise."""
+    module, _, own = name.rpartition(".")
+    return getattr(submodule(pipe, module), own)
+
+
 def put_weights(pipe, weights: Mapping[str, np.ndarray]) -> None:
     """Overwrite the named weights; a name or shape the pipeline does not have is an error."""
     with torch.no_grad():
         for name, value in weights.items():
-            weight = submodule(pipe, name.removesuffix(".weight")).weight
+            weight = parameter(pipe, name)
             if weight.shape != value.shape:
                 raise ValueError(f"{name}: {value.shape} does not fit {tuple(weight.shape)}")
             weight.copy_(torch.from_numpy(np.ascontiguousarray(value)))
@@ -84,7 +90,7 @@ def round_weights(pipe, names: Iterable[str], rounded: Callable) -> None:
     """Round the named weights where they lie. rounded: one of quantise.ROUNDINGS."""
     with torch.no_grad():
         for name in dict.fromkeys(names):
-            weight = submodule(pipe, name.removesuffix(".weight")).weight
+            weight = parameter(pipe, name)
             weight.copy_(rounded(weight))
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from regrowth.kinds import Kind, Place
-from regrowth.learn.recipes import RECIPES
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,10 @@ class Eraser:
 READ = {"norms": ("target", "base"), "gradients": ("sum", "absolute"), "": ()}
 
 
+#: Its recipe, in `learn.recipes.RECIPES`, has its name.
+_TRAINED = Eraser(
+    settings=Place("learn.recipes.Trained"), edit=Place("erase.trained.edit"), reads=""
+)
 ERASERS = Kind(
     "eraser",
     {
@@ -61,14 +64,12 @@ ERASERS = Kind(
         "rece": Eraser(
             settings=Place("erase.closed_form.Rece"), edit=Place("erase.closed_form.rece"), reads=""
         ),
-        **{
-            name: Eraser(
-                settings=Place("learn.recipes.Trained"),
-                edit=Place("erase.trained.edit"),
-                reads="",
-            )
-            for name in RECIPES
-        },
+        "esd-x": _TRAINED,
+        "esd-u": _TRAINED,
+        "salun-tuned": _TRAINED,
+        "erasediff": _TRAINED,
+        "dimum": _TRAINED,
+        "score-alignment": _TRAINED,
         "checkpoint": Eraser(settings=Place("erase.checkpoints.Given"), reads=""),
     },
 )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
+from regrowth.learn.shares import least
 from regrowth.settings import Count, Number, Strict
 
 Share = Annotated[float, Number, Field(gt=0, lt=1)]
@@ -69,7 +70,7 @@ def bar(
         scores(w, {k: read[f"{layer}:{k}"] for k in ("sum", "absolute")}, settings["weighed"])
         for layer, w in weights.items()
     ]
-    return _least(np.concatenate([s.ravel() for s in every]), settings["share"])
+    return least(every, settings["share"])
 
 
 def mask(
@@ -77,12 +78,6 @@ def mask(
 ) -> np.ndarray:
     """The positions that are erased, bool (out, in): a score of at least the bar, and not zero."""
     found = scores(weights, read, settings["weighed"])
-    least = settings["bar"]
-    return (found >= (_least(found.ravel(), settings["share"]) if least is None else least)) & (
-        found > 0
-    )
-
-
-def _least(scores_: np.ndarray, share: float) -> float:
-    n = max(1, round(share * scores_.size))
-    return float(np.partition(scores_, scores_.size - n)[scores_.size - n])
+    in_common = settings["bar"]
+    own = least([found], settings["share"]) if in_common is None else in_common
+    return (found >= own) & (found > 0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from regrowth.draw.pipeline import submodule
+from regrowth.draw.pipeline import parameter
 from regrowth.learn.losses import GUIDANCE, embedded, noised, predicted
 
 #: Pictures in one pass. Fixed, since the sum of magnitudes depends on it.
@@ -10,21 +10,27 @@ BATCH = 8
 
 
 def gradients(
-    pipe, latents: np.ndarray, prompts: list[str], layers: list[str], loss: str, seed: int = 0
+    pipe,
+    latents: np.ndarray | torch.Tensor,
+    prompts: list[str],
+    layers: list[str],
+    loss: str,
+    seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """By "layer:sum" and "layer:absolute", float32 (out, in): the sum over batches of the mean
-    loss's gradient, and of its magnitude.
+    """By "layer:sum" and "layer:absolute", float32 of the weight's shape: the sum over batches of
+    the mean loss's gradient, and of its magnitude.
 
-    latents: (n, channels, height, width), of pictures of `prompts`. loss: "noise", the mean squared
+    latents: (n, channels, height, width), of pictures of `prompts`. layers: weights and biases by
+    name. loss: "noise", the mean squared
     error of the prediction, or "guided", of one guided at GUIDANCE.
     """
     for part in (pipe.unet, pipe.text_encoder):
         part.requires_grad_(False)
-    held = {name: submodule(pipe, name.removesuffix(".weight")).weight for name in layers}
+    held = {name: parameter(pipe, name) for name in layers}
     for weight in held.values():
         weight.requires_grad_(True)
     total = {f"{n}:{k}": torch.zeros_like(w) for n, w in held.items() for k in ("sum", "absolute")}
-    given = torch.from_numpy(latents).to(pipe.device, pipe.unet.dtype)
+    given = torch.as_tensor(latents).to(pipe.device, pipe.unet.dtype)
     draws = torch.Generator().manual_seed(seed)
     guidance = GUIDANCE if loss == "guided" else None
     for at in range(0, len(given), BATCH):

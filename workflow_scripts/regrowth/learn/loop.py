@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from regrowth.draw.pipeline import PACE
-from regrowth.learn.losses import GUIDANCE, Noised, embedded, noised, predicted
+from regrowth.learn.gradients import gradients
+from regrowth.learn.losses import Noised, embedded, noised, predicted
 from regrowth.learn.pictures import Material, Pictures
 from regrowth.learn.recipes import PARAMETERS, Recipe
+from regrowth.learn.shares import least
 from torch.nn.functional import mse_loss
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ def anchor(step: Step) -> torch.Tensor:
 
 
 def alternative(step: Step) -> torch.Tensor:
-    """DiMUM: the noise of other pictures (see `_forget_pictures`) under the concept's prompt."""
+    """DiMUM: the noise of other pictures (`_step`) under the concept's prompt."""
     return step.batch.wanted
 
 
@@ -79,10 +81,10 @@ def train(pipe, recipe: Recipe, material: Material, settings: dict) -> dict[str,
     unet = pipe.unet.requires_grad_(False)
     pattern = PARAMETERS[recipe.parameters]
     held = {n: p for n, p in unet.named_parameters() if pattern.search(n)}
-    for parameter in held.values():
-        parameter.requires_grad_(True)
     frozen = {n: p.detach().clone() for n, p in held.items()}
     masks = salient(pipe, held, material.forget, settings) if recipe.masked else {}
+    for parameter in held.values():
+        parameter.requires_grad_(True)
     optimiser = torch.optim.Adam(held.values(), lr=settings["rate"])
     empty = _words(pipe, [""])
     start = time.monotonic()
@@ -136,18 +138,11 @@ def _words(pipe, prompts: list[str]) -> torch.Tensor:
 
 
 def salient(pipe, held: dict, pictures: Pictures, settings: dict) -> dict[str, torch.Tensor]:
-    """SalUn's mask over all trained weights together: True where one may change.
-
-    By |sum of gradients| of the guided loss, over batches of the concept's pictures.
-    """
-    total = {name: torch.zeros_like(p) for name, p in held.items()}
-    draws = torch.Generator().manual_seed(settings["seed"])
-    for rows in torch.arange(len(pictures.prompts)).split(settings["batch"]):
-        some = pictures.batch(rows)
-        batch = noised(pipe, some.latents, draws)
-        error = mse_loss(predicted(pipe, batch, _words(pipe, some.prompts), GUIDANCE), batch.wanted)
-        for name, gradient in zip(held, torch.autograd.grad(error, list(held.values()))):
-            total[name] += gradient
-    every = torch.cat([value.abs().flatten() for value in total.values()])
-    least = every.kthvalue(len(every) - max(1, round(settings["share"] * len(every))) + 1).values
-    return {name: value.abs() >= least for name, value in total.items()}
+    """SalUn's mask over all trained weights together, by |sum of gradients| of the guided loss on
+    the concept's pictures: True where one may change."""
+    felt = gradients(
+        pipe, pictures.latents, pictures.prompts, list(held), "guided", settings["seed"]
+    )
+    scores = {name: np.abs(felt[f"{name}:sum"]) for name in held}
+    bar = least(scores.values(), settings["share"])
+    return {n: torch.from_numpy(score >= bar).to(held[n].device) for n, score in scores.items()}

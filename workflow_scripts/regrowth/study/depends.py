@@ -121,7 +121,7 @@ class Depends:
     @inspected
     def editor_code(self, wildcards: Wildcards) -> str:
         kind = self.sweep.study.erasers.kind(wildcards["eraser"])
-        return self.code("edit", ("erase.ERASERS", kind))
+        return self.code("edit", ("erase.ERASERS", kind), ("learn.recipes.RECIPES", kind))
 
     @inspected
     def about(self, wildcards: Wildcards) -> dict[str, Any]:

@@ -201,18 +201,13 @@ def edit_mistakes(study: Study) -> list[str]:
                     f"defence (given: {', '.join(asked)})"
                 )
     for name in edits:
-        guide, own = (
-            study.erasers.of(name, "object").get("guide"),
-            f"config: erasers.{name}.guide: ",
-        )
-        if guide is None:
-            continue
-        if names_young(guide):
-            out.append(f"{own}{guide!r} {checks.YOUNG}")
+        guide, place = study.erasers.of(name, "object").get("guide"), f"erasers.{name}.guide"
+        if guide and names_young(guide):
+            out.append(f"config: {place}: {guide!r} {checks.YOUNG}")
         out += [
-            f"{own}{concept!r} is sent to itself: another word, or none"
-            for concept in _asked(study, kinds[name]).get(name, [])
-            if keys.slug(concept) == keys.slug(guide or "nothing")
+            f"config: {place}: {concept!r} is sent to itself: another word, or none"
+            for concept in _asked(study, kinds[name])[name]
+            if guide and keys.slug(concept) == keys.slug(guide)
         ]
     return out
 
