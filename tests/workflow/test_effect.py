@@ -76,7 +76,9 @@ def test_it_grows_back_and_by_max_most(tables):
 
 def test_it_grows_back_with_nothing_to_choose(tables):
     assert rate(tables, "blind") >= rate(tables, "pruned") + 0.4
-    (met,) = tables["duels"].query("first == 'max K=0.6' and second == 'blind'").to_dict("records")
+    (met,) = (
+        tables["pairwise"].query("first == 'max K=0.6' and second == 'blind'").to_dict("records")
+    )
     assert met["second_rate"] == rate(tables, "blind") and met["pairs"] == 28
     assert met["gained"] - met["lost"] == pytest.approx(28 * met["difference"])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from regrowth.files import keys
 from regrowth.judge import JUDGES
-from regrowth.measure import duels
+from regrowth.measure import pairwise
 from regrowth.measure.cells import for_concept, outcomes
 from regrowth.measure.pictures import frechet, similarity
 from regrowth.measure.rates import accuracy, detections, parts
@@ -22,7 +22,7 @@ _PAIRED = ["gain_on_pruned", "mcnemar_p", "pairs", "gained", "lost"]
 _PAIRED += [f"pretrained_{name}" for name in ("pairs", "gained", "lost")]
 COLUMNS = {
     "accuracy": [*_RATE, *_PAIRED, "judge"],
-    "duels": [*duels.COLUMNS, "judge"],
+    "pairwise": [*pairwise.COLUMNS, "judge"],
     "similarity": [*_CELL, "judge", "n", "similarity", "low", "high", "clip_score"],
     "detections": [*_RATE, *_PAIRED, "judge", "labels", "threshold"],
     "parts": [*_CELL, "judge", "label", "threshold", "images", "n", "change"],
@@ -54,7 +54,7 @@ def of_judges(
             if feeds == "accuracy":
                 told = outcomes(part, catalogue)
                 made["accuracy"].append(accuracy(told).assign(judge=name))
-                made["duels"].append(duels.duels(told).assign(judge=name))
+                made["pairwise"].append(pairwise.pairwise(told).assign(judge=name))
             elif feeds == "similarity":
                 made["similarity"].append(similarity(part).assign(judge=name))
             elif feeds == "detections":

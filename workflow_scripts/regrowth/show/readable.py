@@ -154,7 +154,7 @@ def unconverged(solves: pd.DataFrame) -> pd.DataFrame:
     return solves.loc[~solves["converged"], shown]
 
 
-def readable_duels(table: pd.DataFrame) -> pd.DataFrame:
+def readable_pairwise(table: pd.DataFrame) -> pd.DataFrame:
     """One line per two attacks on an undefended model; the difference with its interval."""
     table = table[table["defence"] == keys.NONE]
     shown = table[["concept", *_erasers(table), "prompt_set", "judge", "first", "second"]]

@@ -19,7 +19,7 @@ from regrowth.show.readable import (
     rate_text,
     readable,
     readable_defences,
-    readable_duels,
+    readable_pairwise,
     sign_summary,
     unconverged,
     with_label,
@@ -218,7 +218,7 @@ def page(
     frames = {
         "accuracy": readable(accuracy, dict),
         "objects": readable(pooled(accuracy, objects), dict),
-        "duels": readable_duels(tables["duels"]),
+        "pairwise": readable_pairwise(tables["pairwise"]),
         "similarity": with_label(tables["similarity"]),
         "fid": with_label(tables["fid"]),
         "detections": with_label(tables["detections"]),

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 from raw_scores import MAX, PRUNED, rows
-from regrowth.measure.duels import COLUMNS, duels
 from regrowth.measure.paired import interval
+from regrowth.measure.pairwise import COLUMNS, pairwise
 from regrowth.study import variants
 
 BLIND = variants.PRETRAINED | {"concept": "church", "variant": "blind", "detector": "zeros"}
@@ -19,7 +19,7 @@ def test_two_attacks_meet_on_the_same_pictures_of_the_erased_class():
         rows(MAX, [True] * 6, role="preserved"),
         rows(BLIND, [False] * 6, role="preserved"),
     ])  # fmt: skip
-    (met,) = duels(frame).to_dict("records")
+    (met,) = pairwise(frame).to_dict("records")
     assert (met["first"], met["second"], met["concept"]) == ("max K=0.6", "blind", "church")
     assert (met["gained"], met["lost"], met["pairs"]) == (1, 3, 5)
     assert (met["first_rate"], met["second_rate"]) == (pytest.approx(2 / 6), 0.8)
@@ -38,7 +38,7 @@ def test_only_attacks_on_the_same_released_model_and_prompt_set_meet():
         rows(BLIND | {"eraser": "checkpoint"}, [True, True]),
         rows(BLIND, [True, False]).assign(prompt_set="t"),
     ])  # fmt: skip
-    table = duels(frame)
+    table = pairwise(frame)
     assert sorted(zip(table["defence"], table["first"], table["second"])) == [
         ("gaussian", "max K=0.6, gaussian 1.0", "blind, gaussian 1.0"),
         ("none", "max K=0.6", "max K=1.0"),
@@ -47,5 +47,5 @@ def test_only_attacks_on_the_same_released_model_and_prompt_set_meet():
 
 
 def test_where_there_are_fewer_than_two_attacks_nothing_is_compared():
-    table = duels(pd.concat([rows(PRUNED, [True]), rows(MAX, [True])]))
+    table = pairwise(pd.concat([rows(PRUNED, [True]), rows(MAX, [True])]))
     assert table.empty and list(table) == COLUMNS

@@ -16,7 +16,7 @@ COLUMNS = [
 ]
 
 
-def duels(rows: pd.DataFrame) -> pd.DataFrame:
+def pairwise(rows: pd.DataFrame) -> pd.DataFrame:
     """Every two attacks on one released model, by what they bring back of the erased class.
 
     rows: `outcomes` of one concept and judge, with roles. first, second: the attacks' names;
