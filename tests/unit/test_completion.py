@@ -253,12 +253,12 @@ def test_gauss_is_the_conditional_mean_of_every_column():
     weights, missing = large_ones_missing((12, 40), 0.2)
     layer = Problem(torch.from_numpy(weights)[None], torch.from_numpy(missing)[None])
     nothing = layer.zeros()
-    k = gauss_spin._precision(layer, nothing, nothing, 0.5)
+    k, push = gauss_spin._precision(layer, None, nothing, nothing, 0.5)
     zero = np.where(missing, 0, weights)
     gram = zero @ zero.T
     slow_k = 40 * np.linalg.inv(gram + 0.5 * np.trace(gram) / 12 * np.eye(12))
     np.testing.assert_allclose(k[0].numpy(), slow_k, rtol=0, atol=1e-8 * np.abs(slow_k).max())
-    found, _, _ = gauss_spin._conditional_mean(layer, k, nothing, 1e-12, 500)
+    found, _, _ = gauss_spin._conditional_mean(layer, k, push, nothing, 1e-12, 500)
     slow = np.zeros(weights.shape)
     for j, gone in enumerate(missing.T):
         inside, across = slow_k[np.ix_(gone, gone)], slow_k[np.ix_(gone, ~gone)]
