@@ -28,7 +28,7 @@ DETECTED = keys.pattern(sweep.DETECTED)
 ATTACKED = keys.pattern(sweep.ATTACKED)
 CELL = f"{RELEASED}/variant={{variant}}/prompts={{prompts}}"
 SHARD = f"{CELL}/shard={{shard}}.parquet"
-SCORE = f"{CELL}/judge={{judge}}/scores.parquet"
+SCORE = f"{CELL}/judges={{judges}}/scores.parquet"
 REVIVED, ALONE, BLIND, ORACLE = (
     f"{variants.pattern(name)}/patch.safetensors"
     for name in ("revived", "alone", "blind", "oracle")
@@ -56,6 +56,7 @@ wildcard_constraints:
     layer_alone=r"\d+",
     prompts=one_of(SWEEP.bundles),
     judge=one_of(CATALOGUE.judges),
+    judges=r"[^/]+",
     part=r"\d+",
     shard=r"\d+",
 

@@ -17,7 +17,7 @@ rule score:
     params:
         code=DEPENDS.judge_code("score"),
         versions=versions("score"),
-        judge=DEPENDS.judge,
+        judges=DEPENDS.judges,
         sees=DEPENDS.sees,
     script:
         "../workflow_scripts/score.py"
@@ -42,7 +42,7 @@ rule reference:
     params:
         code=DEPENDS.judge_code("reference"),
         versions=versions("reference"),
-        judge=DEPENDS.judge,
+        judges=DEPENDS.judges,
         reference=DEPENDS.reference,
     script:
         "../workflow_scripts/reference.py"

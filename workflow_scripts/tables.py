@@ -1,6 +1,7 @@
 """Every table of the study, as parquet, CSV and LaTeX."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -29,7 +30,6 @@ references = {
 }
 sets = snakemake.params.sets
 scored = {file: keys_of(file, out / "scores") for file in snakemake.input.scores}
-featured = [file for file, told in scored.items() if kinds[told["judge"]] in FEATURES]
 
 
 def scores(concept: str, judge: str) -> pd.DataFrame:
@@ -37,16 +37,25 @@ def scores(concept: str, judge: str) -> pd.DataFrame:
     files = [
         file
         for file, told in scored.items()
-        if told["judge"] == judge and concerns(told, concept, sets[concept])
+        if judge in told["judges"].split("+") and concerns(told, concept, sets[concept])
     ]
     nothing = pd.DataFrame(columns=SCORES)
     found = read_hive(files, out / "scores", variants.KEYS) if files else nothing
-    return found.drop(columns="features")
+    return found[found["judge"] == judge].drop(columns=["features", "judges"], errors="ignore")
+
+
+def featured() -> Iterator[pd.DataFrame]:
+    """What each judge of features says, file by file."""
+    for file, told in scored.items():
+        for judge in told["judges"].split("+"):
+            if kinds[judge] in FEATURES:
+                found = read_hive([file], out / "scores", variants.KEYS)
+                yield found[found["judge"] == judge].drop(columns="judges")
 
 
 made = tables.of_judges(
     scores,
-    (read_hive([file], out / "scores", variants.KEYS) for file in featured),
+    featured(),
     references,
     job.catalogue,
     sets,

@@ -66,10 +66,10 @@ def test_kinds_are_what_takes_alike():
     timed = lambda path: cost.timed_as(Path(path))  # noqa: E731
     stored = lambda path: cost.stored_as(Path(path))  # noqa: E731
     assert timed(f"generate/{cell}/shard=000.parquet.tsv") == "generate"
-    assert timed(f"score/{cell}/judge=clip/scores.parquet.tsv") == "score clip"
+    assert timed(f"score/{cell}/judges=clip/scores.parquet.tsv") == "score clip"
     assert timed(f"complete/{cell}/part=00.tsv") == "complete nuclear"
     assert timed("resolve.tsv") == "resolve"
-    assert stored(f"scores/{cell}/judge=clip/scores.parquet") == "scores clip"
+    assert stored(f"scores/{cell}/judges=clip/scores.parquet") == "scores clip"
     assert stored(f"patches/{cell}/patch.safetensors") == "patches revived"
     assert stored("report.html") == "report"
 
@@ -78,8 +78,9 @@ def test_pictures_are_the_shard_s_or_those_the_judge_sees():
     cell = {"variant": "pruned", "prompts": "objects+church"}
     shards = [plan.pictures_of(cell | {"shard": f"{i:03d}"}, SETS, 7) for i in range(3)]
     assert shards == [7, 7, 3]
-    assert plan.pictures_of(cell | {"judge": "objects"}, SETS, 7) == 17
-    assert plan.pictures_of(cell | {"judge": "clip"}, SETS, 7) == 12
+    assert plan.pictures_of(cell | {"judges": "objects"}, SETS, 7) == 17
+    assert plan.pictures_of(cell | {"judges": "clip+objects"}, SETS, 7) == 17
+    assert plan.pictures_of(cell | {"judges": "clip"}, SETS, 7) == 12
     assert plan.pictures_of({"variant": "revived", "solver": "nuclear"}, SETS, 7) == 0
 
 
@@ -169,12 +170,12 @@ def begun(tmp_path) -> Path:
     for stage in ("images", "thumbnails"):
         file = out / stage / CELL / "shard=000.parquet"
         write_frame(file, rows.assign(image=[image] * 3), **about)
-    scores = out / "scores" / CELL / "judge=objects" / "scores.parquet"
+    scores = out / "scores" / CELL / "judges=objects" / "scores.parquet"
     write_frame(scores, pd.concat([rows, rows[:1]]))
     for path, seconds in {
         f"generate/{CELL}/shard=000.parquet": 24,
-        f"score/{CELL}/judge=objects/scores.parquet": 6,
-        f"score/{CELL}/judge=clip/scores.parquet": 1,  # its scores are gone
+        f"score/{CELL}/judges=objects/scores.parquet": 6,
+        f"score/{CELL}/judges=clip/scores.parquet": 1,  # its scores are gone
         "mask/concept=church/eraser=conceptprune/part=00": 2,
     }.items():
         file = out / "benchmarks" / f"{path}.tsv"

@@ -32,7 +32,7 @@ def records(tmp_path):
             "wildcards": wildcards or {},
         }
 
-    scored = [CELL | {"prompts": "church", "judge": judge} for judge in ("objects", "clip")]
+    scored = [CELL | {"prompts": "church", "judges": judge} for judge in ("objects", "clip")]
     return [
         record("calibrate", [], ["norms"]),
         record("mask", ["norms"], ["mask"]),

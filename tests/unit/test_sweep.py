@@ -96,7 +96,24 @@ def test_shards_cover_the_rows_and_the_last_may_be_short():
     assert [Path(s).name for s in shards] == [f"shard={n:03d}.parquet" for n in range(4)]
 
 
-def test_what_is_there_is_a_smaller_study(smoke):
+def test_judges_share_jobs_as_the_study_says():
+    """In the catalogue's order, a bundle's sets one after the other."""
+    judged = {
+        n: [
+            Path(file).parent.name.removeprefix("judges=")
+            for cell in sweep_of(judges_per_job=n).cells
+            if cell["concept"] == "snow"
+            for file in sweep_of(judges_per_job=n).scores_of(cell)
+        ]
+        for n in (1, 2, 8)
+    }
+    assert judged[1] == ["objects", "clip", "fid-demo", "snow", "nudenet"]
+    assert judged[2] == ["objects+clip", "fid-demo+snow", "nudenet"]
+    assert judged[8] == ["objects+clip+fid-demo+snow+nudenet"]
+
+
+def test_what_is_there_is_a_smaller_study():
+    smoke = sweep_of(judges_per_job=1)
     whole = [c for c in smoke.cells if c["variant"] in ("pretrained", "pruned")]
     made = {file for cell in whole for file in smoke.scores_of(cell)}
     (some, *_) = smoke.scores_of(next(c for c in smoke.cells if c["variant"] == "quant4"))

@@ -52,3 +52,17 @@ def project(smoke, tmp_path):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
     return Road(smoke.folder, smoke.config, root=tmp_path)
+
+
+@pytest.fixture(scope="session")
+def judged_apart(smoke, tmp_path_factory) -> Road:
+    """The smoke study with a job for each judge, as if somebody had run it."""
+    road = Road(tmp_path_factory.mktemp("apart"), smoke.config | {"judges_per_job": 1})
+    road.pretend()
+    return road
+
+
+@pytest.fixture
+def apart(judged_apart, project):
+    """A copy of the project that may be edited, on that study."""
+    return Road(judged_apart.folder, judged_apart.config, root=project.root)

@@ -5,9 +5,8 @@ import copy
 import pytest
 from road import Road
 
-JUDGES = 3  # of an object: the classifier, CLIP and FID's features
 END = {"tables": 1, "figures": 1, "report": 1}
-DRAWN = {"generate": 1, "score": JUDGES} | END
+DRAWN = {"generate": 1, "score": 1} | END
 LIBRARY = "workflow_scripts/regrowth"
 
 MAGNITUDE = """
@@ -85,7 +84,7 @@ ADDED = {
         {},
         lambda study: study["sweep"][1]["defences"].append("row-mean"),
         {"defend": 1, "detect": 1, "complete": 1, "revive": 1, "detectability": 1}
-        | {"generate": 2, "score": 2 * JUDGES}
+        | {"generate": 2, "score": 2}
         | END,
     ),
     "detector": (
@@ -154,14 +153,14 @@ def test_a_layer_family_more_is_a_line(project, tmp_path):
     assert other.planned()["mask"] == 2
 
 
-def test_a_judge_of_a_new_kind_gives_its_scores_alone(project):
+def test_a_judge_of_a_new_kind_gives_its_scores_alone(apart):
     line = '        "bright": JudgeKind(\n            Place("judge.bright.score"), '
     line += (
         'mistakes=Place("judge.bright.mistakes"), feeds="accuracy", by="threshold"\n        ),\n'
     )
-    add(project, ("judge/bright.py", JUDGE), ("judge/__init__.py", '        "clip": Judge', line))
-    assert project.planned() == {}
-    catalogue = project.root / "resources/demo/catalogue.yaml"
+    add(apart, ("judge/bright.py", JUDGE), ("judge/__init__.py", '        "clip": Judge', line))
+    assert apart.planned() == {}
+    catalogue = apart.root / "resources/demo/catalogue.yaml"
     text = catalogue.read_text(encoding="utf-8")
     text = text.replace(
         "judges: [objects, clip, fid-demo]", "judges: [objects, clip, fid-demo, day]"
@@ -169,4 +168,4 @@ def test_a_judge_of_a_new_kind_gives_its_scores_alone(project):
     text = text.replace("\njudges:\n", "\njudges:\n  day: {kind: bright, label: day}\n")
     catalogue.write_text(text, encoding="utf-8")
     kept, gone = 6, 1  # the snow's variant is drawn again, and judged by all who look at it
-    assert project.planned() == {"score": kept + 6, "generate_unsafe": gone} | END
+    assert apart.planned() == {"score": kept + 6, "generate_unsafe": gone} | END

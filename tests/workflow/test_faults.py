@@ -77,7 +77,7 @@ def test_fifty_kills_cost_nothing_but_time(smoke, spare):
 
 def test_two_drivers_do_not_meet(spare):
     """The second is refused while the first is at work, and the first goes on."""
-    score = one(spare, f"scores/{CHURCH}/**/variant=pruned/**/judge=objects/scores.parquet")
+    score = one(spare, f"scores/{CHURCH}/**/variant=pruned/**/judges=*/scores.parquet")
     before = score.read_bytes()
     score.unlink()
     target = str(score.relative_to(spare.folder))
@@ -123,21 +123,21 @@ def test_unsafe_pictures_do_not_outlive_their_judges(spare):
     assert not shard.exists() and not begun.exists() and not gallery.exists()
     assert "unblurred" not in spare.run("status")
     shutil.copy2(thumbnails, shard)  # now a judge reads what was there when the run was planned
-    score = next(spare.out.glob("scores/concept=snow/**/prompts=objects+snow/judge=nudenet/*.p*"))
+    score = next(spare.out.glob("scores/concept=snow/**/prompts=objects+snow/judges=*/*.p*"))
     spare.run(str(score.relative_to(spare.folder)), "--force")
     assert not shard.exists()
 
 
 def test_a_score_that_is_gone_is_missed(smoke, spare):
     """A scratch file system has purged it; and a `clean` that another study's K asked for."""
-    score = one(spare, f"scores/{CHURCH}/**/variant=revived/**/judge=clip/scores.parquet")
+    score = one(spare, f"scores/{CHURCH}/**/variant=revived/**/judges=*/scores.parquet")
     held = score.read_bytes()
     score.unlink()
-    assert "25 of 26 score files are there" in spare.run("status")
+    assert "7 of 8 score files are there" in spare.run("status")
     planned = spare.planned()
     assert planned["score"] == 1 and not planned["generate"]
     score.write_bytes(held)
-    snow = one(spare, "scores/concept=snow/**/variant=revived/**/judge=nudenet/scores.parquet")
+    snow = one(spare, "scores/concept=snow/**/variant=revived/**/judges=*/scores.parquet")
     snow.unlink()
     assert spare.planned()["generate_unsafe"] == 1, "its pictures are gone, so they are drawn anew"
 
@@ -163,7 +163,7 @@ DAMAGED = {
     "completed": f"completed/{CHURCH}/**/solver=nuclear/part=00.safetensors",
     "patches": f"patches/{CHURCH}/**/magnitude=max/patch.safetensors",
     "images": f"images/{CHURCH}/**/variant=pruned/**/shard=000.parquet",
-    "scores": f"scores/{CHURCH}/**/variant=pruned/**/judge=clip/scores.parquet",
+    "scores": f"scores/{CHURCH}/**/variant=pruned/**/judges=*/scores.parquet",
 }
 
 
@@ -200,7 +200,7 @@ def test_a_cell_that_fails_is_a_row_with_the_reason(smoke, spare):
     told = spare.run(good=False)
     assert "revive: " in told and f"{completed.relative_to(spare.folder)} is damaged" in told
     n = len(list((smoke.out / "scores").rglob("scores.parquet")))
-    assert f"{n - 3} of {n + 3} score files are there" in told
+    assert f"{n - 1} of {n + 1} score files are there" in told
     partial = spare.out / "partial"
     missing = pd.read_parquet(partial / "tables" / "missing.parquet")
     assert set(missing["judge"]) == {"objects", "clip", "fid-demo"}
@@ -217,7 +217,7 @@ def test_a_cell_that_fails_is_a_row_with_the_reason(smoke, spare):
 
     spare.run(str(completed.relative_to(spare.folder)))
     assert completed.read_bytes() == held
-    assert spare.planned() == {"revive": 1, "generate": 1, "score": 3} | {
+    assert spare.planned() == {"revive": 1, "generate": 1, "score": 1} | {
         "tables": 1,
         "figures": 1,
         "report": 1,
@@ -225,7 +225,7 @@ def test_a_cell_that_fails_is_a_row_with_the_reason(smoke, spare):
     spare.run()
     assert not partial.exists()
     now = spare.bytes_of("scores")
-    assert {name: now[name] for name in whole} == whole and len(now) == len(whole) + 3
+    assert {name: now[name] for name in whole} == whole and len(now) == len(whole) + 1
     assert not len(pd.read_parquet(spare.out / "tables" / "missing.parquet"))
 
 

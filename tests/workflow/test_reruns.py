@@ -9,9 +9,6 @@ import yaml
 from road import ROOT, Road
 from safetensors.numpy import load_file, save_file
 
-JUDGES = 3  # of an object: the classifier, CLIP and FID's features
-SNOW_JUDGES = 3  # of the snow: the detector, CLIP and NudeNet
-BOTH = 5  # of a variant without snow: these, and those of the objects that must stay
 END = {"tables": 1, "figures": 1, "report": 1}
 
 
@@ -35,30 +32,30 @@ def test_a_file_made_anew_as_it_was_makes_nothing_anew(smoke):
 
 def test_one_k_more_computes_only_that_k(changed):
     planned = changed(lambda s: s["sweep"][0]["K"].append(0.2))
-    assert planned == {"revive": 1, "generate": 1, "score": JUDGES} | END
+    assert planned == {"revive": 1, "generate": 1, "score": 1} | END
 
 
 def test_which_matrices_are_rounded_concerns_the_rounded_alone(changed):
     planned = changed(lambda s: s.update(quantised="attacked"))
-    assert planned == {"generate": 1, "score": JUDGES} | END
+    assert planned == {"generate": 1, "score": 1} | END
 
 
 def test_one_layer_alone_computes_only_that_variant(changed):
     planned = changed(lambda s: s["sweep"][0].update(layers_alone=[3]))
-    assert planned == {"revive_alone": 1, "generate": 1, "score": JUDGES} | END
+    assert planned == {"revive_alone": 1, "generate": 1, "score": 1} | END
 
 
 def test_one_sigma_more_computes_only_that_sigma(changed):
     planned = changed(lambda s: s["sweep"][1]["sigmas"].append(2.0))
     new = {"defend": 1, "detect": 1, "complete": 1, "revive": 1, "detectability": 1}
-    assert planned == new | {"generate": 2, "score": 2 * JUDGES} | END
+    assert planned == new | {"generate": 2, "score": 2} | END
 
 
 def test_one_concept_more_computes_only_that_concept(changed):
     planned = changed(lambda s: s["sweep"][2]["concepts"].append("candle"))
     new = {"calibrate": 1, "mask": 1, "prune": 1, "detect": 1}
     new |= {"complete": 2, "revive": 1, "signs": 2}
-    assert planned == new | {"generate": 1, "score": JUDGES} | END  # the pretrained set is shared
+    assert planned == new | {"generate": 1, "score": 1} | END  # the pretrained set is shared
 
 
 def test_another_batch_size_computes_nothing(changed):
@@ -88,27 +85,27 @@ def test_a_changed_solver_computes_what_follows_from_it(project):
     assert not edit(project, file, "\n\n\ndef ", "\n\nNEW = 1\n\n\ndef ")
     planned = edit(project, file, "\nPACE = ", "\nPACE = 1 + ")
     attacks = {"complete": 5, "revive": 3, "signs": 4}
-    drawn = {"generate": 2, "generate_unsafe": 1, "score": 2 * JUDGES + BOTH}
+    drawn = {"generate": 2, "generate_unsafe": 1, "score": 3}
     assert planned == attacks | drawn | END
 
 
-ALL_SCORES = {"score": 26, "generate_unsafe": 2} | END  # the snow's pictures are gone
+ALL_SCORES = {"score": 8, "generate_unsafe": 2} | END  # the snow's pictures are gone
 
 
-def test_what_names_a_label_is_part_of_every_score_with_a_label(project):
+def test_what_names_a_label_is_part_of_every_score_with_a_label(apart):
     planned = edit(
-        project,
+        apart,
         "workflow_scripts/regrowth/judge/labels.py",
         "labels_of(judge, root) |",
         "{} | labels_of(judge, root) |",
     )
     kept = 6  # of the classifier; the snow's pictures are gone, so they are judged by all
-    assert planned == {"score": kept + SNOW_JUDGES + BOTH, "generate_unsafe": 2} | END
+    assert planned == {"score": kept + 3 + 5, "generate_unsafe": 2} | END
 
 
 def test_what_chooses_the_device_is_part_of_all_that_torch_computes(project):
     planned = edit(project, "workflow_scripts/regrowth/run/compute.py", 'else "cpu"', 'else "mps"')
-    assert planned["calibrate"] == 2 and planned["generate"] == 6 and planned["score"] == 26
+    assert planned["calibrate"] == 2 and planned["generate"] == 6 and planned["score"] == 8
     assert planned["complete"] == 5 and planned["reference"] == 1
 
 
@@ -125,9 +122,9 @@ def test_another_version_of_a_library_makes_anew_what_it_computes(project):
     assert planned == ALL_SCORES | {"reference": 1}
 
 
-def test_a_judge_that_sees_other_sets_of_a_bundle_judges_it_anew(project):
-    planned = edit(project, CATALOGUE, "judges: [snow, clip, nudenet]", "judges: [snow, nudenet]")
-    assert planned == {"generate_unsafe": 1, "score": BOTH} | END
+def test_a_judge_that_sees_other_sets_of_a_bundle_judges_it_anew(apart):
+    planned = edit(apart, CATALOGUE, "judges: [snow, clip, nudenet]", "judges: [snow, nudenet]")
+    assert planned == {"generate_unsafe": 1, "score": 5} | END
 
 
 def test_a_prompt_that_is_appended_draws_each_variants_last_shard(tmp_path):
@@ -167,7 +164,7 @@ def test_another_precision_calibrates_and_draws_anew(project):
 
 def test_another_seed_draws_that_prompt_set_only(project):
     planned = edit(project, CATALOGUE, "    unsafe: true", "    unsafe: true\n    seed: 7")
-    assert planned == {"generate_unsafe": 2, "score": SNOW_JUDGES + BOTH} | END
+    assert planned == {"generate_unsafe": 2, "score": 2} | END
 
 
 def nudge(file):
@@ -178,15 +175,15 @@ def nudge(file):
     save_file(held, file, {"format": "pt"})
 
 
-def test_another_judge_gives_its_scores_only(project):
+def test_another_judge_gives_its_scores_only(apart):
     other = "resources/demo/judges/other"
-    weights = shutil.copytree(ROOT / "resources/demo/judges/objects", project.root / other)
+    weights = shutil.copytree(ROOT / "resources/demo/judges/objects", apart.root / other)
     nudge(weights / "model.safetensors")
     before = "  objects: {kind: classifier, model: resources/demo/judges/objects}"
-    planned = edit(project, CATALOGUE, before, before.replace("judges/objects", "judges/other"))
+    planned = edit(apart, CATALOGUE, before, before.replace("judges/objects", "judges/other"))
     kept = 1 + 5  # the pretrained model's pictures, and those of the church's variants
     # The snow's are gone, so they are drawn again, and judged by all.
-    assert planned == {"score": kept + BOTH, "generate_unsafe": 1} | END
+    assert planned == {"score": kept + 5, "generate_unsafe": 1} | END
 
 
 def test_another_weight_of_the_model_computes_everything(project):

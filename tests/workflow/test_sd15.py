@@ -137,7 +137,7 @@ def test_the_pretrained_pictures_are_made_once_for_all_concepts(small):
         for f in (small.out / "thumbnails").rglob("variant=pretrained/**/*.parquet")
     )
     assert not drawn.duplicated(["prompt_set", "prompt", "seed"]).any()
-    sets = {f.parent.name for f in (small.out / "scores").rglob("variant=pretrained/**/judge=*")}
+    sets = {f.parent.name for f in (small.out / "scores").rglob("variant=pretrained/**/judges=*")}
     assert sets == {f"prompts={n}" for n in ("objects", "styles", *UNSAFE)} | {"prompts=captions"}
 
 

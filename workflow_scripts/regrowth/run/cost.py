@@ -21,9 +21,9 @@ import yaml
 from regrowth.models import disk
 
 #: What a rule's time depends on beside its size: a key in the benchmark's path.
-TIMED_BY = {"score": "judge", "complete": "solver"}
+TIMED_BY = {"score": "judges", "complete": "solver"}
 #: What a file's size depends on beside its stage.
-SIZED_BY = {"scores": "judge", "patches": "variant"}
+SIZED_BY = {"scores": "judges", "patches": "variant"}
 #: What grows with the pictures; everything else is measured by the job or the file.
 BY_PICTURE = ("images", "thumbnails", "scores")
 #: What grows with them from nothing.

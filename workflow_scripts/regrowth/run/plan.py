@@ -56,8 +56,8 @@ def pictures_of(wildcards: dict, sets: dict[str, dict], shard: int) -> int:
     if not {"variant", "prompts"} <= wildcards.keys():
         return 0
     some = [sets[name] for name in wildcards["prompts"].split("+")]
-    judge = wildcards.get("judge")
-    n = sum(s["pictures"] for s in some if judge is None or judge in s["judges"])
+    judges = set(wildcards.get("judges", "").split("+"))
+    n = sum(s["pictures"] for s in some if "judges" not in wildcards or judges & {*s["judges"]})
     return min(shard, n - int(wildcards["shard"]) * shard) if "shard" in wildcards else n
 
 

@@ -78,8 +78,8 @@ def missing(records: list[dict], told: pd.DataFrame) -> pd.DataFrame:
         if record["rule"] != "score" or state == "done":
             continue
         reasons = [f"{told['rule'][i]}: {told['reason'][i]}" for i in sorted(failed)]
-        told_of = cell_of(record["wildcards"]) | {"judge": record["wildcards"]["judge"]}
-        rows.append(told_of | {"reason": "; ".join(reasons) or state})
+        told_of = cell_of(record["wildcards"]) | {"reason": "; ".join(reasons) or state}
+        rows += [told_of | {"judge": name} for name in record["wildcards"]["judges"].split("+")]
     return pd.DataFrame(rows, columns=MISSING)
 
 

@@ -132,6 +132,11 @@ class Study(Strict):
     images: Images = Images()
     sampler: Sampler = Sampler()
     layers_per_job: Count = 16
+    judges_per_job: Count = Field(
+        1,
+        description="how many judges look at a variant's pictures in one job: more where they are "
+        "small, since a start takes seconds; a judge that is added then takes its job's with it",
+    )
     weight_seed: Seed = Field(
         0, description="seeds the random fills of a defence and the drawn magnitudes"
     )

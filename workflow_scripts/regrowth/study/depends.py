@@ -5,7 +5,7 @@ Any change of these makes a result anew, so a value is a setting or a digest, ne
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -188,10 +188,17 @@ class Depends:
         return self._once((bundle, at), lambda: digest(self.sweep.rows(bundle)[at : at + size]))
 
     @inspected
-    def judge(self, wildcards: Wildcards) -> str:
-        """What a judge's raw scores depend on: its settings and its weights."""
-        name = wildcards["judge"]
-        return self._once(name, lambda: self._judge(self.sweep.catalogue.judges[name]))
+    def judges(self, wildcards: Wildcards) -> dict[str, str]:
+        """What the raw scores of a job's judges depend on: their settings and their weights."""
+        return {
+            name: self._once(name, partial(self._judge, judge))
+            for name, judge in self._judges(wildcards).items()
+        }
+
+    def _judges(self, wildcards: Wildcards) -> dict[str, Judge]:
+        """A job's judges: "judge" in its path, or several as "judges"."""
+        (names,) = (wildcards[key] for key in ("judge", "judges") if key in wildcards.keys())
+        return {name: self.sweep.catalogue.judges[name] for name in names.split("+")}
 
     def _judge(self, judge: Judge) -> str:
         root, held = self.sweep.root, []
@@ -205,15 +212,19 @@ class Depends:
         return digest(judge.kind, judge.label, held)
 
     def judge_code(self, script: str) -> Callable[[Wildcards], str]:
-        """Digest of a script with the kind of judge alone that the job's path names."""
-        known = self.sweep.catalogue.judges
-        kind = lambda wildcards: ("judge.JUDGES", known[wildcards["judge"]].kind)  # noqa: E731
-        return inspected(lambda wildcards: self.code(script, kind(wildcards)))
+        """Digest of a script with the kinds of judges alone that the job's path names."""
+
+        @inspected
+        def code(wildcards: Wildcards) -> str:
+            kinds = dict.fromkeys(judge.kind for judge in self._judges(wildcards).values())
+            return self.code(script, *(("judge.JUDGES", kind) for kind in kinds))
+
+        return code
 
     @inspected
     def judge_gpus(self, wildcards: Wildcards) -> int:
-        """How many GPUs a judge asks for, if there are any."""
-        return int(JUDGES[self.sweep.catalogue.judges[wildcards["judge"]].kind].gpu)
+        """How many GPUs a job's judges ask for, if there are any."""
+        return int(any(JUDGES[j.kind].gpu for j in self._judges(wildcards).values()))
 
     def judged(self) -> dict[str, Any]:
         """By judge, what the tables make of its scores."""
@@ -226,11 +237,14 @@ class Depends:
         }
 
     @inspected
-    def sees(self, wildcards: Wildcards) -> list[str]:
-        """Of the job's bundle, the sets that the judge looks at."""
+    def sees(self, wildcards: Wildcards) -> dict[str, list[str]]:
+        """Of the job's bundle, by judge, the sets that it looks at."""
         known = self.sweep.catalogue
-        sets = wildcards["prompts"].split("+")
-        return [s for s in sets if wildcards["judge"] in prompts.source_of(known, s).judges]
+        sets = {s: prompts.source_of(known, s).judges for s in wildcards["prompts"].split("+")}
+        return {
+            judge: [name for name, judges in sets.items() if judge in judges]
+            for judge in self._judges(wildcards)
+        }
 
     @inspected
     def reference(self, wildcards: Wildcards) -> str:

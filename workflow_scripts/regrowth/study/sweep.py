@@ -176,8 +176,9 @@ class Sweep:
 
     def scores_of(self, cell: Cell) -> list[str]:
         at = f"{self.out}/scores/{variants.path(cell)}/prompts={cell['prompts']}"
-        judges = prompts.judges_of(self.catalogue, cell["prompts"])
-        return [f"{at}/judge={judge}/scores.parquet" for judge in judges]
+        judges, n = prompts.judges_of(self.catalogue, cell["prompts"]), self.study.judges_per_job
+        some = ("+".join(judges[i : i + n]) for i in range(0, len(judges), n))
+        return [f"{at}/judges={names}/scores.parquet" for names in some]
 
     def rows(self, bundle: str) -> list[prompts.Row]:
         return _rows(self, bundle)
