@@ -20,7 +20,7 @@ if not (found := Path(regrowth.__file__).parents[1]).samefile(ROOT / "workflow_s
         f"these rules lie in {ROOT}, the regrowth that is installed in {found}: "
         f"`pip install --editable {ROOT}`"
     )
-from regrowth.run import hooks
+from regrowth.run import hooks, terminal
 from regrowth.run.driver import name_interpreter
 from regrowth.run.planned import planned
 from regrowth.run.refusals import Refused
@@ -88,6 +88,7 @@ atexit.register(hooks.leave, workflow, SWEEP, HERE)
 
 
 onsuccess:
+    terminal.finish()
     if hooks.is_whole(workflow):
         shell("test ! -f {MADE}/summary.txt || cat {MADE}/summary.txt")
         if not PARTIAL:
@@ -95,4 +96,5 @@ onsuccess:
 
 
 onerror:
+    terminal.finish()
     hooks.failed(workflow, SWEEP, config)

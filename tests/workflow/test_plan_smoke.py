@@ -2,9 +2,11 @@
 
 import base64
 import os
+import pty
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -107,3 +109,20 @@ def test_planning_needs_no_torch(road):
         )
     told = road.run("--dry-run", env=os.environ | {"PYTHONPATH": str(road.folder)})
     assert "generate" in told and "was imported" not in told
+
+
+def test_a_terminal_shows_one_bar_and_no_line_a_job(road):
+    """On a real one: a pseudo-terminal of this machine."""
+    ours, theirs = pty.openpty()
+    target = str((road.out / "model.yaml").relative_to(road.folder))
+    run = subprocess.Popen(road.command(target), stdout=theirs, stderr=theirs, env=road.env)
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the other side is closed
+        while part := os.read(ours, 4096):
+            shown += part
+    os.close(ours)
+    assert run.wait() == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert re.search("looking at the model .*/1 jobs", text)
+    assert "Finished jobid" not in text and "Select jobs" not in text

@@ -1,6 +1,7 @@
 """What every script starts with: its log, its GPU and the study it belongs to."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -8,16 +9,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from regrowth.files import keys
 from regrowth.files.digests import DIGESTS, digest, folder_digest
 from regrowth.models import disk
 from regrowth.models.card import ModelCard
 from regrowth.run import devices
+from regrowth.run.words import about
 from regrowth.study.catalogue import Catalogue
 from regrowth.study.config import Study
 from regrowth.study.load import baseline_cards, load_study, put_local
 from regrowth.study.prompts import Row, bundle_rows
-from regrowth.study.variants import PRETRAINED, label
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -101,12 +101,13 @@ def terminal(name: str, every: float = 60) -> logging.Handler:
 def start(snakemake) -> Job:
     """Send the log, warnings and any uncaught exception to the rule's log file; claim a GPU if
     the rule asks for one; read the study."""
+    name = " ".join(filter(None, [snakemake.rule, about(snakemake.output)]))
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
         handlers=[
             logging.FileHandler(snakemake.log[0], "w", encoding="utf-8"),
-            terminal(named(snakemake)),
+            *([] if "REGROWTH_BAR" in os.environ else [terminal(name)]),
         ],
         force=True,
     )
@@ -123,12 +124,3 @@ def start(snakemake) -> Job:
     told = snakemake.params
     planned = told.get("model") or dict(told.get("sampling") or {}).get("model")
     return Job(*load_study(dict(snakemake.config), ROOT, files=False), planned)
-
-
-def named(snakemake) -> str:
-    """A job's name for people: its rule, and the concept and variant it is about."""
-    path = Path(next(iter(snakemake.output), "")).parts
-    cell = dict(part.split("=", 1) for part in path if "=" in part)
-    about = [c for c in [cell.get("concept", keys.NONE)] if c != keys.NONE]
-    about += [label(PRETRAINED | cell)] if "variant" in cell else []
-    return " ".join([snakemake.rule, *about])

@@ -1,0 +1,50 @@
+"""What a job is called where people read it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from regrowth.files import keys
+from regrowth.study.variants import PRETRAINED, label
+
+#: What a job of a rule does. A rule that is not here is called by its name.
+DOING = {
+    "resolve": "looking at the model",
+    "calibrate": "calibrating",
+    "gradients": "taking gradients",
+    "mask": "choosing weights",
+    "mask_of_checkpoint": "reading the mask",
+    "prune": "erasing",
+    "edit": "erasing",
+    "defend": "defending",
+    "defend_by_completion": "defending",
+    "detect": "looking for holes",
+    "complete": "completing",
+    "revive": "reviving",
+    "revive_alone": "reviving",
+    "blind": "reviving",
+    "oracle": "reviving",
+    "generate": "drawing",
+    "generate_unsafe": "drawing",
+    "score": "judging",
+    "reference": "looking at references",
+    "signs": "counting signs",
+    "signs_of_blind": "counting signs",
+    "detectability": "measuring how holes hide",
+    "tables": "making tables",
+    "figures": "drawing figures",
+    "report": "writing the page",
+}
+
+
+def about(output: Iterable[str]) -> str:
+    """The concept and the variant of a job's files; empty where there is none."""
+    path = Path(next(iter(output), "")).parts
+    cell = dict(part.split("=", 1) for part in path if "=" in part)
+    named = [c for c in [cell.get("concept", keys.NONE)] if c != keys.NONE]
+    named += [label(PRETRAINED | cell)] if "variant" in cell else []
+    return " ".join(named)
+
+
+def named(rule: str, output: Iterable[str]) -> str:
+    """ "drawing church, max K=0.6"."""
+    return " ".join(filter(None, [DOING.get(rule, rule), about(output)]))
