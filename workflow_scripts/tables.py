@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from regrowth.files import keys
 from regrowth.files.store import keys_of, read_arrays, read_hive, replacing, write_frame, write_text
-from regrowth.judge import FEATURES
+from regrowth.judge import READ_BY_CELL
 from regrowth.measure import paper, tables
 from regrowth.measure.cells import SCORES
 from regrowth.measure.headline import of_both_roles
@@ -44,18 +44,20 @@ def scores(concept: str, judge: str) -> pd.DataFrame:
     return found[found["judge"] == judge].drop(columns=["features", "judges"], errors="ignore")
 
 
-def featured() -> Iterator[pd.DataFrame]:
-    """What each judge of features says, file by file."""
+def featured(pretrained: bool) -> Iterator[pd.DataFrame]:
+    """What each judge of features says, file by file: of the pretrained model, or of all."""
     for file, told in scored.items():
+        if pretrained and told["variant"] != "pretrained":
+            continue
         for judge in told["judges"].split("+"):
-            if kinds[judge] in FEATURES:
+            if kinds[judge] in READ_BY_CELL:
                 found = read_hive([file], out / "scores", variants.KEYS)
                 yield found[found["judge"] == judge].drop(columns="judges")
 
 
 made = tables.of_judges(
     scores,
-    featured(),
+    featured,
     references,
     job.catalogue,
     sets,

@@ -83,7 +83,7 @@ def made(about, scores, sets, features=(), references=None, variants=(PRUNED,)):
     """All tables and the page."""
     found = tables.of_judges(
         lambda concept, judge: scores[scores["judge"] == judge].drop(columns="features"),
-        features,
+        lambda base: [f for f in features if not base or f["variant"].iloc[0] == "pretrained"],
         references or {},
         about,
         sets,

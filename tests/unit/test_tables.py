@@ -28,7 +28,7 @@ def test_every_concept_and_judge_is_asked_for_once_and_every_table_has_its_colum
     given = {("f", "objects"): {"mean": np.zeros(3), "covariance": np.eye(3), "n": 7}}
     missing = pd.DataFrame({"a": [1]})
     sets = {"golf-ball": ["objects"], "cat": ["objects"]}
-    made = tables.of_judges(scores, [vectors], given, about, sets, missing)
+    made = tables.of_judges(scores, lambda base: [vectors], given, about, sets, missing)
     assert asked == [(c, j) for c in sets for j in ("j", "c")]
     assert {name: list(made[name]) for name in tables.COLUMNS} == tables.COLUMNS
     assert made["missing"] is missing
@@ -69,12 +69,16 @@ def test_distances_are_of_what_is_preserved_by_concept_in_the_studys_order():
     reference = {"mean": np.zeros(2), "covariance": np.eye(2), "n": 3}
     nothing = pd.DataFrame(columns=SCORES)
     sets = {"golf-ball": ["objects"], "cat": ["objects"]}
+    frames = [own, own.assign(variant="sd21")]
+
+    def drawn(pretrained):
+        return frames[: 1 if pretrained else 2]
+
     for given, told in (
         ({("f", "objects"): reference}, ["golf-ball", "cat"]),
         ({("f", "styles"): reference, ("g", "objects"): reference}, []),
     ):
-        frames = [own, own.assign(variant="sd21")]
-        made = tables.of_judges(lambda c, j: nothing, frames, given, about, sets, None)["fid"]
+        made = tables.of_judges(lambda c, j: nothing, drawn, given, about, sets, None)["fid"]
         assert made["concept"].tolist() == [c for c in told for _ in frames]
         assert made["n"].tolist() == [2] * len(made)
         assert (made["role"] == "preserved").all()
@@ -100,7 +104,7 @@ def test_every_kind_of_judge_fills_its_own_tables():
         return found.assign(**more)
 
     sets = {"cat": ["objects"], "golf-ball": ["objects"]}
-    made = tables.of_judges(scores, [], {}, about, sets, None)
+    made = tables.of_judges(scores, lambda base: [], {}, about, sets, None)
     for name, judge, column, told in (
         ("accuracy", "d", "rate", [2 / 3]),
         ("similarity", "c", "similarity", [0.6]),

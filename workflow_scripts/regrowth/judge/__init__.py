@@ -57,6 +57,11 @@ JUDGES = Kind(
             feeds="fid",
             vectors=Place("judge.features.vectors"),
         ),
+        "integrity": JudgeKind(
+            Place("judge.features.score"),
+            mistakes=Place("judge.features.mistakes"),
+            feeds="integrity",
+        ),
         "inception": JudgeKind(
             Place("judge.inception.score"),
             mistakes=Place("judge.inception.mistakes"),
@@ -68,3 +73,5 @@ JUDGES = Kind(
 )
 #: The kinds of judge that FID is computed from.
 FEATURES = tuple(name for name, kind in JUDGES.items() if kind.vectors)
+#: Those whose scores are features, which tables read cell by cell.
+READ_BY_CELL = tuple(name for name, kind in JUDGES.items() if kind.feeds in ("fid", "integrity"))

@@ -1,4 +1,4 @@
-"""Features: what FID compares, pooled from any classifier's network (FID-<net>)."""
+"""Features: what FID and integrity compare, pooled from any classifier's network (FID-<net>)."""
 
 from pathlib import Path
 

@@ -18,7 +18,7 @@ def similarity(rows: pd.DataFrame) -> pd.DataFrame:
         value, place = some.set_index(IMAGE)["score"], (cell["prompt_set"], cell["role"])
         if cell["variant"] == "pretrained":
             reference[place] = value
-        low, high = _bootstrap(value.to_numpy())
+        low, high = confidence(value.to_numpy())
         row = {**cell, "n": len(value), "similarity": value.mean(), "low": low, "high": high}
         row["clip_score"] = np.nan
         if cell["variant"] != "pretrained" and place in reference:
@@ -28,7 +28,8 @@ def similarity(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def _bootstrap(values: np.ndarray) -> tuple[float, float]:
+def confidence(values: np.ndarray) -> tuple[float, float]:
+    """A percentile bootstrap's 95 % interval of a mean; (nan, nan) where nothing varies."""
     if len(values) < 2 or np.ptp(values) == 0:
         return np.nan, np.nan
     rng = np.random.default_rng(0)

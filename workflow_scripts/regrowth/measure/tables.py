@@ -8,6 +8,7 @@ from regrowth.files import keys
 from regrowth.judge import JUDGES
 from regrowth.measure import pairwise
 from regrowth.measure.cells import for_concept, outcomes
+from regrowth.measure.integrity import integrity
 from regrowth.measure.pictures import frechet, similarity
 from regrowth.measure.rates import accuracy, detections, parts
 from regrowth.measure.recovery import layers, signs
@@ -27,12 +28,13 @@ COLUMNS = {
     "detections": [*_RATE, *_PAIRED, "judge", "labels", "threshold"],
     "parts": [*_CELL, "judge", "label", "threshold", "images", "n", "change"],
     "fid": [*_CELL, "judge", "n", "n_reference", "fid"],
+    "integrity": [*_CELL, "judge", "n", "distance", "low", "high", "other_seed"],
 }
 
 
 def of_judges(
     scores: Callable[[str, str], pd.DataFrame],
-    features: Iterable[pd.DataFrame],
+    features: Callable[[bool], Iterable[pd.DataFrame]],
     references: dict[tuple[str, str], dict[str, np.ndarray]],
     catalogue: Catalogue,
     sets: dict[str, list[str]],
@@ -41,14 +43,15 @@ def of_judges(
     """Every table of what the judges saw, by name, from the raw frames of a study.
 
     scores: gives a concept's and a judge's, with those of models as they are; features: frames of
-    one cell each. Both are read when their turn comes. references: (judge, prompt set) → mean,
+    one cell and judge each, of the pretrained model's (True) or of all. They are read when their
+    turn comes. references: (judge, prompt set) → mean,
     covariance, n. sets: concept → the sets that judge it. missing: of `progress.missing`.
     """
     made: dict[str, list] = {name: [] for name in COLUMNS}
     for concept, names in sets.items():
         for name, judge in catalogue.judges.items():
             feeds = JUDGES[judge.kind].feeds
-            if feeds == "fid":
+            if feeds in ("fid", "integrity"):
                 continue
             part = for_concept(scores(concept, name), catalogue, concept, names)
             if feeds == "accuracy":
@@ -60,14 +63,18 @@ def of_judges(
             elif feeds == "detections":
                 made["detections"].append(detections(part, judge).assign(judge=name))
                 made["parts"].append(parts(part, judge).assign(judge=name))
-    for frame in features:
+    base = pd.concat([pd.DataFrame({"judge": []}), *features(True)], ignore_index=True)
+    for frame in features(False):
         made["fid"] += _distances(frame, references, catalogue, sets)
+        own = base[base["judge"] == frame["judge"].iloc[0]]
+        made["integrity"] += _integrity(frame, own, catalogue, sets)
     out = {}
     for name, columns in COLUMNS.items():
         frames = [frame for frame in made[name] if len(frame)] or [pd.DataFrame(columns=columns)]
         out[name] = pd.concat(frames, ignore_index=True).reindex(columns=columns)
     order = {concept: i for i, concept in enumerate(sets)}
-    out["fid"] = out["fid"].sort_values("concept", key=lambda c: c.map(order), kind="stable")
+    for name in ("fid", "integrity"):
+        out[name] = out[name].sort_values("concept", key=lambda c: c.map(order), kind="stable")
     out["missing"] = missing
     return out
 
@@ -81,6 +88,16 @@ def _distances(frame, references, catalogue, sets) -> list[pd.DataFrame]:
             if (judge, prompt_set) in references:
                 out.append(frechet(some, **references[judge, prompt_set]).assign(judge=judge))
     return out
+
+
+def _integrity(frame, base, catalogue, sets) -> list[pd.DataFrame]:
+    """The distances of one cell's features to the pretrained model's, for every concept."""
+    judge = frame["judge"].iloc[0]
+    told = (
+        integrity(*(for_concept(some, catalogue, concept, names) for some in (frame, base)))
+        for concept, names in sets.items()
+    )
+    return [some.assign(judge=judge) for some in told if len(some)]
 
 
 def of_attacks(

@@ -221,6 +221,7 @@ def page(
         "pairwise": readable_pairwise(tables["pairwise"]),
         "similarity": with_label(tables["similarity"]),
         "fid": with_label(tables["fid"]),
+        "integrity": with_label(tables["integrity"]),
         "detections": with_label(tables["detections"]),
         "parts": with_label(parts[parts["images"] > 0]),
         **(of_attacks(tables) if "signs" in tables else {}),

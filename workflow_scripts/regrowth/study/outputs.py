@@ -11,7 +11,8 @@ DRAWN = ("accuracy", "signs", "alignment", "layers", "defences")
 
 def tables(sweep: Sweep) -> list[str]:
     return [
-        *("accuracy", "pairwise", "similarity", "detections", "parts", "fid", "missing"),
+        *("accuracy", "pairwise", "similarity", "detections", "parts", "fid", "integrity"),
+        "missing",
         *(["signs", "alignment", "layers", "solves"] if sweep.signs else []),
         *(["detectability", "normality", "defences"] if sweep.defended else []),
         *(["paper"] if sweep.study.paper else []),
