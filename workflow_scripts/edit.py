@@ -1,16 +1,29 @@
 """Released weights of an eraser that changes weights and erases none."""
 
+import logging
+from pathlib import Path
+
 from regrowth.draw.pipeline import load_pipeline
 from regrowth.erase import ERASERS
+from regrowth.files.digests import digest
 from regrowth.files.store import write_arrays
+from regrowth.learn.loop import Blown
+from regrowth.learn.state import Kept
 from regrowth.models import disk
 from regrowth.run import compute
 from regrowth.run.job import start
 
-job = start(snakemake)
+job, told = start(snakemake), snakemake.params
 compute.use_threads(snakemake.threads)
-settings = snakemake.params.eraser
 pipe = load_pipeline(job.model, "float32", compute.device())
 weights = disk.read_weights(list(disk.matrices(job.model).values()))
-changed = ERASERS[settings["kind"]].edit(pipe, weights, snakemake.params.about, settings)
-write_arrays(snakemake.output[0], changed, about=snakemake.params.about)
+file = Path(snakemake.output[0]).with_name(".edit.state.pt")
+kept = Kept(file, digest(told.code, told.versions, told.model, told.about, told.eraser))
+about = {"about": told.about}
+try:
+    changed = ERASERS[told.eraser["kind"]].edit(pipe, weights, told.about, told.eraser, kept)
+except Blown as blown:  # what it has become is a result, too
+    logging.error("%s", blown)
+    changed, about["destroyed"] = blown.weights, f"step {blown.step}"
+write_arrays(snakemake.output[0], changed, **about)
+kept.drop()

@@ -15,7 +15,7 @@ from regrowth.judge import JUDGES, nudenet
 from regrowth.judge.labels import classes, outputs
 from regrowth.judge.mistakes import of_weights
 from regrowth.judge.settings import Judge
-from regrowth.study import prompt_tables
+from regrowth.study import load, prompt_tables
 from regrowth.study.catalogue import Catalogue, Source
 from regrowth.study.config import Study
 from regrowth.study.load import ConfigError, load_study
@@ -504,12 +504,49 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             {},
             "erasers.scissorhands.weighed",
         ),
+        (
+            {"erasers": {"vdu": {"rate": 0}}},
+            {},
+            "erasers.vdu.rate: should be greater than 0 (given: 0)",
+        ),
+        (
+            {"erasers": {"saddle": {"forget": -0.1}}},
+            {},
+            "erasers.saddle.forget: should be greater than or equal to 0 (given: -0.1)",
+        ),
+        (
+            {"erasers": {"scissorhands-tuned": {"share": 1.2}}},
+            {},
+            "erasers.scissorhands-tuned.share: should be less than or equal to 1 (given: 1.2)",
+        ),
+        (
+            {"erasers": {"slow": {"kind": "sculpting-memory", "warmup": 9, "steps": 9}}},
+            {},
+            "erasers.slow: warmup: nothing is trained: less than 9 steps of it",
+        ),
+        (
+            {"erasers": {"dimum": {"push": 1}}},
+            {},
+            "unknown key 'erasers.dimum.push'",
+        ),
     ],
 )
 def test_mistakes_in_instances_are_told_where_they_stand(change, block, told):
     raw = copy.deepcopy(GOOD) | change
     raw["sweep"][0] |= block
     assert told in "\n".join(mistakes(raw))
+
+
+def test_a_concept_that_is_its_own_alternative_is_refused(monkeypatch):
+    raw = copy.deepcopy(GOOD)
+    raw["sweep"][0] |= {"erasers": ["dimum"], "variants": ["pruned"], "concepts": ["church"]}
+    for base in ("a racket", "a churchyard"):
+        monkeypatch.setattr(load, "calibration_pairs", lambda *told, base=base: [(base, "church")])
+        load_study(raw, ROOT, files=False)
+    told = [("a racket", "a church"), ("the church", "a church in a park")]
+    monkeypatch.setattr(load, "calibration_pairs", lambda *_: told)
+    _, line = mistakes(raw)
+    assert line.startswith("  - config: erasers.dimum: 'church' is its own alternative: the base")
 
 
 def test_an_eraser_of_ones_own_is_asked_for_by_its_name():

@@ -345,9 +345,9 @@ EDITS = {
     ("attack/magnitudes.py", "row.mean())", "row.mean() + 0)"): set(),
     ("attack/magnitudes.py", "row.max())", "row.max() + 0)"): {"oracle", "revive"},
     ("complete/softimpute.py", "\nROUGH = ", "\nROUGH = 1 + "): set(),
-    ("learn/loop.py", "loss.backward()", "(2 * loss).backward()"): {"edit"},
+    ("learn/loop.py", "optimiser.step()", "optimiser.step() or None"): {"edit"},
     ("learn/recipes.py", "rate=1e-4,\n        retain=0", "rate=2e-4,\n        retain=0"): {"edit"},
-    ("learn/recipes.py", "rate=5e-5", "rate=6e-5"): set(),  # another recipe's
+    ("learn/recipes.py", "retain=0.25", "retain=0.5"): set(),  # another recipe's
     ("erase/closed_form.py", "\nREADERS = ", "\nREADERS = 1 and "): set(),
     ("learn/losses.py", "\nGUIDANCE = ", "\nGUIDANCE = 1 + "): {"edit", "gradients"},
     ("erase/saliency.py", "& (found > 0)", "& (found >= 0)"): {"mask"},

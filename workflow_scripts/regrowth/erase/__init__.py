@@ -8,9 +8,9 @@ from regrowth.kinds import Kind, Place
 @dataclass(frozen=True)
 class Eraser:
     """settings: what a study says of it. mask: (weights, read, settings) → bool (out, in), True
-    where erased. edit: (pipeline, the UNet's weights by name, `Depends.about`, settings) → the
-    weights that are changed, float32 by name; none is erased. With neither, what was erased is
-    found in a checkpoint that the settings name.
+    where erased. edit: (pipeline, the UNet's weights by name, `Depends.about`, settings, what
+    keeps its state on the way) → the weights that are changed, float32 by name; none is erased.
+    With neither, what was erased is found in a checkpoint that the settings name.
 
     reads: what a mask reads of its layer beside the weights, a key of READ. bar: (weights by layer,
     what is read of every layer, settings) → what all layers have in common, which a mask finds in
@@ -36,10 +36,8 @@ class Eraser:
 READ = {"norms": ("target", "base"), "gradients": ("sum", "absolute"), "": ()}
 
 
-#: Its recipe, in `learn.recipes.RECIPES`, has its name.
-_TRAINED = Eraser(
-    settings=Place("learn.recipes.Trained"), edit=Place("erase.trained.edit"), reads=""
-)
+#: Its recipe, in `learn.recipes.RECIPES`, has the eraser's name.
+_TRAINED = Place("erase.trained.edit")
 ERASERS = Kind(
     "eraser",
     {
@@ -64,12 +62,27 @@ ERASERS = Kind(
         "rece": Eraser(
             settings=Place("erase.closed_form.Rece"), edit=Place("erase.closed_form.rece"), reads=""
         ),
-        "esd-x": _TRAINED,
-        "esd-u": _TRAINED,
-        "salun-tuned": _TRAINED,
-        "erasediff": _TRAINED,
-        "dimum": _TRAINED,
-        "score-alignment": _TRAINED,
+        "esd-x": Eraser(settings=Place("learn.settings.Esd"), edit=_TRAINED, reads=""),
+        "esd-u": Eraser(settings=Place("learn.settings.Esd"), edit=_TRAINED, reads=""),
+        "salun-tuned": Eraser(settings=Place("learn.settings.SalUnTuned"), edit=_TRAINED, reads=""),
+        "erasediff": Eraser(settings=Place("learn.settings.EraseDiff"), edit=_TRAINED, reads=""),
+        "dimum": Eraser(settings=Place("learn.settings.Trained"), edit=_TRAINED, reads=""),
+        "score-alignment": Eraser(
+            settings=Place("learn.settings.Trained"), edit=_TRAINED, reads=""
+        ),
+        "selective-amnesia": Eraser(
+            settings=Place("learn.settings.SelectiveAmnesia"), edit=_TRAINED, reads=""
+        ),
+        "vdu": Eraser(settings=Place("learn.settings.Vdu"), edit=_TRAINED, reads=""),
+        "saddle": Eraser(settings=Place("learn.settings.Away"), edit=_TRAINED, reads=""),
+        "ovw": Eraser(settings=Place("learn.settings.Trained"), edit=_TRAINED, reads=""),
+        "sculpting-memory": Eraser(
+            settings=Place("learn.settings.Sculpting"), edit=_TRAINED, reads=""
+        ),
+        "resalign": Eraser(settings=Place("learn.settings.ResAlign"), edit=_TRAINED, reads=""),
+        "scissorhands-tuned": Eraser(
+            settings=Place("learn.settings.ScissorhandsTuned"), edit=_TRAINED, reads=""
+        ),
         "checkpoint": Eraser(settings=Place("erase.checkpoints.Given"), reads=""),
     },
 )

@@ -50,7 +50,9 @@ def words(pipe, texts: list[str]) -> np.ndarray:
     return said[np.arange(len(texts)), ends]
 
 
-def uce(pipe, weights: Weights, about: Mapping[str, Any], settings: Mapping[str, Any]) -> Weights:
+def uce(
+    pipe, weights: Weights, about: Mapping[str, Any], settings: Mapping[str, Any], kept: Any = None
+) -> Weights:
     """Every key and value matrix of the cross-attentions, float32 (out, in), by name.
 
     weights: the UNet's. about: the concept's name, and those of the others that are preserved.
@@ -62,7 +64,9 @@ def uce(pipe, weights: Weights, about: Mapping[str, Any], settings: Mapping[str,
     return _single(edited(read, concept, targets(read, guide), others, *scales))
 
 
-def rece(pipe, weights: Weights, about: Mapping[str, Any], settings: Mapping[str, Any]) -> Weights:
+def rece(
+    pipe, weights: Weights, about: Mapping[str, Any], settings: Mapping[str, Any], kept: Any = None
+) -> Weights:
     """The same after `rounds` of erasing the embedding that comes nearest to the old values."""
     read = {name: w.astype(np.float64) for name, w in weights.items() if READERS.search(name)}
     concept, guide = words(pipe, [about["name"]]), words(pipe, [settings["guide"]])

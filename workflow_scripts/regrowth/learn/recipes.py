@@ -1,22 +1,21 @@
-"""Recipes: a trained eraser is five choices, and nothing else.
+"""Recipes: a trained eraser is a few choices, and nothing else.
 
 Which weights are trained; where the noised pictures come from; what is said of the concept instead;
-how that is weighed against what must stay; and the optimiser, which is Adam at a constant rate for
-all. Settings of the originals are for models a hundred times as large, and do not carry over: the
-defaults here are of the bundled model, chosen on objects that no study erases.
+what is held of others; how the two are weighed; what holds the weights; and the optimiser, which is
+Adam at a constant rate for all. Settings of the originals are for models a hundred times as large,
+and do not carry over: the defaults here are of the bundled model, chosen on objects that no study
+erases.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
-from regrowth.settings import Count, Number, Positive, Seed, Share, Strict
+from typing import Any, Literal
 
 #: Which of the UNet's weights are trained, by name.
 PARAMETERS = {
     "all": re.compile(""),
+    "attention": re.compile(r"\.attn[12]\."),
     "attn2": re.compile(r"\.attn2\."),
     "not-attn2": re.compile(r"^(?!.*\.attn2\.)"),
 }
@@ -24,74 +23,107 @@ PARAMETERS = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """parameters: a key of PARAMETERS. states: the concept's noised pictures are the model's own,
-    with noise ("pictures"), or states on the way to them ("trajectory"). forget: a key of
-    `loop.TARGETS`. masked: only the weights that SalUn's mask holds are changed. source: what of
-    it is the paper's, the code's, or a reconstruction. steps, rate, retain: unless a study says.
+    """source: what of it is the paper's, the code's, or a reconstruction. parameters: a key of
+    PARAMETERS. states: the concept's noised pictures are the model's own, with noise ("pictures"),
+    or states on the way to them ("trajectory"). target, held: keys of `targets.TARGETS` and
+    `targets.HELD`, what is said of the concept and of others. away: the concept's loss is not
+    lowered but raised. combine, anchor, mask: keys of `combine.COMBINERS`, `anchors.ANCHORS` and
+    `masks.MASKS`. reset: weights that are drawn anew before the first step. steps, rate, forget,
+    retain, combine: unless a study says.
     """
 
-    parameters: str
-    states: Literal["pictures", "trajectory"]
-    forget: str
     source: str
-    masked: bool = False
+    parameters: str = "all"
+    states: Literal["pictures", "trajectory"] = "pictures"
+    target: str = "noise"
+    away: bool = False
+    held: str = "noise"
+    combine: str = "sum"
+    anchor: str = "none"
+    mask: str = "none"
+    reset: bool = False
     steps: int = 60
     rate: float = 4e-5
+    forget: float = 1.0
     retain: float = 1.0
 
 
 RECIPES = {
     "esd-x": Recipe(
+        "code (rohitgandikota/erasing): states by the frozen model, as its later script does",
         "attn2",
         "trajectory",
         "negative",
-        "code (rohitgandikota/erasing): states by the frozen model, as its later script does",
         steps=100,
         rate=1e-4,
         retain=0,
     ),
-    "esd-u": Recipe(
-        "not-attn2", "trajectory", "negative", "as esd-x", steps=60, rate=1e-4, retain=0
-    ),
-    "salun-tuned": Recipe(
-        "all", "pictures", "pseudo", "code (OPTML-Group/Unlearn-Saliency)", masked=True
-    ),
+    "esd-u": Recipe("as esd-x", "not-attn2", "trajectory", "negative", rate=1e-4, retain=0),
+    "salun-tuned": Recipe("code (OPTML-Group/Unlearn-Saliency)", target="pseudo", mask="salient"),
     "erasediff": Recipe(
+        "code (JingWu321/EraseDiff at a fixed weight), or the printed weight: `combine`",
         "not-attn2",
-        "pictures",
-        "pseudo",
-        "as coded (JingWu321/EraseDiff at a fixed weight): the printed weight differs",
+        target="pseudo",
     ),
-    "dimum": Recipe(
-        "all", "pictures", "alternative", "a reconstruction: no code was published", rate=5e-5
-    ),
+    "dimum": Recipe("a reconstruction: no code was published", target="alternative", rate=5e-5),
     "score-alignment": Recipe(
-        "all", "pictures", "anchor", "the short form of Score Forgetting Distillation, named so"
+        "the short form of Score Forgetting Distillation, named so", target="anchor"
+    ),
+    "selective-amnesia": Recipe(
+        "code (clear-nus/selective-amnesia): Fisher at a few steps of a picture, not at all",
+        target="alternative",
+        anchor="fisher",
+        rate=5e-5,
+    ),
+    "vdu": Recipe(
+        "a reconstruction: no code was published, nor how the posterior is weighed",
+        away=True,
+        anchor="posterior",
+        retain=0,
+    ),
+    "saddle": Recipe(
+        "a reconstruction of Model Integrity's, whose constants were not read",
+        away=True,
+        held="frozen",
+    ),
+    "ovw": Recipe(
+        "a reconstruction of Model Integrity's, whose constants were not read",
+        target="alternative",
+        held="frozen",
+        combine="alternate",
+    ),
+    "sculpting-memory": Recipe(
+        "code (coulsonlee/Sculpting-Memory-ICCV-2025): its distillation is overwritten before it"
+        " counts",
+        "attn2",
+        target="warmed",
+        mask="moving",
+        retain=0.25,
+    ),
+    "resalign": Recipe(
+        "code (AntigoneRandy/ResAlign), but for attentions at full rank, one simulated tuning, and"
+        " a bound on the ascent",
+        "attention",
+        away=True,
+        held="frozen",
+        combine="resilient",
+        retain=2.0,
+    ),
+    "scissorhands-tuned": Recipe(
+        "paper, with its misprints mended, or the plain sum of the code (JingWu321/Scissorhands):"
+        " `project`; reset as its classification code does",
+        away=True,
+        combine="project",
+        reset=True,
+        forget=0.1,
     ),
 }
 
-
-Weight = Annotated[float, Number, Field(ge=0, allow_inf_nan=False)]
-
-
-class Trained(Strict):
-    """What a study says of a trained eraser; what it does not say is its recipe's."""
-
-    steps: Count | None = None
-    rate: Positive | None = Field(None, description="Adam's, constant")
-    batch: Count = 8
-    pictures: Count = Field(64, description="of the concept, and as many of others; drawn anew")
-    retain: Weight | None = Field(None, description="the weight of the loss on pictures of others")
-    push: Positive = Field(1.0, description="ESD's: how far away from the concept's prediction")
-    share: Share = Field(0.5, description="SalUn's: of the trained weights that may change")
-    seed: Seed = 0
-
-    def of(self, kind: str) -> dict[str, Any]:
-        """The settings that a concept of this kind is erased with."""
-        return self.model_dump()
+#: What a study may say instead of a recipe.
+_OWN = ("steps", "rate", "forget", "retain", "combine")
 
 
 def resolved(recipe: Recipe, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings, and the recipe's own where they say nothing."""
-    own = {name: getattr(recipe, name) for name in ("steps", "rate", "retain")}
+    own = {name: getattr(recipe, name) for name in _OWN}
     return own | {name: value for name, value in settings.items() if value is not None}

@@ -6,11 +6,13 @@ from pydantic import ValidationError
 from regrowth.attack import VARIANTS
 from regrowth.erase import ERASERS
 from regrowth.files import hub, keys
+from regrowth.learn.recipes import RECIPES
 from regrowth.models.card import ModelCard
 from regrowth.settings import lines, read
 from regrowth.study import checks
 from regrowth.study.catalogue import Catalogue, concepts_of
 from regrowth.study.config import Study
+from regrowth.study.prompts import calibration_pairs
 from regrowth.study.young import names_young
 
 
@@ -44,7 +46,7 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
         mistakes += instance_mistakes(study)
         mistakes += checkpoint_mistakes(study, root)
         mistakes += eraser_mistakes(study, catalogue, card)
-        mistakes += edit_mistakes(study)
+        mistakes += edit_mistakes(study) + alternative_mistakes(study, catalogue)
         mistakes += keep_judges(study, catalogue)
         if files and not mistakes:
             mistakes += checks.file_mistakes(study, catalogue, root, study.catalogue)
@@ -209,6 +211,23 @@ def edit_mistakes(study: Study) -> list[str]:
             for concept in _asked(study, kinds[name])[name]
             if guide and keys.slug(concept) == keys.slug(guide)
         ]
+    return out
+
+
+def alternative_mistakes(study: Study, catalogue: Catalogue) -> list[str]:
+    """Concepts that are to be learnt as themselves: what a trained eraser holds a concept against,
+    the calibration's base prompts, names it."""
+    out, known = [], concepts_of(catalogue)
+    for kind in RECIPES:
+        for eraser, concepts in _asked(study, kind).items():
+            for family, name in (known[keys.slug(c)] for c in concepts):
+                for base, _ in calibration_pairs(catalogue.families[family], name):
+                    if f"-{keys.slug(name)}-" in f"-{keys.slug(base)}-":
+                        out.append(
+                            f"config: erasers.{eraser}: {name!r} is its own alternative: the base "
+                            f"{base!r} of its calibration names it; one of other things is wanted"
+                        )
+                        break
     return out
 
 

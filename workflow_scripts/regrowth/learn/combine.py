@@ -1,0 +1,96 @@
+"""How the gradient of the concept's loss and that of the others' become one."""
+
+from collections.abc import Callable
+
+import torch
+from regrowth.learn.resilient import ahead
+from regrowth.learn.targets import Step
+
+Gradients = list[torch.Tensor]
+#: Trained weights → (a step's gradient, the losses that it is made of).
+Combiner = Callable[[Step, Gradients], tuple[Gradients, list[torch.Tensor]]]
+
+
+def both(step: Step, weights: Gradients) -> tuple[Gradients, Gradients, list[torch.Tensor]]:
+    """The gradient on the concept, that on the others by its weight, and the losses."""
+    forget, retain = step.forget(), step.settings["retain"]
+    of_concept = list(torch.autograd.grad(forget, weights))
+    if not retain:
+        return of_concept, [torch.zeros_like(w) for w in weights], [forget.detach()]
+    kept = step.retain()
+    of_others = [retain * g for g in torch.autograd.grad(kept, weights)]
+    return of_concept, of_others, [forget.detach(), kept.detach()]
+
+
+def products(one: Gradients, other: Gradients) -> tuple[float, float]:
+    """<other, one> and |one|², over all weights together, in double precision."""
+    pairs = [(a.double(), b.double()) for a, b in zip(one, other)]
+    product = sum(float((a * b).sum()) for a, b in pairs)
+    return product, sum(float(a.square().sum()) for a, _ in pairs)
+
+
+def added(one: Gradients, other: Gradients, weight: float) -> Gradients:
+    return [b + weight * a for a, b in zip(one, other)]
+
+
+def projected(product: float, square: float, weight: float) -> float:
+    """The weight of the forget gradient under which no step undoes forgetting, and at least
+    `weight`.
+
+    product: <g_r, u>, square: |u|², where u is the gradient of what is lowered to forget. With
+    u = −g_f it is Scissorhands' g = g_r − max(λ, <g_r, g_f> / |g_f|²) g_f (its dual problem
+    (5), printed as a supremum, is an infimum): then <u, g> ≥ 0, and 0 where it acted.
+    """
+    return max(weight, -product / square) if square else weight
+
+
+def valued(product: float, square: float, slack: float) -> float:
+    """EraseDiff's printed weight: max(0, (η |u|² − <g_r, u>) / |u|²), the inner optimum of
+    its value function a constant."""
+    return max(0.0, slack - product / square) if square else 0.0
+
+
+def summed(step: Step, weights: Gradients):
+    """At fixed weights."""
+    concept, others, losses = both(step, weights)
+    return added(concept, others, step.settings["forget"]), losses
+
+
+def project(step: Step, weights: Gradients):
+    """Scissorhands."""
+    concept, others, losses = both(step, weights)
+    weight = projected(*products(concept, others), step.settings["forget"])
+    return added(concept, others, weight), losses
+
+
+def value(step: Step, weights: Gradients):
+    """EraseDiff, as printed."""
+    concept, others, losses = both(step, weights)
+    weight = valued(*products(concept, others), step.settings["slack"])
+    return added(concept, others, weight), losses
+
+
+def alternate(step: Step, weights: Gradients):
+    """Model Integrity's OVW: the concept and the others take turns."""
+    turn, loss = ("retain", step.retain) if step.at % 2 else ("forget", step.forget)
+    told = loss()
+    gradient = torch.autograd.grad(told, weights)
+    return [step.settings[turn] * g for g in gradient], [told.detach()]
+
+
+def resilient(step: Step, weights: Gradients):
+    """ResAlign: the concept's loss as it is now, and as it is after a simulated tuning."""
+    concept, others, losses = both(step, weights)
+    share = step.settings["ahead"]
+    later = ahead(step, weights) if share else concept
+    mixed = [(1 - share) * now + share * then for now, then in zip(concept, later)]
+    return added(mixed, others, step.settings["forget"]), losses
+
+
+COMBINERS: dict[str, Combiner] = {
+    "sum": summed,
+    "project": project,
+    "value": value,
+    "alternate": alternate,
+    "resilient": resilient,
+}

@@ -1,0 +1,43 @@
+"""What a training needs to go on after a kill."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from regrowth.files.store import replacing
+
+log = logging.getLogger(__name__)
+#: Steps from one state to the next.
+EVERY = 50
+
+
+class Kept:
+    """A training's last state, in a file. told: a digest of all that decides the training; a state
+    of another is none."""
+
+    def __init__(self, file: Path, told: str, every: int = EVERY):
+        self.file, self.told, self.every = file, told, every
+
+    def read(self) -> dict[str, Any] | None:
+        """Tensors and numbers as `after` wrote them; None without any that can be read."""
+        if not self.file.exists():
+            return None
+        try:
+            held = torch.load(self.file, weights_only=True)
+            assert held["told"] == self.told
+        except Exception:  # cut off, or of another training: it is begun anew
+            log.info("%s is not this training's", self.file.name)
+            return None
+        log.info("goes on from step %d", held["step"])
+        return held
+
+    def after(self, step: int, state: Callable[[], dict[str, Any]]) -> None:
+        """Write the state that comes after this many steps, when it is time."""
+        if step % self.every == 0:
+            with replacing(self.file) as part:
+                torch.save(state() | {"step": step, "told": self.told}, part)
+
+    def drop(self) -> None:
+        self.file.unlink(missing_ok=True)
