@@ -7,7 +7,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from regrowth.run.words import named
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
@@ -117,6 +116,8 @@ class Terminal(logging.Handler):
 
     def _shown(self, bar: Bar, record: logging.LogRecord) -> bool:
         """Whether the bar tells all of a record."""
+        from regrowth.run.words import named  # Snakemake imports this file whenever it starts
+
         event, told = getattr(record, "event", None), record.__dict__
         if event == LogEvent.JOB_INFO:
             bar.begins(told["jobid"], named(told["rule_name"], told.get("output") or ()))
