@@ -3,11 +3,13 @@
 import logging
 from pathlib import Path
 
+import numpy as np
 from regrowth.draw.pipeline import load_pipeline
 from regrowth.erase import ERASERS
 from regrowth.files.digests import digest
 from regrowth.files.store import write_arrays
 from regrowth.learn.loop import Blown
+from regrowth.learn.passed import Passed
 from regrowth.learn.state import Kept
 from regrowth.models import disk
 from regrowth.run import compute
@@ -18,12 +20,17 @@ compute.use_threads(snakemake.threads)
 pipe = load_pipeline(job.model, "float32", compute.device())
 weights = disk.read_weights(list(disk.matrices(job.model).values()))
 file = Path(snakemake.output[0]).with_name(".edit.state.pt")
-kept = Kept(file, digest(told.code, told.versions, told.model, told.about, told.eraser))
+passed = Passed(pipe.unet)
+held = digest(told.code, told.versions, told.model, told.about, told.eraser)
+kept = Kept(file, held, passed=passed)
 about = {"about": told.about}
+before = {name: p.detach().cpu().numpy().copy() for name, p in pipe.unet.named_parameters()}
 try:
     changed = ERASERS[told.eraser["kind"]].edit(pipe, weights, told.about, told.eraser, kept)
 except Blown as blown:  # what it has become is a result, too
     logging.error("%s", blown)
     changed, about["destroyed"] = blown.weights, f"step {blown.step}"
+moved = (np.count_nonzero(before[name] != weights) for name, weights in changed.items())
+about |= {"changed": int(sum(moved)), **passed.told()}
 write_arrays(snakemake.output[0], changed, **about)
 kept.drop()

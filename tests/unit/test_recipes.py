@@ -11,6 +11,7 @@ from regrowth.draw.pipeline import load_pipeline
 from regrowth.erase import ERASERS
 from regrowth.learn import anchors, loop, losses, targets
 from regrowth.learn.loop import train
+from regrowth.learn.passed import Passed
 from regrowth.learn.pictures import FIRST_SEED, material, trajectory
 from regrowth.learn.recipes import PARAMETERS, RECIPES, resolved
 from regrowth.learn.state import Kept
@@ -283,8 +284,12 @@ class Killed(Exception):
 
 @pytest.mark.parametrize("name", ["dimum", "sculpting-memory", "vdu", "scissorhands-tuned"])
 def test_a_training_goes_on_from_its_state_as_if_never_stopped(taught, name, tmp_path, monkeypatch):
+    counted = Passed(taught[0].unet)
     whole = teach(taught, name, steps=6)
-    kept, real, made = Kept(tmp_path / "state.pt", "one", every=2), loop.made, []
+    once = counted.told()
+    assert 0 < once["backwards"] <= once["forwards"]
+    passed = Passed(taught[0].unet)
+    kept, real, made = Kept(tmp_path / "state.pt", "one", 2, passed), loop.made, []
 
     def step(*told):
         made.append(told[3])
@@ -297,6 +302,7 @@ def test_a_training_goes_on_from_its_state_as_if_never_stopped(taught, name, tmp
         teach(taught, name, kept, steps=6)
     assert same(teach(taught, name, kept, steps=6), whole)
     assert made == [0, 1, 2, 3, 4, 5, 4, 5], "it was killed in step 5, and had the state after 4"
+    assert passed.told() == once, "what was done twice is counted once"
     other = Kept(kept.file, "another", every=2)
     assert other.read() is None and kept.read()["step"] == 6
     kept.file.write_bytes(kept.file.read_bytes()[:1000])

@@ -14,7 +14,7 @@ class Eraser:
 
     reads: what a mask reads of its layer beside the weights, a key of READ. bar: (weights by layer,
     what is read of every layer, settings) → what all layers have in common, which a mask finds in
-    settings["bar"].
+    settings["bar"]. source: what of it is the paper's or the code's; a recipe has its own.
     """
 
     settings: Place
@@ -22,6 +22,7 @@ class Eraser:
     reads: str = "norms"
     bar: Place | None = None
     edit: Place | None = None
+    source: str = ""
 
     @property
     def how(self) -> str:
@@ -42,25 +43,35 @@ ERASERS = Kind(
     "eraser",
     {
         "conceptprune": Eraser(
-            settings=Place("erase.conceptprune.ByKind"), mask=Place("erase.conceptprune.mask")
+            settings=Place("erase.conceptprune.ByKind"),
+            mask=Place("erase.conceptprune.mask"),
+            source="paper",
         ),
         "salun": Eraser(
             settings=Place("erase.saliency.SalUn"),
             mask=Place("erase.saliency.mask"),
             reads="gradients",
             bar=Place("erase.saliency.bar"),
+            source="code's mask, zeroed as Roots Beneath the Cut does",
         ),
         "scissorhands": Eraser(
             settings=Place("erase.saliency.Scissorhands"),
             mask=Place("erase.saliency.mask"),
             reads="gradients",
             bar=Place("erase.saliency.bar"),
+            source="code's mask or the paper's, zeroed as Roots Beneath the Cut does",
         ),
         "uce": Eraser(
-            settings=Place("erase.closed_form.Uce"), edit=Place("erase.closed_form.uce"), reads=""
+            settings=Place("erase.closed_form.Uce"),
+            edit=Place("erase.closed_form.uce"),
+            reads="",
+            source="code",
         ),
         "rece": Eraser(
-            settings=Place("erase.closed_form.Rece"), edit=Place("erase.closed_form.rece"), reads=""
+            settings=Place("erase.closed_form.Rece"),
+            edit=Place("erase.closed_form.rece"),
+            reads="",
+            source="code",
         ),
         "esd-x": Eraser(settings=Place("learn.settings.Esd"), edit=_TRAINED, reads=""),
         "esd-u": Eraser(settings=Place("learn.settings.Esd"), edit=_TRAINED, reads=""),

@@ -30,7 +30,7 @@ def integrity(rows: pd.DataFrame, base: pd.DataFrame) -> pd.DataFrame:
         if place not in known:
             continue
         own, other = _unit(some).align(known[place], join="inner", axis=0)
-        far = 1 - (own.to_numpy() * other.to_numpy()).sum(1).clip(-1, 1)
+        far = np.square(own.to_numpy() - other.to_numpy()).sum(1) / 2  # exactly 0 of itself
         low, high = confidence(far)
         mean = far.mean() if len(far) else np.nan
         told = {"n": len(far), "distance": mean, "low": low, "high": high}

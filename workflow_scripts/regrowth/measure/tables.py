@@ -64,10 +64,13 @@ def of_judges(
                 made["detections"].append(detections(part, judge).assign(judge=name))
                 made["parts"].append(parts(part, judge).assign(judge=name))
     base = pd.concat([pd.DataFrame({"judge": []}), *features(True)], ignore_index=True)
+    own = dict(iter(base.groupby("judge")))
+    for frame in own.values():
+        made["integrity"] += _integrity(frame, frame, catalogue, sets)
     for frame in features(False):
         made["fid"] += _distances(frame, references, catalogue, sets)
-        own = base[base["judge"] == frame["judge"].iloc[0]]
-        made["integrity"] += _integrity(frame, own, catalogue, sets)
+        if frame["variant"].iloc[0] != "pretrained" and frame["judge"].iloc[0] in own:
+            made["integrity"] += _integrity(frame, own[frame["judge"].iloc[0]], catalogue, sets)
     out = {}
     for name, columns in COLUMNS.items():
         frames = [frame for frame in made[name] if len(frame)] or [pd.DataFrame(columns=columns)]

@@ -167,6 +167,35 @@ def readable_pairwise(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def readable_erasers(table: pd.DataFrame) -> pd.DataFrame:
+    """One line per concept and eraser: rates as rate, low, high and n, for the page to draw."""
+    made = ["mask" if how == "given" else how for how in table["how"]]
+    shown = table[["concept", "eraser"]].assign(**{"made by": made, "source": table["source"]})
+    for name, column in (("erased", "erased"), ("preserved", "others"), ("attacked", "attacked")):
+        shown[name] = [_rate_of(row, column) for row in table.to_dict("records")]
+    shown["attack"] = table["attack"].fillna("")
+    return shown.assign(
+        distance=[f"{d:.3f}" if pd.notna(d) else "" for d in table["distance"]],
+        **{"another seed": [f"{d:.3f}" if pd.notna(d) else "" for d in table["other_seed"]]},
+        **{"weights changed": [f"{int(n):,}" if pd.notna(n) else "" for n in table["changed"]]},
+        **{"forwards, backwards": [_passes(row) for row in table.to_dict("records")]},
+        destroyed=table["destroyed"].fillna(""),
+    )
+
+
+def _rate_of(row: dict, name: str) -> dict | str:
+    if pd.isna(row[name]):
+        return ""
+    ends = {"rate": name, "low": f"{name}_low", "high": f"{name}_high", "n": f"{name}_n"}
+    return {key: row[column] for key, column in ends.items()}
+
+
+def _passes(row: dict) -> str:
+    if pd.isna(row["forwards"]):
+        return ""
+    return f"{int(row['forwards']):,}, {int(row['backwards']):,}"
+
+
 def of_attacks(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """What the attacks got back, for the page."""
     aligned, layers = tables["alignment"], tables["layers"]

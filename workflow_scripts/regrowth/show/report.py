@@ -19,6 +19,7 @@ from regrowth.show.readable import (
     rate_text,
     readable,
     readable_defences,
+    readable_erasers,
     readable_pairwise,
     sign_summary,
     unconverged,
@@ -218,6 +219,8 @@ def page(
     frames = {
         "accuracy": readable(accuracy, dict),
         "objects": readable(pooled(accuracy, objects), dict),
+        **({"erasers": readable_erasers(tables["erasers"])} if "erasers" in tables else {}),
+        **({"overlaps": tables["overlaps"]} if "overlaps" in tables else {}),
         "pairwise": readable_pairwise(tables["pairwise"]),
         "similarity": with_label(tables["similarity"]),
         "fid": with_label(tables["fid"]),

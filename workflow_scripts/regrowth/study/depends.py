@@ -17,6 +17,7 @@ from regrowth.files.digests import DIGESTS, digest, file_digest, folder_digest
 from regrowth.files.provenance import remembered_code_digest
 from regrowth.judge import JUDGES
 from regrowth.judge.settings import Judge
+from regrowth.learn.recipes import RECIPES
 from regrowth.models import disk
 from regrowth.models.card import ModelCard
 from regrowth.study import prompts, references
@@ -112,6 +113,21 @@ class Depends:
         family, _ = concepts_of(self.sweep.catalogue)[wildcards["concept"]]
         of = self.sweep.catalogue.families[family].kind
         return {"kind": erasers.kind(name)} | erasers.of(name, of)
+
+    def erasers(self) -> dict[str, dict[str, str]]:
+        """What the tables say of each eraser that is compared."""
+        own = self.sweep.study.erasers
+        names = dict.fromkeys(name for _, name in self.sweep.compared)
+        kinds = {name: own.kind(name) for name in names}
+        sources = {kind: recipe.source for kind, recipe in RECIPES.items()}
+        return {
+            name: {
+                "kind": kind,
+                "how": ERASERS[kind].how,
+                "source": sources.get(kind, ERASERS[kind].source),
+            }
+            for name, kind in kinds.items()
+        }
 
     @inspected
     def eraser_code(self, wildcards: Wildcards) -> str:

@@ -15,6 +15,7 @@ def tables(sweep: Sweep) -> list[str]:
         "missing",
         *(["signs", "alignment", "layers", "solves"] if sweep.signs else []),
         *(["detectability", "normality", "defences"] if sweep.defended else []),
+        *(["erasers", "overlaps"] if sweep.compared else []),
         *(["paper"] if sweep.study.paper else []),
     ]
 

@@ -154,6 +154,20 @@ class Sweep:
         at = f"{self.out}/detectability/{{}}/detectability.parquet".format
         return [c for c in found if self.of_those([at(c)])]
 
+    @cached_property
+    def compared(self) -> dict[tuple[str, str], list[str]]:
+        """Where a study has several erasers: by concept and eraser the files of its masks, or that
+        of its edit."""
+        pairs = dict.fromkeys((cell["concept"], cell["eraser"]) for cell in self.asked)
+        edits, found = self.erasers("edit"), {}
+        for concept, eraser in pairs if len({eraser for _, eraser in pairs}) > 1 else ():
+            cell = dict(zip(RELEASED, (concept, eraser, *[NONE] * 3)))
+            where = self.parts_of("released") if eraser in edits else self.masks_of
+            files = where(cell)
+            if self.of_those(files) == files:
+                found[concept, eraser] = files
+        return found
+
     # What wildcards may be
 
     @property

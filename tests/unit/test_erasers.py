@@ -1,0 +1,84 @@
+"""Erasers side by side, from rates and masks that are worked out by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from regrowth.files.bits import pack
+from regrowth.measure import erasers
+from regrowth.study import variants
+
+
+def rate(eraser, variant, role, value, **more):
+    own = variants.PRETRAINED | {"concept": "church", "eraser": eraser, "variant": variant}
+    told = {"prompt_set": "objects", "role": role, "judge": "objects", "n": 50, "rate": value}
+    return own | told | {"low": value - 0.1, "high": value + 0.1} | more
+
+
+RATES = pd.DataFrame(
+    [
+        rate("conceptprune", "pruned", "erased", 0.2),
+        rate("conceptprune", "pruned", "erased", 0.9, judge="other"),
+        rate("conceptprune", "pruned", "erased", 0.5, defence="flip", sigma="1.0"),
+        rate("conceptprune", "pruned", "preserved", 0.97),
+        rate("conceptprune", "revived", "erased", 0.6, K="0.6", magnitude="max", solver="nuclear"),
+        rate("conceptprune", "blind", "erased", 0.8),
+        rate("conceptprune", "quant4", "erased", 0.99),
+        rate("uce", "pruned", "erased", 0.05),
+        rate("uce", "pruned", "preserved", 0.9),
+    ]
+)
+FACTS = {
+    ("church", "conceptprune"): {"kind": "conceptprune", "how": "mask", "changed": 7, "bytes": 9},
+    ("church", "uce"): {"kind": "uce", "how": "edit", "destroyed": "step 3", "forwards": 12},
+}
+
+
+def test_a_row_holds_what_is_taken_what_is_spared_and_what_comes_back():
+    far = pd.DataFrame(
+        [
+            rate("uce", "pruned", "preserved", 0, distance=0.3, other_seed=0.5),
+            rate("uce", "pruned", "erased", 0, distance=0.9, other_seed=0.5),
+        ]
+    )
+    table = erasers.erasers(RATES, far, FACTS)
+    assert list(table) == erasers.COLUMNS
+    one, two = table.to_dict("records")
+    assert (one["erased"], one["others"], one["attacked"]) == (0.2, 0.97, 0.8)
+    assert one["attack"] == "blind" and one["erased_low"] == pytest.approx(0.1)
+    assert one["changed"] == 7 and np.isnan(one["distance"])
+    assert (two["erased"], two["others"], two["distance"]) == (0.05, 0.9, 0.3)
+    assert np.isnan(two["attacked"]) and two["destroyed"] == "step 3" and two["forwards"] == 12
+
+
+def test_without_a_judge_facts_stand_alone():
+    nothing = pd.DataFrame(columns=[*variants.KEYS, "prompt_set", "role", "judge", "rate"])
+    table = erasers.erasers(nothing, nothing, FACTS)
+    assert table["eraser"].tolist() == ["conceptprune", "uce"] and table["erased"].isna().all()
+
+
+def test_overlaps_are_those_of_the_masks_and_chance_goes_by_layer():
+    rng = np.random.default_rng(0)
+    drawn = {
+        (concept, name): {"a": rng.random((20, 31)) < share, "b": rng.random((7, 9)) < 2 * share}
+        for concept, name, share in (
+            ("church", "x", 0.1),
+            ("church", "y", 0.3),
+            ("church", "z", 0.2),
+            ("snow", "x", 0.2),
+        )
+    }
+    packed = {key: {n: pack(m) for n, m in mask.items()} for key, mask in drawn.items()}
+    table = erasers.overlaps(packed, {"a": 620, "b": 63})
+    assert table[["first", "second"]].to_numpy().tolist() == [["x", "y"], ["x", "z"], ["y", "z"]]
+    for row in table.itertuples():
+        one, two = drawn["church", row.first], drawn["church", row.second]
+        flat = [np.concatenate([m[n].ravel() for n in "ab"]) for m in (one, two)]
+        both, either = (flat[0] & flat[1]).sum(), (flat[0] | flat[1]).sum()
+        assert (row.first_n, row.second_n, row.both) == (flat[0].sum(), flat[1].sum(), both)
+        assert row.jaccard == pytest.approx(both / either)
+        chance = sum(one[n].sum() * two[n].mean() for n in "ab")
+        assert row.chance == pytest.approx(chance / (flat[0].sum() + flat[1].sum() - chance))
+    alike = {("church", n): packed["church", "x"] for n in ("x", "y")}
+    assert erasers.overlaps(alike, {"a": 620, "b": 63})["jaccard"].tolist() == [1]
+    empty = {("church", n): {"a": pack(np.zeros((2, 2), bool))} for n in ("x", "y")}
+    assert erasers.overlaps(empty, {"a": 4})["jaccard"].isna().all()

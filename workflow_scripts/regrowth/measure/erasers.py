@@ -1,0 +1,109 @@
+"""Erasers side by side: what each takes, what it spares, what of it comes back, and how alike two
+masks are."""
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from regrowth.measure.cells import one_judge
+from regrowth.study import variants
+
+KEYS = ["concept", "eraser"]
+#: What an edit's file tells.
+TOLD = ("changed", "destroyed", "forwards", "backwards")
+_RATES = ("erased", "others", "attacked")
+COLUMNS = [
+    *(*KEYS, "kind", "how", "source", "bytes", *TOLD),
+    *(f"{name}{end}" for name in _RATES for end in ("", "_n", "_low", "_high")),
+    *("attack", "distance", "distance_low", "distance_high", "other_seed"),
+]
+OVERLAPS = ["concept", "first", "second", "first_n", "second_n", "both", "jaccard", "chance"]
+
+
+def erasers(
+    accuracy: pd.DataFrame, integrity: pd.DataFrame, facts: Mapping[tuple[str, str], Mapping]
+) -> pd.DataFrame:
+    """A row a concept and eraser, in the order of `facts`, by each set's first judge.
+
+    facts: by (concept, eraser) what is known without a picture: kind, how, source, bytes (of its
+    files), changed (weights), of an edit how many pictures went forwards and backwards through the
+    UNet, and what destroyed it. erased, others: rates of what is released, undefended;
+    attacked: of the attack from the weights alone that brings most back, named in `attack` (of
+    several the best was picked: an upper end). distance: of the others' pictures to the pretrained
+    model's, and other_seed, its ruler.
+    """
+    plain = accuracy[accuracy["defence"] == "none"] if len(accuracy) else accuracy
+    shown = one_judge(plain) if len(plain) else plain
+    out = []
+    for (concept, eraser), told in facts.items():
+        own = shown[(shown["concept"] == concept) & (shown["eraser"] == eraser)]
+        row: dict[str, Any] = {"concept": concept, "eraser": eraser, **told}
+        released = own[own["variant"] == "pruned"]
+        row |= _rate("erased", released[released["role"] == "erased"])
+        row |= _rate("others", released[released["role"] == "preserved"])
+        met = own[own["variant"].isin(variants.COUNTED) & (own["role"] == "erased")]
+        if len(met):
+            best = met.sort_values("rate", kind="stable").tail(1)
+            row |= _rate("attacked", best)
+            row["attack"] = variants.label(best.iloc[0].to_dict() | {"eraser": "conceptprune"})
+        row |= _distance(integrity, concept, eraser)
+        out.append(row)
+    return pd.DataFrame(out, columns=COLUMNS)
+
+
+def _rate(name: str, rows: pd.DataFrame) -> dict[str, Any]:
+    if rows.empty:
+        return {}
+    first = rows.iloc[0]
+    told = {"": "rate", "_n": "n", "_low": "low", "_high": "high"}
+    return {f"{name}{end}": first[column] for end, column in told.items()}
+
+
+def _distance(integrity: pd.DataFrame, concept: str, eraser: str) -> dict[str, Any]:
+    if integrity.empty:
+        return {}
+    own = integrity[
+        (integrity["concept"] == concept)
+        & (integrity["eraser"] == eraser)
+        & (integrity["defence"] == "none")
+        & (integrity["variant"] == "pruned")
+        & (integrity["role"] == "preserved")
+    ]
+    if own.empty:
+        return {}
+    first = own.iloc[0]
+    ends = {f"distance_{end}": first[end] for end in ("low", "high")}
+    return {"distance": first["distance"], **ends, "other_seed": first["other_seed"]}
+
+
+def overlaps(
+    masks: Mapping[tuple[str, str], Mapping[str, np.ndarray]], sizes: Mapping[str, int]
+) -> pd.DataFrame:
+    """Every two masks of a concept: the weights of each and of both, as a share of those of either
+    (Jaccard's), and what that share would be if each layer's were drawn independently.
+
+    masks: by (concept, eraser) packed bits by layer; sizes: weights in each layer.
+    """
+    out = []
+    for one, two in combinations(masks, 2):
+        if one[0] != two[0]:
+            continue
+        a, b = masks[one], masks[two]
+        first, second = ({n: _count(bits) for n, bits in mask.items()} for mask in (a, b))
+        both = sum(_count(a[n] & b[n]) for n in a)
+        every = sum(first.values()) + sum(second.values())
+        by_chance = sum(first[n] * second[n] / sizes[n] for n in a)
+        counts = sum(first.values()), sum(second.values()), both
+        shares = _share(both, every - both), _share(by_chance, every - by_chance)
+        out.append((one[0], one[1], two[1], *counts, *shares))
+    return pd.DataFrame(out, columns=OVERLAPS)
+
+
+def _count(bits: np.ndarray) -> int:
+    return int(np.bitwise_count(bits).sum())
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else np.nan
