@@ -170,7 +170,7 @@ def readable_pairwise(table: pd.DataFrame) -> pd.DataFrame:
 def readable_erasers(table: pd.DataFrame) -> pd.DataFrame:
     """One line per concept and eraser: rates as rate, low, high and n, for the page to draw."""
     made = ["mask" if how == "given" else how for how in table["how"]]
-    shown = table[["concept", "eraser"]].assign(**{"made by": made, "source": table["source"]})
+    shown = table[["concept", "eraser"]].assign(**{"made by": made})
     for name, column in (("erased", "erased"), ("preserved", "others"), ("attacked", "attacked")):
         shown[name] = [_rate_of(row, column) for row in table.to_dict("records")]
     shown["attack"] = table["attack"].fillna("")
@@ -180,6 +180,7 @@ def readable_erasers(table: pd.DataFrame) -> pd.DataFrame:
         **{"weights changed": [f"{int(n):,}" if pd.notna(n) else "" for n in table["changed"]]},
         **{"forwards, backwards": [_passes(row) for row in table.to_dict("records")]},
         destroyed=table["destroyed"].fillna(""),
+        source=table["source"],
     )
 
 
