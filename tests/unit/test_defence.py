@@ -12,7 +12,7 @@ from regrowth.measure import detectability
 from regrowth.models import disk
 from regrowth.study import config
 from scipy.special import expit
-from scipy.stats import mannwhitneyu, norm, poisson
+from scipy.stats import kstest, mannwhitneyu, norm, poisson
 
 SCORES = {name: d.score for name, d in DETECTORS.items() if d.share}
 
@@ -56,6 +56,15 @@ def test_gaussian_fill_has_its_sigma():
     assert filled[mask].std() == pytest.approx(0.5 * weights[~mask].std(), rel=0.03)
     filled = fills.gaussian_absolute(weights, mask, 0.5, rng())
     assert filled[mask].std() == pytest.approx(0.5, rel=0.03)
+
+
+def test_what_is_drawn_anew_is_even_and_as_wide_as_a_new_layer():
+    weights, mask, _ = layer((300, 400))
+    drawn = fills.uniform(weights, mask, 1.0, rng())[mask]
+    bound = 400**-0.5  # torch.nn.Linear(400, 300)'s own
+    assert kstest(drawn, "uniform", (-bound, 2 * bound)).pvalue > 0.01
+    np.testing.assert_allclose(fills.uniform(weights, mask, 0.5, rng())[mask], drawn / 2, rtol=1e-6)
+    assert (fills.constant(weights, mask, 1.0, rng())[mask] == 1).all()
 
 
 def test_row_fill_comes_from_the_kept_weights_of_its_row():

@@ -26,6 +26,8 @@ FILLS = Kind(
     {
         "gaussian": Fill(Place("defend.fills.gaussian"), strength=_SPREAD),
         "gaussian-absolute": Fill(Place("defend.fills.gaussian_absolute"), strength="as it is"),
+        "uniform": Fill(Place("defend.fills.uniform"), strength="times one over √(inputs)"),
+        "constant": Fill(Place("defend.fills.constant"), strength="the value", random=False),
         "row": Fill(Place("defend.fills.row"), strength=_KEPT),
         "decoy": Fill(
             Place("defend.fills.decoy"), strength="zeroed weights for each erased one", random=False

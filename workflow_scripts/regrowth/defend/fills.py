@@ -20,6 +20,18 @@ def gaussian_absolute(weights, mask, sigma, rng) -> np.ndarray:
     return _filled(weights, mask, rng.normal(0, sigma, int(mask.sum())))
 
 
+def uniform(weights, mask, sigma, rng) -> np.ndarray:
+    """Erased positions ← evenly within ± sigma / √(inputs): at 1 as a layer is drawn anew
+    (Kaiming), which is what Scissorhands fills with."""
+    bound = sigma / np.sqrt(weights.shape[1])
+    return _filled(weights, mask, rng.uniform(-bound, bound, int(mask.sum())))
+
+
+def constant(weights, mask, sigma, rng) -> np.ndarray:
+    """Erased positions ← sigma, as Scissorhands tries 1 (Table 4). Not random."""
+    return _filled(weights, mask, np.full(int(mask.sum()), float(sigma)))
+
+
 def row(weights, mask, sigma, rng) -> np.ndarray:
     """Each erased position takes sigma times a weight drawn from those its row has kept."""
     return _filled(weights, mask, sigma * _drawn(weights, mask, rng))
