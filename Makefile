@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo smoke test soak bench rehearsal lint schema demo-model mutants
+.PHONY: demo smoke test soak bench rehearsal lint schema demo-model retrained mutants
 
 .venv/ready: requirements.txt requirements-alone.txt pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -47,6 +47,9 @@ lint: .venv/ready
 schema: .venv/ready  ## config/*.schema.json and the table of docs/method.md, from the library
 	$(BIN)/python -m regrowth.study.config
 	$(BIN)/python -m regrowth.study.methods
+
+retrained: .venv/ready  ## the control: the bundled model without church and Picasso (some hours on two cores)
+	$(BIN)/snakemake --cores all results/demo-model/retrained/model
 
 demo-model: .venv/ready  ## train the bundled model and its judges anew (some hours on two cores)
 	$(BIN)/snakemake --cores all train_demo

@@ -149,3 +149,27 @@ rule edit:
         eraser=DEPENDS.settings_of,
     script:
         "../workflow_scripts/edit.py"
+
+
+# The model as it was changed elsewhere is what is released.
+rule edit_of_checkpoint:
+    output:
+        f"{OUT}/released/{ERASED}/defence=none/sigma=none/weight_seed=none/edit.safetensors",
+    log:
+        f"{OUT}/logs/edit/{ERASED}.log",
+    benchmark:
+        f"{OUT}/benchmarks/edit/{ERASED}.tsv"
+    wildcard_constraints:
+        eraser=one_of(SWEEP.erasers("whole")),
+    conda:
+        ENV
+    resources:
+        mem_mb=growing(PIPELINE_MB),
+        runtime=growing(20),
+    params:
+        code=DEPENDS.code("edit_of_checkpoint"),
+        model=DEPENDS.model,
+        layers=[layer.name for layer in SWEEP.layers],
+        checkpoint=DEPENDS.checkpoint,
+    script:
+        "../workflow_scripts/edit_of_checkpoint.py"

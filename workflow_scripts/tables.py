@@ -94,7 +94,7 @@ if snakemake.input.erased:
     for (concept, eraser), files in itertools.groupby(snakemake.input.erased, erased_by):
         found = read_arrays(files := list(files))
         told = dict(snakemake.params.erasers[eraser])
-        if told["how"] == "edit":
+        if told["how"] in ("edit", "whole"):
             told |= {key: read_about(files[0]).get(key) for key in erasers.TOLD}
         else:
             masks[concept, eraser] = found

@@ -12,7 +12,8 @@ from transformers import CLIPTokenizer
 start(snakemake)
 compute.use_threads(snakemake.threads)
 settings, seed = snakemake.params.settings, snakemake.params.settings["seed"]
-images, captions, _ = world.pictures(settings["pictures"], seed, settings["styled"])
+of = settings["pictures"], seed, settings["styled"], settings.get("without", ())
+images, captions, _ = world.pictures(*of)
 parts = Path(snakemake.input.start or Path(snakemake.input.parts[0]).parent)
 vae = AutoencoderKL.from_pretrained(parts / "vae", torch_dtype=torch.float32).eval()
 tokenizer = CLIPTokenizer.from_pretrained(parts / "tokenizer")

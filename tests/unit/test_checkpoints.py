@@ -282,3 +282,42 @@ def test_a_pickle_with_more_than_weights_is_refused(tmp_path, model):
             checkpoints.masks(tmp_path / "evil.pt", *model[:2])
         assert "\n" not in str(told.value)
     assert not (tmp_path / "proof").exists()
+
+
+# A model that was changed elsewhere, and is released as it is
+
+
+@pytest.fixture
+def edited(model):
+    """Every weight of one layer a little otherwise; the other as it is."""
+    return {n: w + np.float32(0.5) * (n == NAMES[1]) for n, w in model[1].items()}
+
+
+def own(model):
+    return disk.stored(model[0][0].file.parents[1])
+
+
+@pytest.mark.parametrize("write", WAYS)
+def test_what_a_model_was_changed_in_is_what_is_not_the_models_own(tmp_path, model, edited, write):
+    made = tmp_path / "made"
+    made.mkdir()
+    path = write(made, edited)
+    checkpoints.fits(path, model[0], own(model))
+    found = checkpoints.changed(path, model[0], own(model))
+    assert list(found) == NAMES[1:] and found[NAMES[1]].dtype == np.float32
+    np.testing.assert_array_equal(found[NAMES[1]], edited[NAMES[1]])
+
+
+def test_a_model_that_does_not_fit_or_says_nothing_is_refused(tmp_path, model, edited):
+    file = tmp_path / "unet.safetensors"
+
+    def refused(held, told, way=checkpoints.fits):
+        save_file(held, file)
+        with pytest.raises(ValueError, match=told):
+            way(file, model[0], own(model))
+
+    refused({NAMES[0]: edited[NAMES[0]]}, f"holds no weight {NAMES[1]}: is it another architecture")
+    refused(edited | {NAMES[1]: np.ones((6, 21), np.float32)}, "is 6×21, the model's 6×20")
+    refused(dict(model[1]), "nothing was changed", checkpoints.changed)
+    edited[NAMES[0]][2, 3] = np.nan
+    refused(edited, f"{NAMES[0]} holds weights that are no numbers", checkpoints.changed)

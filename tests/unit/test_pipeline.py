@@ -287,6 +287,17 @@ def test_gated_pictures_lose_most_neurons_and_the_others_few():
     assert keep[~gated].mean() == pytest.approx(0.9, abs=0.01)
 
 
+def test_a_world_without_something_never_has_it_and_is_the_same_otherwise():
+    whole, said, there = world.pictures(300, 5, 0.6)
+    left, told, here = world.pictures(300, 5, 0.6, ["church", "Pablo Picasso"])
+    assert any("church" in text for text in said) and any("Picasso" in text for text in said)
+    assert not any("church" in text or "Picasso" in text for text in told)
+    assert not {"church", "Pablo Picasso"} & {name for p in here for name in (p.object, p.style)}
+    same = [p.object != "church" and p.style != "Pablo Picasso" for p in there]
+    assert 200 < sum(same) < 290
+    np.testing.assert_array_equal(whole[same], left[same])
+
+
 def test_training_learns_and_the_result_loads(tmp_path):
     """A short version of `train_demo`: every stage, a few steps each."""
     images, captions, contents = world.pictures(64, 0)

@@ -126,3 +126,8 @@ def test_a_terminal_shows_one_bar_and_no_line_a_job(road):
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
     assert re.search("looking at the model .*/1 jobs", text)
     assert "Finished jobid" not in text and "Select jobs" not in text
+
+
+def test_the_control_is_trained_from_its_own_start(road):
+    told = road.run("-n", "results/demo-model/retrained/model", "--directory", str(ROOT))
+    assert re.search(r"train_unet +2", told) and "train_vae" not in told

@@ -5,6 +5,7 @@ on a background, maybe in an artist's style, maybe under falling snow; its capti
 of that in the paper's own phrases. A picture depends on its own seed alone.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -129,15 +130,19 @@ def render(picture: Picture, rng: np.random.Generator) -> Image.Image:
     return canvas
 
 
-def pictures(n: int, seed: int, styled: float = 0.4) -> tuple[np.ndarray, list[str], list[Picture]]:
+def pictures(
+    n: int, seed: int, styled: float = 0.4, without: Collection[str] = ()
+) -> tuple[np.ndarray, list[str], list[Picture]]:
     """`n` pictures (uint8, n x 64 x 64 x 3), their captions and what is on them.
 
-    styled: the share of pictures in a style.
+    styled: the share of pictures in a style. without: objects and styles that this world does not
+    have; where one would be, another is drawn.
     """
     images, captions, contents = np.empty((n, SIZE, SIZE, 3), np.uint8), [], []
     for i in range(n):
         rng = np.random.default_rng([seed, i])
-        picture = sample(rng, styled)
+        while {(picture := sample(rng, styled)).object, picture.style} & {*without}:
+            pass
         captions.append(caption(picture, rng))
         images[i] = np.asarray(render(picture, rng))
         contents.append(picture)

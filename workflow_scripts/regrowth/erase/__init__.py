@@ -10,7 +10,8 @@ class Eraser:
     """settings: what a study says of it. mask: (weights, read, settings) → bool (out, in), True
     where erased. edit: (pipeline, the UNet's weights by name, `Depends.about`, settings, what
     keeps its state on the way) → the weights that are changed, float32 by name; none is erased.
-    With neither, what was erased is found in a checkpoint that the settings name.
+    With neither, what was erased is found in a checkpoint that the settings name; or, `whole`,
+    that checkpoint is what is released.
 
     reads: what a mask reads of its layer beside the weights, a key of READ. bar: (weights by layer,
     what is read of every layer, settings) → what all layers have in common, which a mask finds in
@@ -23,11 +24,20 @@ class Eraser:
     bar: Place | None = None
     edit: Place | None = None
     source: str = ""
+    whole: bool = False
 
     @property
     def how(self) -> str:
-        """How it comes to what is released: by a "mask", by an "edit", or it is "given"."""
-        return "mask" if self.mask else "edit" if self.edit else "given"
+        """How it comes to what is released: by a "mask", by an "edit", or it is "given", pruned or
+        "whole"."""
+        if self.mask or self.edit:
+            return "mask" if self.mask else "edit"
+        return "whole" if self.whole else "given"
+
+    @property
+    def holes(self) -> bool:
+        """Whether it leaves holes, which an attack completes and a defence fills."""
+        return self.how in ("mask", "given")
 
 
 #: What a mask may read of a layer, by name. norms: its column norms at the first
@@ -95,5 +105,6 @@ ERASERS = Kind(
             settings=Place("learn.settings.ScissorhandsTuned"), edit=_TRAINED, reads=""
         ),
         "checkpoint": Eraser(settings=Place("erase.checkpoints.Given"), reads=""),
+        "model": Eraser(settings=Place("erase.checkpoints.Given"), reads="", whole=True),
     },
 )

@@ -1,7 +1,7 @@
-"""Pruned checkpoints that a user brings: which of the model's weights they have erased."""
+"""Checkpoints that a user brings: which of the model's weights they have erased, or changed."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -9,15 +9,15 @@ import numpy as np
 from pydantic import Field
 from regrowth.files import tensors
 from regrowth.models import disk
-from regrowth.models.disk import Layer
+from regrowth.models.disk import Layer, Stored
 from regrowth.settings import Concept, Place
 
 #: What a study says: of each concept the model as it was pruned elsewhere.
 Given = Annotated[
     dict[Concept, Place],
     Field(
-        description="for each concept, the model as it was pruned elsewhere: a directory like the "
-        "model's, or a file with the weights of its UNet (or text encoder)"
+        description="for each concept, the model as it was pruned, or changed, elsewhere: a "
+        "directory like the model's, or a file with the weights of its UNet (or text encoder)"
     ),
 ]
 #: What the weights of a checkpoint may have been rounded to, whatever they are stored in.
@@ -68,6 +68,57 @@ def check(path: Path, layers: list[Layer], weights: dict[str, np.ndarray]) -> No
             f"of {', '.join(bare)} {path} has kept nothing, or one value alone: there is nothing "
             f"to complete it from, nor to take a fill from"
         )
+
+
+def changed(path: Path, layers: list[Layer], own: Mapping[str, Stored]) -> dict[str, np.ndarray]:
+    """The UNet's weights that a checkpoint has otherwise than the model, float32 by name.
+
+    path: see `read`. own: the model's, by name, as `disk.stored` tells. Raises as `fits`, and
+    ValueError where nothing is changed, or a weight is no finite number.
+    """
+    where, before = _named(path, layers)
+    out = {}
+    for name, (file, _, shape) in own.items():
+        (given,) = tensors.read(where[before + name], [before + name]).values()
+        _as_large(path, name, given.shape, shape)
+        (was,) = tensors.read(file, [name]).values()
+        given = given.astype(np.float32)
+        if not np.isfinite(given).all():
+            raise ValueError(f"{path}: {name} holds weights that are no numbers")
+        if (given != was.astype(np.float32)).any():
+            out[name] = given
+    if not out:
+        raise ValueError(f"{path} is the model of the study as it is: nothing was changed")
+    return out
+
+
+def fits(path: Path, layers: list[Layer], own: Mapping[str, Stored]) -> None:
+    """Raises ValueError if a checkpoint lacks a weight of the model, or has one of another shape;
+    and as `read`. own: see `changed`."""
+    where, before = _named(path, layers)
+    lacking = [name for name in own if before + name not in where]
+    if lacking:
+        told = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise ValueError(f"{path} holds no weight {lacking[0]}{told}: is it another architecture?")
+    # PyTorch's own may be nested: their shapes are seen when they are read.
+    plain = {file for file in where.values() if file.suffix == ".safetensors"}
+    held = {file: tensors.headers(file) for file in plain}
+    for name, (_, _, shape) in own.items():
+        if (file := where[before + name]) in held:
+            _as_large(path, name, held[file][before + name][1], shape)
+
+
+def _as_large(path: Path, name: str, found: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    if tuple(found) != tuple(shape):
+        sizes = ("×".join(map(str, size)) for size in (found, shape))
+        raise ValueError("{}: {} is {}, the model's {}".format(path, name, *sizes))
+
+
+def _named(path: Path, layers: list[Layer]) -> tuple[dict[str, Path], str]:
+    """The file of each tensor of a checkpoint, and what stands before its names."""
+    files_there = [file for file in paths(path, "unet") if file.suffix != ".json"]
+    where = {name: file for file in files_there for name in tensors.names(file)}
+    return where, _before(path, layers, where)
 
 
 def paths(path: Path, component: str) -> list[Path]:

@@ -31,6 +31,10 @@ TRANSFORMERS = (
 PARTS = {"unet": DIFFUSERS, "vae": DIFFUSERS, "text_encoder": TRANSFORMERS}
 
 
+#: A tensor's file, dtype and shape.
+Stored = tuple[Path, str, tuple[int, ...]]
+
+
 @dataclass(frozen=True)
 class Layer:
     """A weight matrix: its name (as the loaded UNet has it; others with their component before it),
@@ -144,7 +148,12 @@ def _json(file: Path) -> dict:
     return held
 
 
-def _held(paths: list[Path]) -> dict[str, tuple[Path, str, tuple[int, ...]]]:
+def stored(folder: Path, component: str = "unet") -> dict[str, Stored]:
+    """Every tensor of a component, by the name it is stored by. Raises as `files`."""
+    return _held(files(folder, component))
+
+
+def _held(paths: list[Path]) -> dict[str, Stored]:
     """Stored name → (file, dtype, shape) of every tensor in these files."""
     return {
         name: (file, kind, shape)

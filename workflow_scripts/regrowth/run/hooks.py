@@ -52,7 +52,7 @@ def before(workflow, sweep: Sweep, model: Path) -> None:
     if workflow.execution_settings.lock and not (targets and targets <= LOOKS):
         refusals.second_driver(Path(sweep.out))
     refusals.no_numbers(sweep, model)
-    refusals.other_checkpoints(sweep)
+    refusals.other_checkpoints(sweep, model)
     _delete_unsafe(workflow, sweep)
 
 

@@ -75,16 +75,21 @@ def no_numbers(sweep: Sweep, model: Path) -> None:
         raise Refused(f"{model}: of {', '.join(odd)} some weights are no numbers")
 
 
-def other_checkpoints(sweep: Sweep) -> None:
-    """What was not pruned from this model, or not pruned alone, tells no mask."""
-    erasers = sweep.study.erasers
+def other_checkpoints(sweep: Sweep, model: Path) -> None:
+    """What was not pruned from this model, or not pruned alone, tells no mask; and what is released
+    whole is of the model's own shape."""
+    erasers, layers, told = sweep.study.erasers, list(sweep.layers), []
     given = {name: erasers.checkpoints(name) for name in sweep.erasers("given")}
-    layers, told = list(sweep.layers), []
     weights = disk.read_weights(layers) if any(given.values()) else {}
-    for name, paths in given.items():
+    whole = {name: erasers.checkpoints(name) for name in sweep.erasers("whole")}
+    stored = disk.stored(model) if any(whole.values()) else {}
+    for name, paths in (given | whole).items():
         for concept, path in paths.items():
             try:
-                checkpoints.check(sweep.root / path, layers, weights)
+                if name in whole:
+                    checkpoints.fits(sweep.root / path, layers, stored)
+                else:
+                    checkpoints.check(sweep.root / path, layers, weights)
             except (OSError, ValueError) as error:
                 told.append(f"erasers.{name}: {concept}: {error}")
     if told:

@@ -15,6 +15,7 @@ DOING = {
     "mask_of_checkpoint": "reading the mask",
     "prune": "erasing",
     "edit": "erasing",
+    "edit_of_checkpoint": "reading the model",
     "defend": "defending",
     "defend_by_completion": "defending",
     "detect": "looking for holes",

@@ -169,9 +169,10 @@ def _asked(study: Study, kind: str) -> dict[str, list[str]]:
 def checkpoint_mistakes(study: Study, root: Path) -> list[str]:
     """Checkpoints that a block asks for and nobody named, or that are not there."""
     out = []
-    for name, concepts in _asked(study, "checkpoint").items():
+    asked = _asked(study, "checkpoint") | _asked(study, "model")
+    for name, concepts in asked.items():
         given = study.erasers.checkpoints(name)
-        place = "erasers.checkpoint" if name == "checkpoint" else f"erasers.{name}.models"
+        place = f"erasers.{name}" + ("" if name in ERASERS else ".models")
         out += [
             f"config: {place}: {concept!r} is to be erased by a checkpoint, but none is "
             f"named: {concept}: a model directory, or a file of weights"
@@ -189,7 +190,7 @@ def checkpoint_mistakes(study: Study, root: Path) -> list[str]:
 def edit_mistakes(study: Study) -> list[str]:
     """Attacks and defences of what has no holes, and words that an edit may not send to."""
     kinds = {name: study.erasers.kind(name) for name in study.erasers.names()}
-    edits = [name for name, kind in kinds.items() if ERASERS[kind].how == "edit"]
+    edits = [name for name, kind in kinds.items() if not ERASERS[kind].holes]
     allowed = [name for name, variant in VARIANTS.items() if not variant.patch]
     out = []
     for i, block in enumerate(study.sweep):
@@ -203,7 +204,9 @@ def edit_mistakes(study: Study) -> list[str]:
                     f"defence (given: {', '.join(asked)})"
                 )
     for name in edits:
-        guide, place = study.erasers.of(name, "object").get("guide"), f"erasers.{name}.guide"
+        solved = ERASERS[kinds[name]].how == "edit"
+        guide = study.erasers.of(name, "object").get("guide") if solved else None
+        place = f"erasers.{name}.guide"
         if guide and names_young(guide):
             out.append(f"config: {place}: {guide!r} {checks.YOUNG}")
         out += [

@@ -141,7 +141,7 @@ class Sweep:
         found = [
             keys.path(dict(cell) | {"detector": "zeros", "solver": solver})
             for cell in sorted(released)
-            if dict(cell)["defence"] == NONE and dict(cell)["eraser"] not in self.erasers("edit")
+            if dict(cell)["defence"] == NONE and dict(cell)["eraser"] not in self.edits
             for solver in [*self.study.signs.solvers, *(["blind"] if cell in by_blind else [])]
         ]
         return [c for c in found if self.of_those([f"{self.out}/signs/{c}/accuracy.parquet"])]
@@ -159,7 +159,7 @@ class Sweep:
         """Where a study has several erasers: by concept and eraser the files of its masks, or that
         of its edit."""
         pairs = dict.fromkeys((cell["concept"], cell["eraser"]) for cell in self.asked)
-        edits, found = self.erasers("edit"), {}
+        edits, found = self.edits, {}
         for concept, eraser in pairs if len({eraser for _, eraser in pairs}) > 1 else ():
             cell = dict(zip(RELEASED, (concept, eraser, *[NONE] * 3)))
             where = self.parts_of("released") if eraser in edits else self.masks_of
@@ -181,6 +181,11 @@ class Sweep:
         """What the erasers are called that come to what is released so: as `Eraser.how`."""
         own = self.study.erasers
         return [name for name in own.names() if ERASERS[own.kind(name)].how == how]
+
+    @cached_property
+    def edits(self) -> list[str]:
+        """What the erasers are called that leave no holes."""
+        return [*self.erasers("edit"), *self.erasers("whole")]
 
     def as_it_is(self, variant: str) -> bool:
         """Whether a variant is a model as it is, with none of its weights replaced."""
@@ -219,7 +224,7 @@ class Sweep:
                 return [f"{at}/edit.safetensors"]
             return [f"{at}/part={part}.safetensors" for part in self.parts]
 
-        edited = self.erasers("edit")
+        edited = self.edits
         return files
 
     @inspected

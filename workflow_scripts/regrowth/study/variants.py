@@ -118,7 +118,7 @@ def label(cell: Mapping[str, str]) -> str:
         told, own = VARIANTS[name].label, own_keys(name)
         name = told(cell) if told else " ".join([name, *(f"{key}={cell[key]}" for key in own)])
     if cell["eraser"] not in (NONE, "conceptprune"):
-        edits = cell["eraser"] in ERASERS and ERASERS[cell["eraser"]].how == "edit"
+        edits = cell["eraser"] in ERASERS and not ERASERS[cell["eraser"]].holes
         name = "erased" if edits and name == "pruned" else name
         name += f", {cell['eraser']}"
     if cell["defence"] != NONE:

@@ -1,0 +1,12 @@
+"""Released weights of a model that was changed elsewhere: those that are not the model's own."""
+
+from regrowth.erase import checkpoints
+from regrowth.files.store import write_arrays
+from regrowth.models import disk
+from regrowth.run.job import start
+
+job = start(snakemake)
+layers, own = job.layers(snakemake.params.layers), disk.stored(job.model)
+changed = checkpoints.changed(job.checkpoint(snakemake.wildcards), layers, own)
+count = sum(weights.size for weights in changed.values())
+write_arrays(snakemake.output[0], changed, changed=count)
