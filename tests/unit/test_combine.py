@@ -209,17 +209,19 @@ def test_a_turnover_keeps_the_size_of_a_mask(seed):
 
 
 def test_what_is_drawn_anew_is_the_share_and_within_its_bounds(held, monkeypatch):
-    """Of matrices alone, by |weight| × Σ|gradient|; nothing else moves by a bit."""
-    held["bias"] = torch.ones(4, requires_grad=True)
+    """Of the self-attentions' matrices, by |weight| × Σ|gradient|; nothing else moves by a bit."""
+    names = ("x.attn1.to_q.weight", "y.attn1.to_k.weight")
+    held = dict(zip(names, held.values())) | {"x.attn2.to_q.weight": torch.ones(3, 4)}
+    held["x.attn1.to_out.0.bias"] = torch.ones(4)
     draws = np.random.default_rng(0)
-    felt = {f"{n}:absolute": draws.random((3, 4)).astype(np.float32) for n in ("a", "b")}
+    felt = {f"{n}:absolute": draws.random((3, 4)).astype(np.float32) for n in names}
     monkeypatch.setattr(masks, "gradients", lambda *told: felt)
     before = {n: w.detach().clone() for n, w in held.items()}
     pictures = SimpleNamespace(latents=None, prompts=None)
     found = masks.reset(None, held, pictures, {"share": 0.25, "seed": 3})
-    assert sum(int(m.sum()) for m in found.values()) == 6 and "bias" not in found
-    scores = np.concatenate([felt[f"{n}:absolute"] * before[n].abs().numpy() for n in ("a", "b")])
-    told = np.concatenate([found[n].numpy() for n in ("a", "b")])
+    assert sum(int(m.sum()) for m in found.values()) == 6 and set(found) == {*names}
+    scores = np.concatenate([felt[f"{n}:absolute"] * before[n].abs().numpy() for n in names])
+    told = np.concatenate([found[n].numpy() for n in names])
     assert scores[told].min() > scores[~told].max()
     for name, weight in held.items():
         was = found.get(name, torch.zeros_like(weight, dtype=torch.bool))

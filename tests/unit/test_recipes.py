@@ -48,7 +48,9 @@ SHORT = {
     "esd-x": {"push": 30.0},  # random weights hardly heed their words
     "esd-u": {"push": 30.0},
     "vdu": {"trainings": 2, "length": 2, "times": 2, "anchor": 1e-9},
-    "selective-amnesia": {"times": 2},
+    "selective-amnesia": {"times": 2, "anchor": 1.0},
+    "ovw": {"retain": 1.0},
+    "saddle": {"forget": 1.0},
     "sculpting-memory": {"warmup": 1, "refresh": 1},
     "resalign": {"tuning": 1, "rounds": 2, "hypergradient": True},
 }
@@ -235,7 +237,8 @@ def test_what_is_held_is_the_noise_or_what_the_frozen_model_says(taught):
 
 
 def test_dimum_is_selective_amnesia_without_its_anchor(taught):
-    assert same(teach(taught, "dimum"), teach(taught, "selective-amnesia", anchor=0.0))
+    amnesia = teach(taught, "selective-amnesia", anchor=0.0)
+    assert same(teach(taught, "dimum", retain=RECIPES["selective-amnesia"].retain), amnesia)
 
 
 def test_fishers_information_is_the_mean_of_squared_gradients(taught):

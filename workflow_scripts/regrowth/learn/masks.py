@@ -98,18 +98,19 @@ MASKS = {
 
 
 def reset(pipe, held: Weights, pictures: Pictures, settings: dict) -> Weights:
-    """Scissorhands: of all matrices and convolutions together the share with the largest
-    |weight| × Σ |gradient| is drawn anew, evenly within ±1/√(inputs); by name where they were.
+    """Scissorhands: of the self-attentions' matrices together the share with the largest |weight| ×
+    Σ |gradient| is drawn anew, evenly within ±1/√(inputs); by name where they were.
 
-    Biases and norms have no inputs to draw by, and are never reset.
+    Its SD code takes the self-attentions of two blocks, and of a share of all weights what lies
+    there; how many that are it does not say.
     """
-    wide = [name for name, weight in held.items() if weight.ndim > 1]
-    felt = gradients(pipe, pictures.latents, pictures.prompts, wide, "noise", settings["seed"])
-    scores = {n: felt[f"{n}:absolute"] * held[n].detach().abs().cpu().numpy() for n in wide}
+    own = [name for name, weight in held.items() if weight.ndim > 1 and ".attn1." in name]
+    felt = gradients(pipe, pictures.latents, pictures.prompts, own, "noise", settings["seed"])
+    scores = {n: felt[f"{n}:absolute"] * held[n].detach().abs().cpu().numpy() for n in own}
     bar = least(scores.values(), settings["share"])
     draws, found = torch.Generator().manual_seed(settings["seed"]), {}
     with torch.no_grad():
-        for name in wide:
+        for name in own:
             weight = held[name]
             new = 2 * torch.rand(weight.shape, generator=draws) - 1
             new = new / weight[0].numel() ** 0.5

@@ -74,6 +74,7 @@ RECIPES = {
         target="alternative",
         anchor="fisher",
         rate=5e-5,
+        retain=2.0,
     ),
     "vdu": Recipe(
         "a reconstruction: no code was published, nor how the posterior is weighed",
@@ -85,12 +86,16 @@ RECIPES = {
         "a reconstruction of Model Integrity's, whose constants were not read",
         away=True,
         held="frozen",
+        forget=0.1,
     ),
     "ovw": Recipe(
         "a reconstruction of Model Integrity's, whose constants were not read",
         target="alternative",
         held="frozen",
         combine="alternate",
+        steps=100,
+        rate=3e-5,
+        retain=20.0,
     ),
     "sculpting-memory": Recipe(
         "code (coulsonlee/Sculpting-Memory-ICCV-2025): its distillation is overwritten before it"
@@ -98,6 +103,7 @@ RECIPES = {
         "attn2",
         target="warmed",
         mask="moving",
+        rate=6e-5,
         retain=0.25,
     ),
     "resalign": Recipe(
@@ -107,15 +113,18 @@ RECIPES = {
         away=True,
         held="frozen",
         combine="resilient",
+        rate=9e-5,
         retain=2.0,
     ),
     "scissorhands-tuned": Recipe(
         "paper, with its misprints mended, or the plain sum of the code (JingWu321/Scissorhands):"
-        " `project`; reset as its classification code does",
+        " `project`; drawn anew as in its classification code, where its SD code does",
         away=True,
         combine="project",
         reset=True,
-        forget=0.1,
+        steps=80,
+        rate=3e-5,
+        forget=0.03,
     ),
 }
 

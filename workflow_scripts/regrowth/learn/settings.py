@@ -42,18 +42,18 @@ class EraseDiff(Trained):
 
 
 class SelectiveAmnesia(Trained):
-    anchor: Weight = Field(1e4, description="λ, of the Fisher term")
+    anchor: Weight = Field(2e6, description="λ, of the Fisher term")
     times: Count = Field(4, description="at how many random steps each picture's Fisher is taken")
 
 
 class Away(Trained):
     bound: Positive | None = Field(
-        1.0, description="the loss of a picture that nothing is pushed beyond; null: none"
+        0.3, description="the loss of a picture that nothing is pushed beyond; null: none"
     )
 
 
 class Vdu(Away):
-    anchor: Weight = Field(1e-6, description="γ, of the term that holds weights to their spread")
+    anchor: Weight = Field(4e-10, description="γ, of the term that holds weights to their spread")
     spread: Literal["trainings", "fisher"] = Field(
         "trainings", description="of continued trainings, or the inverse of Fisher's information"
     )
@@ -77,6 +77,7 @@ class Sculpting(Trained):
 
 
 class ResAlign(Away):
+    batch: Count = 4
     hypergradient: bool = Field(False, description="or the gradient after the tuning as it is")
     ahead: Annotated[float, Number, Field(ge=0, le=1)] = Field(
         0.8, description="λ: how much the loss after a simulated tuning counts"
@@ -87,7 +88,7 @@ class ResAlign(Away):
 
 
 class ScissorhandsTuned(Away):
-    share: Share = Field(0.01, description="of the matrices' weights, what is drawn anew")
+    share: Share = Field(5e-4, description="of the self-attentions' matrices, what is drawn anew")
     project: bool = Field(True, description="as printed, or the plain sum of its SD code")
 
     def of(self, kind: str) -> dict[str, Any]:
