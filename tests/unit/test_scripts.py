@@ -16,7 +16,8 @@ from regrowth.defend import FILLS
 from regrowth.draw import patches, pipeline
 from regrowth.files.bits import pack, unpack
 from regrowth.files.digests import digest
-from regrowth.files.store import read_arrays, write_arrays
+from regrowth.files.store import read_about, read_arrays, write_arrays
+from regrowth.learn.settings import Trained
 from regrowth.models import disk
 from regrowth.run.job import ROOT
 from regrowth.study import prompts, variants
@@ -172,6 +173,19 @@ def test_rows_that_are_not_those_of_the_plan_draw_nothing(tmp_path, pruned):
     with pytest.raises(RuntimeError, match="prompts of objects have changed since this run was"):
         told = {"sampling": {"model": None}, "format": "png", "rows": "another"}
         run("generate", tmp_path, cell, told, released="pruned")
+
+
+@pytest.mark.parametrize("rate", [1e-5, 1e18])
+def test_a_training_that_blows_up_is_a_result_that_says_so(tmp_path, rate):
+    short = Trained(steps=3, batch=2, pictures=2, rate=rate).of("object")
+    about = {"name": "church", "pairs": [("a racket", "a church")], "steps": 2, "guidance": 2.0}
+    told = {"code": "", "versions": {}, "model": None, "about": about}
+    made = run("edit", tmp_path, CELL, told | {"eraser": short | {"kind": "dimum"}})
+    assert all(np.isfinite(weights).all() for weights in made.values())
+    held = read_about(tmp_path / "edit.out")
+    assert held.get("destroyed") == (None if rate < 1 else "step 2")
+    assert ("gradient of step 2" in (tmp_path / "log").read_text(encoding="utf-8")) == (rate > 1)
+    assert not (tmp_path / ".edit.state.pt").exists()
 
 
 #: Of the study, what a script may use that makes what is judged: how many pictures to draw at once.
