@@ -56,7 +56,7 @@ wildcard_constraints:
     layer_alone=r"\d+",
     prompts=one_of(SWEEP.bundles),
     judge=one_of(CATALOGUE.judges),
-    judges=r"[^/]+",
+    judges=one_of(dict.fromkeys(n for b in SWEEP.bundles for n in SWEEP.judges_of(b))),
     part=r"\d+",
     shard=r"\d+",
 

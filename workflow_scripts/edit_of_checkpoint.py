@@ -7,6 +7,5 @@ from regrowth.run.job import start
 
 job = start(snakemake)
 layers, own = job.layers(snakemake.params.layers), disk.stored(job.model)
-changed = checkpoints.changed(job.checkpoint(snakemake.wildcards), layers, own)
-count = sum(weights.size for weights in changed.values())
+changed, count = checkpoints.changed(job.checkpoint(snakemake.wildcards), layers, own)
 write_arrays(snakemake.output[0], changed, changed=count)

@@ -1,16 +1,13 @@
 """Every table of the study, as parquet, CSV and LaTeX."""
 
-import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from regrowth.files import keys
 from regrowth.files.store import (
     keys_of,
-    read_about,
     read_arrays,
     read_hive,
     replacing,
@@ -65,11 +62,6 @@ def featured(pretrained: bool) -> Iterator[pd.DataFrame]:
                 yield found[found["judge"] == judge].drop(columns="judges")
 
 
-def erased_by(file: str) -> tuple[str, str]:
-    told = keys_of(file, out / Path(file).relative_to(out).parts[0])
-    return told["concept"], told["eraser"]
-
-
 made = tables.of_judges(
     scores,
     featured,
@@ -90,20 +82,11 @@ for name in ("detectability", "normality"):
 if "detectability" in made:
     made["defences"] = tradeoff(of_both_roles(made), made["detectability"])
 if snakemake.input.erased:
-    facts, masks = {}, {}
-    for (concept, eraser), files in itertools.groupby(snakemake.input.erased, erased_by):
-        found = read_arrays(files := list(files))
-        told = dict(snakemake.params.erasers[eraser])
-        if told["how"] in ("edit", "whole"):
-            told |= {key: read_about(files[0]).get(key) for key in erasers.TOLD}
-        else:
-            masks[concept, eraser] = found
-            told["changed"] = sum(int(np.bitwise_count(bits).sum()) for bits in found.values())
-        facts[concept, eraser] = told | {"bytes": sum(Path(file).stat().st_size for file in files)}
-    names = list(dict.fromkeys(name for mask in masks.values() for name in mask))
+    found = erasers.released(snakemake.input.erased, out, snakemake.params.erasers)
+    made["erasers"] = erasers.erasers(made["accuracy"], made["integrity"], found.facts)
+    names = list(dict.fromkeys(name for mask in found.masks.values() for name in mask))
     sizes = {of.name: of.shape[0] * of.shape[1] for of in job.layers(names)} if names else {}
-    made["erasers"] = erasers.erasers(made["accuracy"], made["integrity"], facts)
-    made["overlaps"] = erasers.overlaps(masks, sizes)
+    made["overlaps"] = erasers.overlaps(found.masks, sizes)
 if job.study.paper:
     made["paper"] = paper.beside(made, pd.read_csv(job.root / job.study.paper, dtype=str))
 for name in snakemake.params.names:

@@ -289,8 +289,10 @@ def test_a_pickle_with_more_than_weights_is_refused(tmp_path, model):
 
 @pytest.fixture
 def edited(model):
-    """Every weight of one layer a little otherwise; the other as it is."""
-    return {n: w + np.float32(0.5) * (n == NAMES[1]) for n, w in model[1].items()}
+    """Every weight of one layer but one a little otherwise; the other layer as it is."""
+    held = {n: w + np.float32(0.5) * (n == NAMES[1]) for n, w in model[1].items()}
+    held[NAMES[1]][0, 0] = model[1][NAMES[1]][0, 0]
+    return held
 
 
 def own(model):
@@ -303,7 +305,8 @@ def test_what_a_model_was_changed_in_is_what_is_not_the_models_own(tmp_path, mod
     made.mkdir()
     path = write(made, edited)
     checkpoints.fits(path, model[0], own(model))
-    found = checkpoints.changed(path, model[0], own(model))
+    found, count = checkpoints.changed(path, model[0], own(model))
+    assert count == found[NAMES[1]].size - 1, "one is as it was"
     assert list(found) == NAMES[1:] and found[NAMES[1]].dtype == np.float32
     np.testing.assert_array_equal(found[NAMES[1]], edited[NAMES[1]])
 

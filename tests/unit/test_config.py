@@ -480,6 +480,16 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             "fill: only pruned, quant4, nf4, without a defence (given: blind)",
         ),
         (
+            {},
+            {"erasers": ["model"], "variants": ["pruned"]},
+            "erasers.model: 'church' is to be erased by a checkpoint, but none is named",
+        ),
+        (
+            {"erasers": {"theirs": {"kind": "model", "models": {"church": "no/such"}}}},
+            {"erasers": ["theirs"], "variants": ["pruned", "blind"]},
+            "sweep[0]: theirs changes weights and erases none",
+        ),
+        (
             {"erasers": {"far": {"kind": "rece"}}},
             {"erasers": ["far"], "variants": ["pruned"], "defences": ["gaussian"], "sigmas": [1]},
             "sweep[0]: far changes weights and erases none",

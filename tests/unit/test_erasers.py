@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from regrowth.files import store
 from regrowth.files.bits import pack
 from regrowth.measure import erasers
 from regrowth.study import variants
@@ -82,3 +83,19 @@ def test_overlaps_are_those_of_the_masks_and_chance_goes_by_layer():
     assert erasers.overlaps(alike, {"a": 620, "b": 63})["jaccard"].tolist() == [1]
     empty = {("church", n): {"a": pack(np.zeros((2, 2), bool))} for n in ("x", "y")}
     assert erasers.overlaps(empty, {"a": 4})["jaccard"].isna().all()
+
+
+def test_files_tell_what_was_changed_and_what_it_cost(tmp_path):
+    masks = {"a": np.array([[True, False, True]]), "b": np.array([[True]])}
+    files = []
+    for part, (name, mask) in enumerate(masks.items()):
+        files.append(tmp_path / f"masks/concept=church/eraser=x/part=0{part}.safetensors")
+        store.write_arrays(files[-1], {name: pack(mask)})
+    edit = tmp_path / "released/concept=church/eraser=y/defence=none/edit.safetensors"
+    store.write_arrays(edit, {"w": np.ones(3, np.float32)}, changed=2, destroyed="step 4")
+    kinds = {name: {"kind": name, "how": "?", "source": "s"} for name in ("x", "y")}
+    found = erasers.released(map(str, [*files, edit]), tmp_path, kinds)
+    one, two = found.facts["church", "x"], found.facts["church", "y"]
+    assert one["changed"] == 3 and one["bytes"] == sum(f.stat().st_size for f in files)
+    assert (two["changed"], two["destroyed"], two["forwards"]) == (2, "step 4", None)
+    assert list(found.masks) == [("church", "x")] and set(found.masks["church", "x"]) == {"a", "b"}

@@ -35,17 +35,17 @@ def test_frechet_distance_of_shifted_features():
 def test_the_bootstraps_interval_is_the_means():
     """Against resampling written out, and the normal closed form."""
     values = np.random.default_rng(1).normal(0.3, 0.1, 400)
-    low, high = pictures._bootstrap(values)
+    low, high = pictures.confidence(values)
     rng = np.random.default_rng(2)
     means = [rng.choice(values, len(values)).mean() for _ in range(2000)]
     error = values.std() / np.sqrt(len(values))
     assert (low, high) == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=0.2 * error)
     assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.2 * error)
     assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.2 * error)
-    assert pictures._bootstrap(values) == (low, high), "the same draws every time"
+    assert pictures.confidence(values) == (low, high), "the same draws every time"
     for few in ([], [0.5], [0.5, 0.5]):
-        assert np.isnan(pictures._bootstrap(np.array(few))).all()
-    assert np.isfinite(pictures._bootstrap(np.array([0.5, 0.6]))).all()
+        assert np.isnan(pictures.confidence(np.array(few))).all()
+    assert np.isfinite(pictures.confidence(np.array([0.5, 0.6]))).all()
 
 
 def test_similarity_has_its_mean_inside_its_own_interval():
@@ -57,7 +57,7 @@ def test_similarity_has_its_mean_inside_its_own_interval():
     assert (table["low"] < table["similarity"]).all() and (
         table["similarity"] < table["high"]
     ).all()
-    ends = pictures._bootstrap(np.linspace(0.1, 0.3, 40))
+    ends = pictures.confidence(np.linspace(0.1, 0.3, 40))
     assert tuple(table.loc["pruned", ["low", "high"]]) == tuple(ends)
     assert table.loc["pruned", "clip_score"] == 1
 

@@ -70,7 +70,9 @@ def test_rules_of_a_study_are_told_in_words():
 def test_errors_are_told_in_full_and_noise_is_not(shown, tmp_path):
     handler, screen = shown
     log = tmp_path / "score.log"
-    log.write_text("12:00 INFO 3 pictures\n12:01 ERROR no [such] judge\nTraceback\n", "utf-8")
+    log.write_text(
+        "12:00 INFO 3 pictures\n12:01 ERROR no [such] judge\nTraceback\n", encoding="utf-8"
+    )
     send(handler, "Select jobs to execute...")
     send(handler, "Building DAG of jobs...")
     told = {"jobid": 4, "rule_name": "score", "output": [DRAWN], "log": [str(log)]}

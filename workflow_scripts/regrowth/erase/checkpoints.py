@@ -70,14 +70,17 @@ def check(path: Path, layers: list[Layer], weights: dict[str, np.ndarray]) -> No
         )
 
 
-def changed(path: Path, layers: list[Layer], own: Mapping[str, Stored]) -> dict[str, np.ndarray]:
-    """The UNet's weights that a checkpoint has otherwise than the model, float32 by name.
+def changed(
+    path: Path, layers: list[Layer], own: Mapping[str, Stored]
+) -> tuple[dict[str, np.ndarray], int]:
+    """The UNet's tensors that a checkpoint has otherwise than the model, float32 by name, and how
+    many of their weights are otherwise.
 
     path: see `read`. own: the model's, by name, as `disk.stored` tells. Raises as `fits`, and
     ValueError where nothing is changed, or a weight is no finite number.
     """
     where, before = _named(path, layers)
-    out = {}
+    out, count = {}, 0
     for name, (file, _, shape) in own.items():
         (given,) = tensors.read(where[before + name], [before + name]).values()
         _as_large(path, name, given.shape, shape)
@@ -85,11 +88,11 @@ def changed(path: Path, layers: list[Layer], own: Mapping[str, Stored]) -> dict[
         given = given.astype(np.float32)
         if not np.isfinite(given).all():
             raise ValueError(f"{path}: {name} holds weights that are no numbers")
-        if (given != was.astype(np.float32)).any():
-            out[name] = given
+        if moved := np.count_nonzero(given != was.astype(np.float32)):
+            out[name], count = given, count + int(moved)
     if not out:
         raise ValueError(f"{path} is the model of the study as it is: nothing was changed")
-    return out
+    return out, count
 
 
 def fits(path: Path, layers: list[Layer], own: Mapping[str, Stored]) -> None:

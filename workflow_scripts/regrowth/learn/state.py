@@ -27,9 +27,11 @@ class Kept:
             return None
         try:
             held = torch.load(self.file, weights_only=True)
-            assert held["told"] == self.told
-        except Exception:  # cut off, or of another training: it is begun anew
-            log.info("%s is not this training's", self.file.name)
+        except Exception as error:  # torch raises many kinds for a file that was cut off
+            log.info("%s cannot be read: %s", self.file.name, error)
+            return None
+        if held.get("told") != self.told:
+            log.info("%s is another training's", self.file.name)
             return None
         if self.passed:
             self.passed.forwards, self.passed.backwards = held["passed"]

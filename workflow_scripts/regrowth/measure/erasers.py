@@ -1,25 +1,53 @@
 """Erasers side by side: what each takes, what it spares, what of it comes back, and how alike two
 masks are."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from regrowth.files.store import keys_of, read_about, read_arrays
 from regrowth.measure.cells import one_judge
 from regrowth.study import variants
 
-KEYS = ["concept", "eraser"]
 #: What an edit's file tells.
 TOLD = ("changed", "destroyed", "forwards", "backwards")
 _RATES = ("erased", "others", "attacked")
 COLUMNS = [
-    *(*KEYS, "kind", "how", "source", "bytes", *TOLD),
+    *("concept", "eraser", "kind", "how", "source", "bytes", *TOLD),
     *(f"{name}{end}" for name in _RATES for end in ("", "_n", "_low", "_high")),
     *("attack", "distance", "distance_low", "distance_high", "other_seed"),
 ]
 OVERLAPS = ["concept", "first", "second", "first_n", "second_n", "both", "jaccard", "chance"]
+
+
+@dataclass(frozen=True)
+class Released:
+    """By concept and eraser, what is known without a picture, and packed masks by layer."""
+
+    facts: dict[tuple[str, str], dict[str, Any]]
+    masks: dict[tuple[str, str], dict[str, np.ndarray]]
+
+
+def released(files: Iterable[str], out: Path, erasers: Mapping[str, Mapping]) -> Released:
+    """What the files of masks and edits below `out` tell. erasers: kind, how and source by name."""
+    facts: dict[tuple[str, str], dict[str, Any]] = {}
+    masks: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+    for file in map(Path, files):
+        told = keys_of(file, out / file.relative_to(out).parts[0])
+        place = told["concept"], told["eraser"]
+        row = facts.setdefault(place, {**erasers[place[1]], "bytes": 0})
+        row["bytes"] += file.stat().st_size
+        if file.name == "edit.safetensors":
+            row |= {key: read_about(file).get(key) for key in TOLD}
+        else:
+            bits = read_arrays(file)
+            masks.setdefault(place, {}).update(bits)
+            row["changed"] = row.get("changed", 0) + sum(_count(b) for b in bits.values())
+    return Released(facts, masks)
 
 
 def erasers(
@@ -27,7 +55,7 @@ def erasers(
 ) -> pd.DataFrame:
     """A row a concept and eraser, in the order of `facts`, by each set's first judge.
 
-    facts: by (concept, eraser) what is known without a picture: kind, how, source, bytes (of its
+    facts: `Released.facts`: kind, how, source, bytes (of its
     files), changed (weights), of an edit how many pictures went forwards and backwards through the
     UNet, and what destroyed it. erased, others: rates of what is released, undefended;
     attacked: of the attack from the weights alone that brings most back, named in `attack` (of

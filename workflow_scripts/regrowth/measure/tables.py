@@ -1,14 +1,14 @@
 """All tables of a study by name, from its raw frames."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from regrowth.files import keys
 from regrowth.judge import JUDGES
-from regrowth.measure import pairwise
+from regrowth.measure import integrity, pairwise
 from regrowth.measure.cells import for_concept, outcomes
-from regrowth.measure.integrity import integrity
 from regrowth.measure.pictures import frechet, similarity
 from regrowth.measure.rates import accuracy, detections, parts
 from regrowth.measure.recovery import layers, signs
@@ -44,8 +44,8 @@ def of_judges(
 
     scores: gives a concept's and a judge's, with those of models as they are; features: frames of
     one cell and judge each, of the pretrained model's (True) or of all. They are read when their
-    turn comes. references: (judge, prompt set) → mean,
-    covariance, n. sets: concept → the sets that judge it. missing: of `progress.missing`.
+    turn comes. references: (judge, prompt set) → mean, covariance, n. sets: concept → the sets that
+    judge it. missing: of `progress.missing`.
     """
     made: dict[str, list] = {name: [] for name in COLUMNS}
     for concept, names in sets.items():
@@ -64,13 +64,20 @@ def of_judges(
                 made["detections"].append(detections(part, judge).assign(judge=name))
                 made["parts"].append(parts(part, judge).assign(judge=name))
     base = pd.concat([pd.DataFrame({"judge": []}), *features(True)], ignore_index=True)
-    own = dict(iter(base.groupby("judge")))
-    for frame in own.values():
-        made["integrity"] += _integrity(frame, frame, catalogue, sets)
+    held = {judge: Held.of(own, catalogue, sets) for judge, own in base.groupby("judge")}
+    alone: dict[tuple[str, str], list] = {}  # models as they are: a file for each of their sets
     for frame in features(False):
         made["fid"] += _distances(frame, references, catalogue, sets)
-        if frame["variant"].iloc[0] != "pretrained" and frame["judge"].iloc[0] in own:
-            made["integrity"] += _integrity(frame, own[frame["judge"].iloc[0]], catalogue, sets)
+        told_by, variant, concept = frame[["judge", "variant", "concept"]].iloc[0]
+        if told_by not in held:
+            continue
+        far = integrity.distances(frame, held[told_by].units)
+        if concept == keys.NONE:
+            alone.setdefault((told_by, variant), []).append(far)
+        else:
+            made["integrity"] += held[told_by].integrity(far, catalogue, sets)
+    for (told_by, _), some in alone.items():
+        made["integrity"] += held[told_by].integrity(pd.concat(some), catalogue, sets)
     out = {}
     for name, columns in COLUMNS.items():
         frames = [frame for frame in made[name] if len(frame)] or [pd.DataFrame(columns=columns)]
@@ -93,14 +100,28 @@ def _distances(frame, references, catalogue, sets) -> list[pd.DataFrame]:
     return out
 
 
-def _integrity(frame, base, catalogue, sets) -> list[pd.DataFrame]:
-    """The distances of one cell's features to the pretrained model's, for every concept."""
-    judge = frame["judge"].iloc[0]
-    told = (
-        integrity(*(for_concept(some, catalogue, concept, names) for some in (frame, base)))
-        for concept, names in sets.items()
-    )
-    return [some.assign(judge=judge) for some in told if len(some)]
+@dataclass(frozen=True)
+class Held:
+    """What a judge makes of the pretrained model's pictures: features of length 1, and by concept
+    how far two of a class are apart."""
+
+    units: pd.DataFrame
+    rulers: dict[str, integrity.Rulers]
+
+    @classmethod
+    def of(cls, base: pd.DataFrame, catalogue: Catalogue, sets: dict[str, list[str]]) -> "Held":
+        rulers = {
+            concept: integrity.ruler(for_concept(base, catalogue, concept, names))
+            for concept, names in sets.items()
+        }
+        return cls(integrity.units(base), rulers)
+
+    def integrity(self, far, catalogue, sets) -> list[pd.DataFrame]:
+        """How far one variant's pictures are from these, for every concept that they judge. far: of
+        `integrity.distances`."""
+        rows = ((c, for_concept(far, catalogue, c, names)) for c, names in sets.items())
+        told = (integrity.integrity(own, self.rulers[c]) for c, own in rows if len(own))
+        return [some.assign(judge=far["judge"].iloc[0]) for some in told]
 
 
 def of_attacks(

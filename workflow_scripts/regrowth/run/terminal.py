@@ -20,9 +20,8 @@ SHOWN = "REGROWTH_BAR"
 NAMED = 2
 #: What the bar says better.
 DROPPED = (
-    *(LogEvent.JOB_STARTED, LogEvent.RESOURCES_INFO, LogEvent.GROUP_INFO, LogEvent.RULEGRAPH),
-    LogEvent.WORKFLOW_STARTED,
-    LogEvent.SHELLCMD,
+    *(LogEvent.WORKFLOW_STARTED, LogEvent.RULEGRAPH, LogEvent.RESOURCES_INFO),
+    *(LogEvent.GROUP_INFO, LogEvent.JOB_STARTED, LogEvent.SHELLCMD),
 )
 NOISE = ("Select jobs to execute", "Execute ", "Complete log", "Using shell", "Conda environments")
 _live: list["Bar"] = []

@@ -1,6 +1,7 @@
 """Which tables and figures a study ends in."""
 
 from regrowth.files.keys import NONE
+from regrowth.judge import READ_BY_CELL
 from regrowth.study import prompts
 from regrowth.study.sweep import Sweep
 from regrowth.study.variants import COUNTED
@@ -59,13 +60,25 @@ def _traded(sweep: Sweep, concept: str) -> bool:
 
 def table_mb(sweep: Sweep) -> int:
     """Tables are made concept by concept: at most 1.2 kB for each picture and judge was measured,
-    and NudeNet has several rows a picture; and 20 kB for each picture whose features are read."""
+    and NudeNet has several rows a picture; and 20 kB for each picture whose features are read, a
+    cell's at a time, but the pretrained model's all at once."""
     pictures = {name: len(sweep.rows(name)) for name in sweep.bundles}
     of = (
         sum(pictures[cell["prompts"]] for cell in sweep.cells if prompts.concerns(cell, c, sets))
         for c, sets in sweep.sets.items()
     )
-    return 1000 + max(of, default=0) * 3 // 1000 + max(pictures.values(), default=0) * 20 // 1000
+    judges = sweep.catalogue.judges
+    held = sum(
+        pictures[cell["prompts"]]
+        for cell in sweep.cells
+        if cell["variant"] == "pretrained"
+        and any(
+            judges[name].kind in READ_BY_CELL
+            for name in prompts.judges_of(sweep.catalogue, cell["prompts"])
+        )
+    )
+    read = held + max(pictures.values(), default=0)
+    return 1000 + max(of, default=0) * 3 // 1000 + read * 20 // 1000
 
 
 def gallery_minutes(sweep: Sweep, concept: str) -> int:

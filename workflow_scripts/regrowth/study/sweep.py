@@ -195,9 +195,13 @@ class Sweep:
 
     def scores_of(self, cell: Cell) -> list[str]:
         at = f"{self.out}/scores/{variants.path(cell)}/prompts={cell['prompts']}"
-        judges, n = prompts.judges_of(self.catalogue, cell["prompts"]), self.study.judges_per_job
-        some = ("+".join(judges[i : i + n]) for i in range(0, len(judges), n))
+        some = self.judges_of(cell["prompts"])
         return [f"{at}/judges={names}/scores.parquet" for names in some]
+
+    def judges_of(self, bundle: str) -> list[str]:
+        """The judges of each job that scores a bundle: "objects+clip"."""
+        judges, n = prompts.judges_of(self.catalogue, bundle), self.study.judges_per_job
+        return ["+".join(judges[i : i + n]) for i in range(0, len(judges), n)]
 
     def rows(self, bundle: str) -> list[prompts.Row]:
         return _rows(self, bundle)
