@@ -109,3 +109,85 @@ rule blind:
         model=DEPENDS.model,
     script:
         "../workflow_scripts/blind.py"
+
+
+# What an attacker may know beside the weights, drawn by the pretrained model; unsafe pictures of a
+# concept are refused.
+rule lesson:
+    output:
+        f"{OUT}/lessons/concept={{concept}}/data={{data}}/latents.safetensors",
+    log:
+        f"{OUT}/logs/lesson/concept={{concept}}/data={{data}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/lesson/concept={{concept}}/data={{data}}.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=growing(PIPELINE_MB),
+        runtime=growing(60),
+        gpu=1,
+    params:
+        code=DEPENDS.code("lesson"),
+        versions=versions("calibrate"),
+        model=DEPENDS.model,
+        prompts=DEPENDS.taught,
+        pictures=STUDY.learning.pictures,
+        steps=STUDY.sampler.steps or CARD.steps,
+        guidance=STUDY.sampler.guidance or CARD.guidance,
+    script:
+        "../workflow_scripts/lesson.py"
+
+
+# Weights that are not under attack are the model's, in the release as well.
+rule relearn:
+    input:
+        unpack(SWEEP.known_to("relearn")),
+    output:
+        patch=f"{OUT}/patches/{RELEARNT}",
+        costs=f"{OUT}/costs/{SPENT['relearn']}",
+    log:
+        f"{OUT}/logs/relearn/{RELEARNT}.log",
+    benchmark:
+        f"{OUT}/benchmarks/relearn/{RELEARNT}.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=growing(4 * PIPELINE_MB),
+        runtime=growing(120),
+        gpu=1,
+    params:
+        code=DEPENDS.code("relearn"),
+        versions=versions("calibrate"),
+        model=DEPENDS.model,
+        at=SWEEP.steps_of("relearn"),
+        settings=STUDY.learning.model_dump(),
+        prompts=DEPENDS.taught,
+        steps=STUDY.sampler.steps or CARD.steps,
+        guidance=STUDY.sampler.guidance or CARD.guidance,
+        word=None,
+    script:
+        "../workflow_scripts/relearn.py"
+
+
+use rule relearn as invert with:
+    input:
+        unpack(SWEEP.known_to("inversion")),
+    output:
+        patch=f"{OUT}/patches/{INVERTED}",
+        costs=f"{OUT}/costs/{SPENT['inversion']}",
+    log:
+        f"{OUT}/logs/invert/{INVERTED}.log",
+    benchmark:
+        f"{OUT}/benchmarks/invert/{INVERTED}.tsv"
+    params:
+        code=DEPENDS.code("relearn"),
+        versions=versions("calibrate"),
+        model=DEPENDS.model,
+        at=SWEEP.steps_of("inversion"),
+        settings=STUDY.learning.model_dump(),
+        prompts=None,
+        steps=None,
+        guidance=None,
+        word=DEPENDS.word,

@@ -2,6 +2,7 @@
 
 import re
 
+from regrowth.attack import LESSONS, TUNINGS
 from regrowth.attack.settings import SPELLED
 from regrowth.complete import SOLVERS
 from regrowth.defend import FILLS
@@ -29,14 +30,15 @@ ATTACKED = keys.pattern(sweep.ATTACKED)
 CELL = f"{RELEASED}/variant={{variant}}/prompts={{prompts}}"
 SHARD = f"{CELL}/shard={{shard}}.parquet"
 SCORE = f"{CELL}/judges={{judges}}/scores.parquet"
-REVIVED, ALONE, BLIND, ORACLE = (
-    f"{variants.pattern(name)}/patch.safetensors"
-    for name in ("revived", "alone", "blind", "oracle")
+REVIVED, ALONE, BLIND, ORACLE, RELEARNT, INVERTED = (
+    variants.patch(variants.named(name))
+    for name in ("revived", "alone", "blind", "oracle", "relearn", "inversion")
 )
 
 
 def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
+SPENT = {name: variants.costs(variants.named(name)) for name in ("relearn", "inversion")}
 
 
 wildcard_constraints:
@@ -54,6 +56,10 @@ wildcard_constraints:
     K=r"\d\.\d+",
     magnitude="[a-z-]+",
     layer_alone=r"\d+",
+    data=one_of(LESSONS),
+    parameters=one_of(TUNINGS),
+    lr=r"\d+\.\d+",
+    step=r"\d+",
     prompts=one_of(SWEEP.bundles),
     judge=one_of(CATALOGUE.judges),
     judges=one_of(dict.fromkeys(n for b in SWEEP.bundles for n in SWEEP.judges_of(b))),

@@ -12,6 +12,7 @@ rule tables:
         detectability=[f"{OUT}/detectability/{c}/detectability.parquet" for c in SWEEP.defended],
         normality=[f"{OUT}/normality/{c}/normality.parquet" for c in SWEEP.defended],
         references=SWEEP.references,
+        costs=SWEEP.costs,
         erased=[file for files in SWEEP.compared.values() for file in files],
     output:
         parquet=[f"{MADE}/tables/{name}.parquet" for name in TABLES],
@@ -32,6 +33,7 @@ rule tables:
         sets=SWEEP.sets,
         missing=PARTIAL,
         erasers=DEPENDS.erasers(),
+        control=STUDY.control,
         judges=DEPENDS.judged(),
         roles={n: s.role for n, s in CATALOGUE.prompt_sets.items()},
         paper=STUDY.paper and file_digest(ROOT / STUDY.paper, DIGESTS),

@@ -1,9 +1,11 @@
 """The pictures of one variant for one shard of its prompts, and small ones for the report."""
 
-from regrowth.attack import ROUNDINGS
+import torch
+from regrowth.attack import ROUNDINGS, VARIANTS
 from regrowth.draw import patches, pipeline
 from regrowth.files import images
 from regrowth.files.store import read_arrays, write_frame
+from regrowth.learn import words
 from regrowth.models import disk
 from regrowth.run import compute
 from regrowth.run.job import start
@@ -17,14 +19,21 @@ model, dtype = job.drawn(name), settings.sampling["dtype"]
 pipe = pipeline.load_pipeline(model, dtype, compute.device())
 released = read_arrays(snakemake.input.get("released", []))
 patch = read_arrays(snakemake.input.get("patch", []))
+if within := name in VARIANTS and VARIANTS[name].within:
+    patch = patches.taken(patch, cell[within])
 pipeline.put_weights(pipe, patches.apply(released, patch))
 if name in ROUNDINGS:
     alone = settings.sampling["rounded"] == "attacked"
     matrices = (layer for layer, weights in released.items() if weights.ndim == 2)
     rounded = [*([] if alone else disk.matrices(model)), *matrices]
     pipeline.round_weights(pipe, rounded, ROUNDINGS[name])
+asked = rows
+if patches.WORD in patch:
+    words.put(pipe, torch.from_numpy(patch[patches.WORD]))
+    prompts = words.said([row["prompt"] for row in rows], settings.sampling["word"])
+    asked = [row | {"prompt": prompt} for row, prompt in zip(rows, prompts)]
 how = settings.sampling["steps"], settings.sampling["guidance"]
-made = pipeline.pictures(pipe, rows, *how, job.study.images.batch)
+made = pipeline.pictures(pipe, asked, *how, job.study.images.batch)
 shard = images.frame(rows, [images.encode(picture, settings.format) for picture in made])
 
 about = {

@@ -17,6 +17,7 @@ from regrowth.files.store import (
 from regrowth.judge import READ_BY_CELL
 from regrowth.measure import erasers, paper, tables
 from regrowth.measure.cells import SCORES
+from regrowth.measure.frontier import frontier
 from regrowth.measure.headline import of_both_roles
 from regrowth.measure.tradeoff import tradeoff
 from regrowth.run.job import start
@@ -81,6 +82,10 @@ for name in ("detectability", "normality"):
         made[name] = told[[*keys.RELEASED, *(c for c in told if c not in keys.RELEASED)]]
 if "detectability" in made:
     made["defences"] = tradeoff(of_both_roles(made), made["detectability"])
+if snakemake.input.costs:
+    spent = read_hive(snakemake.input.costs, out / "costs", variants.KEYS)
+    spent["step"] = spent.pop("at").astype(str)
+    made["frontier"] = frontier(made["accuracy"], spent, snakemake.params.control)
 if snakemake.input.erased:
     found = erasers.released(snakemake.input.erased, out, snakemake.params.erasers)
     made["erasers"] = erasers.erasers(made["accuracy"], made["integrity"], found.facts)

@@ -477,7 +477,7 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             {},
             {"erasers": ["uce"], "variants": ["pruned", "blind"]},
             "sweep[0]: uce changes weights and erases none, so there is nothing to complete or to "
-            "fill: only pruned, quant4, nf4, without a defence (given: blind)",
+            "fill: only pruned, quant4, nf4, relearn, inversion, without a defence (given: blind)",
         ),
         (
             {},
@@ -535,6 +535,32 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             "erasers.slow: warmup: nothing is trained: less than 9 steps of it",
         ),
         (
+            {"attacks": {"long": {"kind": "relearn", "at": [50, 50]}}},
+            {},
+            "attacks.long.at: each step later than the one before it is wanted",
+        ),
+        (
+            {"attacks": {"far": {"kind": "relearn", "data": ["theirs"]}}},
+            {},
+            "attacks.far.data[0]: should be 'own', 'auxiliary' or 'concept' (given: 'theirs')",
+        ),
+        (
+            {"attacks": {"all": {"kind": "relearn", "data": ["own", "concept"]}}},
+            {"attacks": ["all"], "concepts": ["snow"]},
+            "relearn: pictures of 'snow' are unsafe, and what an attacker trains on is written",
+        ),
+        (
+            {},
+            {"variants": ["inversion"], "concepts": ["snow"]},
+            "inversion: pictures of 'snow' are unsafe",
+        ),
+        (
+            {"attacks": {"b": {"kind": "blind"}}},
+            {"attacks": ["b"], "variants": ["relearn"], "erasers": ["esd-x"]},
+            "relearn, inversion, without a defence (given: b)",
+        ),
+        ({"control": "retrained"}, {}, "control: no eraser 'retrained'; known: conceptprune,"),
+        (
             {"erasers": {"dimum": {"push": 1}}},
             {},
             "unknown key 'erasers.dimum.push'",
@@ -557,6 +583,14 @@ def test_a_concept_that_is_its_own_alternative_is_refused(monkeypatch):
     monkeypatch.setattr(load, "calibration_pairs", lambda *_: told)
     _, line = mistakes(raw)
     assert line.startswith("  - config: erasers.dimum: 'church' is its own alternative: the base")
+
+
+def test_what_has_no_holes_can_be_trained_and_an_unsafe_concept_on_other_things():
+    raw = copy.deepcopy(GOOD)
+    raw["sweep"][0] |= {"erasers": ["esd-x"], "variants": ["pruned", "relearn", "inversion"]}
+    raw["sweep"][0]["concepts"] = ["church"]
+    raw["sweep"].append({"concepts": ["snow"], "variants": ["relearn"]})
+    load_study(raw, ROOT, files=False)
 
 
 def test_an_eraser_of_ones_own_is_asked_for_by_its_name():

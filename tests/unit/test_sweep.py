@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from regrowth.attack import VARIANTS, needed
 from regrowth.files import keys
 from regrowth.models import disk
 from regrowth.run.planned import planned
@@ -66,8 +67,60 @@ def test_each_variant_is_drawn_with_what_it_is_made_of(smoke):
             for n in range(len(smoke.parts))
         ]
         patched = cell["variant"] in ("revived", "blind")
-        at = f"results/smoke/patches/{variants.path(cell)}/patch.safetensors"
+        at = f"results/smoke/patches/{variants.patch(cell)}"
         assert files.get("patch") == (at if patched else None)
+
+
+#: What a file that an attack is made of gives away, by what its path begins with.
+GIVEN = {"released": "weights", "masks": "truth"}
+GIVEN |= {f"lessons/concept=church/data={data}": data for data in ("auxiliary", "concept")}
+
+
+def smuggled(files, needs) -> set[str]:
+    """What reaches an attack that it does not need, or does not, and it does."""
+    found = {
+        next(what for begin, what in GIVEN.items() if f"results/smoke/{begin}" in file)
+        for some in files.values()
+        for file in some
+    }
+    return found ^ needs
+
+
+def test_each_attack_is_given_what_it_needs_and_a_smuggled_file_is_seen():
+    attacks = {"train": {"kind": "relearn", "data": ["own", "auxiliary", "concept"], "at": [5]}}
+    asked = {"variants": ["pruned", "blind", "oracle", "inversion"], "attacks": ["train"]}
+    sweep = sweep_of(attacks=attacks, sweep=[{"concepts": ["church"], "oracles": ["max"], **asked}])
+    known = {}
+    for cell in sweep.asked:
+        if not VARIANTS[cell["variant"]].patch:
+            continue
+        files = sweep.known_to(cell["variant"])(cell)
+        assert smuggled(files, needed(cell)) == set(), cell
+        known[variants.label(cell)] = needed(cell)
+        assert smuggled(files | {"more": sweep.masks_of(cell)}, needed(cell) - {"truth"})
+    weights = frozenset({"weights"})
+    assert known == {
+        "blind": weights,
+        "oracle: signs, max": weights | {"truth"},
+        "word learnt ×100": weights | {"concept"},
+        "relearnt ×5 on its own pictures": weights,
+        "relearnt ×5 on others' pictures": weights | {"auxiliary"},
+        "relearnt ×5 on the concept's pictures": weights | {"concept"},
+    }
+
+
+def test_a_training_is_kept_at_every_step_that_is_drawn_of_it():
+    attacks = {
+        "few": {"kind": "relearn", "at": [5, 20]},
+        "more": {"kind": "relearn", "at": [10], "data": ["own", "auxiliary"]},
+    }
+    sweep = sweep_of(attacks=attacks, sweep=[{"concepts": ["church"], "attacks": ["few", "more"]}])
+    at = sweep.steps_of("relearn")
+    own = dict(zip(keys.RELEASED, ("church", "conceptprune", "none", "none", "none")))
+    own |= {"parameters": "all", "lr": "0.00005"}
+    assert at(own | {"data": "own"}) == [5, 10, 20] and at(own | {"data": "auxiliary"}) == [10]
+    assert len(sweep.costs) == 2 and "frontier" in outputs.tables(sweep)
+    assert ("church", "frontier", "Attackers") in outputs.figures(sweep)
 
 
 def test_a_model_of_another_name_is_drawn_as_it_is():

@@ -87,7 +87,7 @@ def test_oracles_draw_with_the_weight_seed_where_they_draw():
 def test_a_path_has_the_keys_of_its_variant_and_leads_back_to_it():
     block = Block(
         concepts=["church"],
-        variants=["pruned", "quant4", "revived", "oracle"],
+        variants=["pruned", "quant4", "revived", "oracle", "relearn", "inversion"],
         K=[0.6],
         magnitudes=["sample"],
         oracles=["max"],
@@ -99,7 +99,22 @@ def test_a_path_has_the_keys_of_its_variant_and_leads_back_to_it():
         own = VARIANTS[cell["variant"]].keys
         assert list(keys.parsed(path)) == [*keys.RELEASED, "variant", *own]
         assert variants.PRETRAINED | keys.parsed(head) | variants.parsed(rest) == cell
-        assert path == variants.pattern(cell["variant"]).format(**cell)
+        if VARIANTS[cell["variant"]].patch:
+            file = variants.patch(variants.named(cell["variant"])).format(**cell)
+            within = VARIANTS[cell["variant"]].within
+            bare = path.removesuffix(f"/{within}={cell[within]}") if within else path
+            assert file == variants.patch(cell) == f"{bare}/patch.safetensors"
+
+
+def test_a_training_is_one_file_whatever_steps_are_drawn_of_it():
+    block = Block(concepts=["church"], variants=["relearn"])
+    cells = [cell for cell, _ in variants.of_sweep([block], 0)]
+    assert [cell["step"] for cell in cells] == ["10", "50", "100", "200"]
+    assert len({variants.patch(cell) for cell in cells}) == 1
+    told = [variants.label(cell) for cell in cells[:2]]
+    assert told == ["relearnt ×10 on its own pictures", "relearnt ×50 on its own pictures"]
+    other = cells[0] | {"parameters": "lora4", "lr": "0.001", "data": "concept"}
+    assert variants.label(other) == "relearnt ×10 on the concept's pictures (lora4) at 0.001"
 
 
 def test_an_attack_of_ones_own_is_the_variant_that_its_lists_make():
@@ -118,5 +133,6 @@ def test_an_attack_of_ones_own_is_the_variant_that_its_lists_make():
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_variant_has_a_name_for_people_of_its_own(name):
     cell = variants.PRETRAINED | {"variant": name, "magnitude": "max", "layer_alone": "1"}
+    cell |= {"data": "own", "parameters": "all", "lr": "0.00005", "step": "50"}
     others = {variants.label(cell | {"variant": other}) for other in VARIANTS if other != name}
     assert variants.label(cell) not in others

@@ -300,10 +300,16 @@ def test_mistakes_stop_everything_with_a_line_each(changed):
 
 
 #: The rules whose results are what an attacker or an evaluation knows, by `attack.KNOWLEDGE`.
-KNOWN = {"weights": {"prune", "defend"}, "truth": {"mask", "mask_of_checkpoint"}}
+KNOWN = {
+    "weights": {"prune", "defend"},
+    "auxiliary": {"lesson"},
+    "concept": {"lesson"},
+    "truth": {"mask", "mask_of_checkpoint"},
+}
 #: What an attacker makes of the weights.
 MADE = {"detect", "complete"}
 MAKERS = {"revived": "revive", "alone": "revive_alone", "blind": "blind", "oracle": "oracle"}
+MAKERS |= {"relearn": "relearn", "inversion": "invert"}
 
 
 def test_each_attack_sees_what_it_needs_and_no_more(smoke, tmp_path):
@@ -311,7 +317,7 @@ def test_each_attack_sees_what_it_needs_and_no_more(smoke, tmp_path):
     assert set(KNOWN) == set(KNOWLEDGE)
     assert set(MAKERS) == {name for name, variant in VARIANTS.items() if variant.patch}
     more = {
-        "variants": ["pruned", "revived", "blind", "oracle"],
+        "variants": ["pruned", "revived", "blind", "oracle", "relearn", "inversion"],
         "layers_alone": [3],
         "oracles": ["max"],
     }
@@ -328,6 +334,7 @@ def test_each_attack_sees_what_it_needs_and_no_more(smoke, tmp_path):
         assert parents(rule) <= MADE.union(*(KNOWN[need] for need in needs)), variant
         assert all(parents(rule) & KNOWN[need] for need in needs), variant
     measured = {"signs", "signs_of_blind", "detectability"}
+    assert parents("relearn") == KNOWN["weights"], "by default it learns from its own pictures"
     assert {b for a, b in edges if a == "mask"} == {"prune", "defend", "oracle"} | measured
     assert {b for a, b in edges if a == "detectability"} == {"tables", "figures", "all"}
     assert {b for a, b in edges if a == "signs"} == {"tables", "all"}

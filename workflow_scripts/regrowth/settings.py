@@ -121,7 +121,11 @@ def _shown(model: type[BaseModel], place: tuple[Any, ...]) -> tuple[list[Any], l
         if isinstance(step, int):
             node = node.get("items", {})
         else:
-            node = node.get("properties", {}).get(step, node.get("additionalProperties", {}))
+            named = [
+                *node.get("patternProperties", {}).values(),
+                node.get("additionalProperties", {}),
+            ]
+            node = node.get("properties", {}).get(step, named[0])
         node = node if isinstance(node, dict) else {}
         options = [node, *node.get("anyOf", []), *node.get("allOf", [])]
         refs = [o["$ref"] for o in options if "$ref" in o]

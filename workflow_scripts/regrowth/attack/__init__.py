@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 from regrowth.kinds import Kind, Place
 
-#: What an attacker may know: the released weights; the truth is known to an evaluation alone.
-KNOWLEDGE = ("weights", "truth")
+#: What an attacker may know, the easiest to come by first: the released weights; pictures of other
+#: things, like those that the model was trained on; pictures of the concept. The truth is known to
+#: an evaluation alone.
+KNOWLEDGE = ("weights", "auxiliary", "concept", "truth")
 
 
 @dataclass(frozen=True)
@@ -91,21 +93,60 @@ ROUNDINGS = Kind(
 
 
 @dataclass(frozen=True)
+class Lesson:
+    """Pictures that an attacker trains the released model on. needs: of KNOWLEDGE, beside the
+    weights. told: in a label."""
+
+    needs: frozenset[str]
+    told: str
+
+
+#: Own: pictures that the released model itself draws, of other things. The others are drawn by the
+#: pretrained model, in the place of pictures that an attacker would find.
+LESSONS = Kind(
+    "data",
+    {
+        "own": Lesson(frozenset(), "its own pictures"),
+        "auxiliary": Lesson(frozenset({"auxiliary"}), "others' pictures"),
+        "concept": Lesson(frozenset({"concept"}), "the concept's pictures"),
+    },
+)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Which of the UNet's weights an attacker trains. recipe: of `learn.recipes.PARAMETERS`. rank:
+    of two matrices that are trained in the place of each (LoRA); 0: the weights themselves."""
+
+    parameters: str
+    rank: int = 0
+
+
+TUNINGS = Kind("parameters", {"all": Tuning("all"), "lora4": Tuning("lora", rank=4)})
+
+
+@dataclass(frozen=True)
 class Variant:
     """What is made of a released model and drawn.
 
-    needs: of KNOWLEDGE, what its maker is given. settings: what a study says of it; keys: what of
-    that the sweep varies, in the path's order, with the setting that lists the values. random: the
-    key that says whether it is drawn, and the table that tells. patch: it is a file of weights that
-    replace released ones. counted: among the attacks that a verdict speaks of. also: the variants
-    that its settings ask for beside it.
+    needs: of KNOWLEDGE, what its maker is given; more: the key of a method that needs more, and the
+    table that tells. settings: what a study says of it; keys: what of that the sweep varies, in the
+    path's order, with the setting that lists the values. random: the key that says whether it is
+    drawn, and the table that tells. patch: it is a file of weights that replace released ones;
+    within: the key that says where in that file, which has all the others in its path. holes: it
+    completes what is missing, and is made of nothing else. counted: among the attacks that a
+    verdict speaks of, those from the weights alone that train nothing. also: the variants that its
+    settings ask for beside it.
     """
 
     needs: frozenset[str] = frozenset({"weights"})
+    more: tuple[str, Kind] | None = None
     settings: Place | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
     random: tuple[str, Kind] | None = None
     patch: bool = False
+    within: str = ""
+    holes: bool = False
     counted: bool = False
     label: Place | None = None
     also: tuple[str, ...] = ()
@@ -122,6 +163,7 @@ VARIANTS = Kind(
             keys=_REVIVED,
             random=("magnitude", MAGNITUDES),
             patch=True,
+            holes=True,
             counted=True,
             label=Place("attack.settings.revived"),
             also=("alone",),
@@ -131,12 +173,14 @@ VARIANTS = Kind(
             keys=_REVIVED | {"layer_alone": "layers_alone"},
             random=("magnitude", MAGNITUDES),
             patch=True,
+            holes=True,
             label=Place("attack.settings.alone"),
         ),
         "blind": Variant(
             settings=Place("attack.settings.Blind"),
             keys={"detector": "detectors"},
             patch=True,
+            holes=True,
             counted=True,
             label=Place("attack.settings.blind"),
         ),
@@ -146,9 +190,37 @@ VARIANTS = Kind(
             keys={"magnitude": "oracles"},
             random=("magnitude", ORACLES),
             patch=True,
+            holes=True,
             label=Place("attack.settings.oracle"),
+        ),
+        "relearn": Variant(
+            more=("data", LESSONS),
+            settings=Place("attack.settings.Relearn"),
+            keys={"data": "data", "parameters": "parameters", "lr": "lr", "step": "at"},
+            patch=True,
+            within="step",
+            label=Place("attack.settings.relearn"),
+        ),
+        "inversion": Variant(
+            needs=frozenset({"weights", "concept"}),
+            settings=Place("attack.settings.Inversion"),
+            keys={"lr": "lr", "step": "at"},
+            patch=True,
+            within="step",
+            label=Place("attack.settings.inversion"),
         ),
     },
 )
+
+
+def needed(cell: Mapping[str, str]) -> frozenset[str]:
+    """Of KNOWLEDGE, what the maker of a variant is given. cell: its keys."""
+    variant = VARIANTS[cell["variant"]]
+    if variant.more is None:
+        return variant.needs
+    key, table = variant.more
+    return variant.needs | table[cell[key]].needs
+
+
 #: Those that a study asks for by name; the others come with them.
 ASKED = tuple(name for name in VARIANTS if not any(name in v.also for v in VARIANTS.values()))

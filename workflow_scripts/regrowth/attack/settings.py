@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field
-from regrowth.attack import DETECTORS, MAGNITUDES, ORACLES
+from pydantic import AfterValidator, Field
+from regrowth.attack import DETECTORS, LESSONS, MAGNITUDES, ORACLES, TUNINGS
 from regrowth.complete import SOLVERS
 from regrowth.files.keys import NONE
-from regrowth.settings import Number, Share, Strict, one_of
+from regrowth.settings import Count, Number, Positive, Share, Strict, one_of
 
 #: A share as it stands after a detector's name.
 _SHARE = r"-0\.\d*[1-9]"
@@ -21,6 +21,8 @@ Detector = Annotated[str, Field(pattern=f"^{SPELLED}$")]
 Solver = Annotated[str, one_of(*SOLVERS)]
 Magnitude = Annotated[str, one_of(*MAGNITUDES)]
 Known = Annotated[str, one_of(*ORACLES)]
+Data = Annotated[str, one_of(*LESSONS)]
+Trained = Annotated[str, one_of(*TUNINGS)]
 
 
 class Blind(Strict):
@@ -69,6 +71,42 @@ class Comparison(Strict):
         return [] if self.oracles else ["oracles, such as oracles: [max]"]
 
 
+def _rising(steps: list[int]) -> list[int]:
+    if any(later <= step for step, later in zip(steps, steps[1:])):
+        raise ValueError("each step later than the one before it is wanted")
+    return steps
+
+
+#: After how many steps of one training.
+Steps = Annotated[list[Count], Field(min_length=1), AfterValidator(_rising)]
+
+
+class Inversion(Strict):
+    """A word is learnt that makes the released model draw the concept."""
+
+    lr: Annotated[list[Positive], Field(min_length=1)] = Field([0.02], description="Adam's rate")
+    at: Steps = Field([100], description="the steps of training after which it is drawn")
+
+    def lacking(self) -> list[str]:
+        """What a study must say, and does not."""
+        return []
+
+
+class Relearn(Inversion):
+    """Every combination of the lists is an attack: the released model is trained further."""
+
+    data: Annotated[list[Data], Field(min_length=1)] = Field(
+        ["own"],
+        description="the pictures: the released model's own, of other things; other things, drawn "
+        "by the pretrained model; or the concept, drawn by it (the upper end)",
+    )
+    parameters: Annotated[list[Trained], Field(min_length=1)] = Field(
+        ["all"], description="all weights of the UNet, or LoRA of rank 4 on its attentions"
+    )
+    lr: Annotated[list[Positive], Field(min_length=1)] = Field([5e-5], description="Adam's rate")
+    at: Steps = [10, 50, 100, 200]
+
+
 def parted(detector: str) -> tuple[str, float]:
     """A detector's name, and the share that it takes; 0 if it is told none."""
     found = re.search(f"{_SHARE}$", detector)
@@ -93,3 +131,23 @@ def alone(cell: Mapping[str, str]) -> str:
 
 def oracle(cell: Mapping[str, str]) -> str:
     return f"oracle: {ORACLES[cell['magnitude']].told}"
+
+
+def relearn(cell: Mapping[str, str]) -> str:
+    """What a relearnt variant is called: "relearnt ×50 on its own pictures"."""
+    by = "" if cell["parameters"] == "all" else f" ({cell['parameters']})"
+    told = LESSONS[cell["data"]].told
+    return f"relearnt{_steps(cell)} on {told}{by}{_lr(cell, Relearn)}"
+
+
+def inversion(cell: Mapping[str, str]) -> str:
+    return f"word learnt{_steps(cell)}{_lr(cell, Inversion)}"
+
+
+def _steps(cell: Mapping[str, str]) -> str:
+    """ " ×50"; nothing of a training as a whole."""
+    return "" if cell["step"] == NONE else f" ×{cell['step']}"
+
+
+def _lr(cell: Mapping[str, str], settings: type[Inversion]) -> str:
+    return "" if [float(cell["lr"])] == settings().lr else f" at {cell['lr']}"

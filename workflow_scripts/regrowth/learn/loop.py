@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -29,14 +29,19 @@ class Blown(Exception):
 
 
 def train(
-    pipe, recipe: Recipe, material: Material, settings: dict, kept: Kept | None = None
+    pipe,
+    recipe: Recipe,
+    material: Material,
+    settings: dict,
+    kept: Kept | None = None,
+    after: Callable[[int], None] = lambda step: None,
 ) -> dict[str, np.ndarray]:
     """The weights that a recipe changes, float32 by the UNet's names; the pipeline has them then.
 
-    settings: `recipes.resolved`. Same input and seed, same bytes on one machine, whether or not the
-    training was stopped on its way and went on from what `kept` holds. Weights outside the recipe's
-    parameters, or its mask, are the frozen ones', bit by bit. Raises Blown once a gradient is not
-    finite.
+    settings: `recipes.resolved`. after: is told of each step that is done. Same input and seed,
+    same bytes on one machine, whether or not the training was stopped on its way and went on from
+    what `kept` holds. Weights outside the recipe's parameters, or its mask, are the frozen ones',
+    bit by bit. Raises Blown once a gradient is not finite.
     """
     unet = pipe.unet.requires_grad_(False)
     pattern = PARAMETERS[recipe.parameters]
@@ -65,6 +70,7 @@ def train(
         if state.on is not None:
             _move(held, gradients, state, optimiser)
         state = mask.moved(at + 1, state, dict(zip(held, gradients)), settings)
+        after(at + 1)
         if kept:
             kept.after(at + 1, partial(_kept, held, optimiser, state))
         if (at + 1) % 20 == 0:

@@ -18,6 +18,7 @@ PARAMETERS = {
     "attention": re.compile(r"\.attn[12]\."),
     "attn2": re.compile(r"\.attn2\."),
     "not-attn2": re.compile(r"^(?!.*\.attn2\.)"),
+    "lora": re.compile(r"\.attn[12]\..*\.parametrizations\.weight\.0\."),
 }
 
 

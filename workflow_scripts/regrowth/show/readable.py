@@ -3,6 +3,7 @@
 import pandas as pd
 from regrowth.files import keys
 from regrowth.measure.cells import interval
+from regrowth.measure.frontier import WORDS as KNOWN
 from regrowth.show.figures.style import place
 from regrowth.study import variants
 
@@ -182,6 +183,31 @@ def readable_erasers(table: pd.DataFrame) -> pd.DataFrame:
         destroyed=table["destroyed"].fillna(""),
         source=table["source"],
     )
+
+
+def readable_frontier(table: pd.DataFrame) -> pd.DataFrame:
+    """One line per released model and attack, the easiest knowledge first."""
+    rows = table.to_dict("records")
+    shown = table[["concept", "eraser"]].assign(
+        knows=table["knows"].map(KNOWN).fillna("(released)"), attack=table["attack"]
+    )
+    shown["steps"] = table["steps"]
+    shown["erased"] = [{key: row[key] for key in ("rate", "low", "high", "n")} for row in rows]
+    shown["preserved"] = [f"{r['others']:.2f}" if pd.notna(r["others"]) else "" for r in rows]
+    shown["gain"] = [_spread(row, "gain") for row in rows]
+    if table["control"].notna().any():
+        shown["never known"] = [
+            f"{r['control']:.2f}" if pd.notna(r["control"]) else "" for r in rows
+        ]
+        shown["beyond"] = [_spread(row, "beyond") for row in rows]
+    shown["forwards, backwards"] = [_passes(row) for row in rows]
+    return shown.assign(destroyed=table["destroyed"].map({True: "yes", False: ""}))
+
+
+def _spread(row: dict, name: str) -> str:
+    if pd.isna(row[name]):
+        return ""
+    return f"{row[name]:+.2f} [{row[f'{name}_low']:+.2f}, {row[f'{name}_high']:+.2f}]"
 
 
 def _rate_of(row: dict, name: str) -> dict | str:

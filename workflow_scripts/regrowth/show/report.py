@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from regrowth.files import keys
+from regrowth.measure import frontier
 from regrowth.measure.headline import answer, headline, rates, verdict, wanted
 from regrowth.measure.paper import coverage
 from regrowth.measure.tradeoff import BUDGET, advice
@@ -20,6 +21,7 @@ from regrowth.show.readable import (
     readable,
     readable_defences,
     readable_erasers,
+    readable_frontier,
     readable_pairwise,
     sign_summary,
     unconverged,
@@ -220,6 +222,7 @@ def page(
         "accuracy": readable(accuracy, dict),
         "objects": readable(pooled(accuracy, objects), dict),
         **({"erasers": readable_erasers(tables["erasers"])} if "erasers" in tables else {}),
+        **({"frontier": readable_frontier(tables["frontier"])} if "frontier" in tables else {}),
         **({"overlaps": tables["overlaps"]} if "overlaps" in tables else {}),
         "pairwise": readable_pairwise(tables["pairwise"]),
         "similarity": with_label(tables["similarity"]),
@@ -248,6 +251,7 @@ def page(
         sentence=answer(top),
         missing=len(tables["missing"]),
         advice=advice(defences),
+        frontier=frontier.answer(tables["frontier"]) if "frontier" in tables else [],
         budget=f"{BUDGET:.2f}".lstrip("0"),
         headline=first_screen(top, grids, defences),
         seen_by=", ".join(dict.fromkeys(top["judge"])),

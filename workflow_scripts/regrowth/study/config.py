@@ -97,6 +97,14 @@ class Signs(Strict):
     solvers: list[Solver] = ["nuclear", "faithful"]
 
 
+class Learning(Strict):
+    """How attackers train; their steps and rates are each attack's own."""
+
+    pictures: Count = Field(64, description="that they learn from")
+    batch: Count = 8
+    seed: Seed = 0
+
+
 class Detectability(Strict):
     """Equation 7's setting."""
 
@@ -153,6 +161,12 @@ class Study(Strict):
     sweep: Annotated[list[Block], Field(min_length=1)]
     signs: Signs = Signs()
     detectability: Detectability = Detectability()
+    learning: Learning = Learning()
+    control: InstanceName | None = Field(
+        None,
+        description="of the erasers, one that releases a model which never knew its concepts: what "
+        "an attack brings forth there, it teaches, and does not bring back",
+    )
 
 
 if __name__ == "__main__":

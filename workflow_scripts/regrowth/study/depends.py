@@ -155,6 +155,20 @@ class Depends:
             "guidance": study.sampler.guidance or card.guidance,
         }
 
+    # Attacking
+
+    @inspected
+    def word(self, wildcards: Wildcards) -> str:
+        """The concept's name, whose place a learnt word takes."""
+        return concepts_of(self.sweep.catalogue)[wildcards["concept"]][1]
+
+    @inspected
+    def taught(self, wildcards: Wildcards) -> list[str]:
+        """The prompts of the pictures that an attacker trains on: the calibration's, of the concept
+        or of what it is held against."""
+        side = wildcards["data"] == "concept"
+        return list(dict.fromkeys(pair[side] for pair in self.pairs_of(wildcards)))
+
     @inspected
     def read_of(self, wildcards: Wildcards) -> list[str]:
         """Input function: what the eraser's masks read beside the weights."""
@@ -189,7 +203,8 @@ class Depends:
             "steps": study.sampler.steps or card.steps,
             "guidance": study.sampler.guidance or card.guidance,
         }
-        return told | ({"rounded": study.quantised} if variant in ROUNDINGS else {})
+        told |= {"rounded": study.quantised} if variant in ROUNDINGS else {}
+        return told | ({"word": self.word(wildcards)} if variant == "inversion" else {})
 
     @inspected
     def drawing_code(self, wildcards: Wildcards) -> str:

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from pydantic import ValidationError
-from regrowth.attack import VARIANTS
+from regrowth.attack import VARIANTS, needed
 from regrowth.erase import ERASERS
 from regrowth.files import hub, keys
 from regrowth.learn.recipes import RECIPES
 from regrowth.models.card import ModelCard
 from regrowth.settings import lines, read
-from regrowth.study import checks
+from regrowth.study import checks, variants
 from regrowth.study.catalogue import Catalogue, concepts_of
 from regrowth.study.config import Study
 from regrowth.study.prompts import calibration_pairs
@@ -46,6 +46,7 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
         mistakes += instance_mistakes(study)
         mistakes += checkpoint_mistakes(study, root)
         mistakes += eraser_mistakes(study, catalogue, card)
+        mistakes += attacker_mistakes(study, catalogue)
         mistakes += edit_mistakes(study) + alternative_mistakes(study, catalogue)
         mistakes += keep_judges(study, catalogue)
         if files and not mistakes:
@@ -187,15 +188,40 @@ def checkpoint_mistakes(study: Study, root: Path) -> list[str]:
     return out
 
 
+def _kind(study: Study, attack: str) -> str:
+    """The variant that a named attack makes; "" for one that nobody named, which is told."""
+    return study.attacks[attack].kind if attack in study.attacks else ""
+
+
+def attacker_mistakes(study: Study, catalogue: Catalogue) -> list[str]:
+    """Attackers who would train on unsafe pictures, which are never written; a control that nobody
+    named."""
+    out, concepts = [], concepts_of(catalogue)
+    named = [block for block in study.sweep if {*block.attacks} <= {*study.attacks}]
+    for cell, _ in variants.of_sweep(named, 0, study.attacks):
+        family, concept = concepts[cell["concept"]]
+        if catalogue.families[family].unsafe and "concept" in needed(cell):
+            out.append(
+                f"config: {cell['variant']}: pictures of {concept!r} are unsafe, and what an "
+                f"attacker trains on is written: none can learn from pictures of the concept"
+            )
+    if study.control and study.control not in study.erasers.names():
+        out.append(
+            "config: control: " + checks.unknown("eraser", study.control, study.erasers.names())
+        )
+    return list(dict.fromkeys(out))
+
+
 def edit_mistakes(study: Study) -> list[str]:
     """Attacks and defences of what has no holes, and words that an edit may not send to."""
     kinds = {name: study.erasers.kind(name) for name in study.erasers.names()}
     edits = [name for name, kind in kinds.items() if not ERASERS[kind].holes]
-    allowed = [name for name, variant in VARIANTS.items() if not variant.patch]
+    allowed = [name for name, variant in VARIANTS.items() if not variant.holes]
     out = []
     for i, block in enumerate(study.sweep):
         for name in (name for name in block.erasers if name in edits):
-            asked = [v for v in block.variants if v not in allowed] + block.attacks
+            asked = [v for v in block.variants if v not in allowed]
+            asked += [a for a in block.attacks if _kind(study, a) not in allowed]
             asked += [d for d in block.defences if d != keys.NONE]
             if asked:
                 out.append(

@@ -1,5 +1,6 @@
 """Which tables and figures a study ends in."""
 
+from regrowth.attack import VARIANTS
 from regrowth.files.keys import NONE
 from regrowth.judge import READ_BY_CELL
 from regrowth.study import prompts
@@ -7,7 +8,7 @@ from regrowth.study.sweep import Sweep
 from regrowth.study.variants import COUNTED
 
 #: The tables that figures are drawn from.
-DRAWN = ("accuracy", "signs", "alignment", "layers", "defences")
+DRAWN = ("accuracy", "signs", "alignment", "layers", "defences", "frontier")
 
 
 def tables(sweep: Sweep) -> list[str]:
@@ -16,6 +17,7 @@ def tables(sweep: Sweep) -> list[str]:
         "missing",
         *(["signs", "alignment", "layers", "solves"] if sweep.signs else []),
         *(["detectability", "normality", "defences"] if sweep.defended else []),
+        *(["frontier"] if sweep.costs else []),
         *(["erasers", "overlaps"] if sweep.compared else []),
         *(["paper"] if sweep.study.paper else []),
     ]
@@ -27,6 +29,7 @@ def figures(sweep: Sweep) -> list[tuple[str, str, str]]:
     found = [(c, "pictures", "Before and after") for c in sweep.begun]
     found += [(c, "accuracy", "Accuracy") for c in sweep.begun]
     found += [(c, "over-k", "Accuracy") for c in sweep.concepts if _swept(sweep, c)]
+    found += [(c, "frontier", "Attackers") for c in sweep.begun if _taught(sweep, c)]
     found += [("study", name, "Signs") for name in ("signs", "alignment") if signs]
     found += [("study", "layers", "Layer by layer")] if signs else []
     found += [(c, "alone", "Layer by layer") for c in sweep.concepts if _alone(sweep, c)]
@@ -48,6 +51,11 @@ def _swept(sweep: Sweep, concept: str) -> bool:
 def _alone(sweep: Sweep, concept: str) -> bool:
     """Whether layers of the concept are revived one at a time."""
     return any(v["variant"] == "alone" for v in _of(sweep, concept))
+
+
+def _taught(sweep: Sweep, concept: str) -> bool:
+    """Whether an attacker trains the concept's released models."""
+    return any(VARIANTS[v["variant"]].within for v in _of(sweep, concept))
 
 
 def _traded(sweep: Sweep, concept: str) -> bool:

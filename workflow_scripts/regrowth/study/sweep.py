@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from regrowth.attack import KNOWLEDGE, VARIANTS
+from regrowth.attack import KNOWLEDGE, VARIANTS, needed
 from regrowth.erase import ERASERS
 from regrowth.files import keys
 from regrowth.files.keys import NONE, RELEASED
@@ -168,6 +168,13 @@ class Sweep:
                 found[concept, eraser] = files
         return found
 
+    @cached_property
+    def costs(self) -> list[str]:
+        """What each training of an attacker spent: its file."""
+        trained = (v for v in self.asked if VARIANTS[v["variant"]].within)
+        files = dict.fromkeys(variants.costs(v) for v in trained)
+        return self.of_those(f"{self.out}/costs/{file}" for file in files)
+
     # What wildcards may be
 
     @property
@@ -240,15 +247,38 @@ class Sweep:
         """Input function: what the maker of a variant is given, by `Variant.needs`."""
         given: dict[str, tuple[str, Files]] = {
             "weights": ("released", self.parts_of("released")),
+            "auxiliary": ("lesson", self.lesson("auxiliary")),
+            "concept": ("lesson", self.lesson("concept")),
             "truth": ("masks", self.masks_of),
         }
-        own = [given[need] for need in KNOWLEDGE if need in VARIANTS[variant].needs]
 
         @inspected
         def files(wildcards: Wildcards) -> dict[str, list[str]]:
+            cell = {key: wildcards[key] for key in wildcards.keys()}
+            needs = needed(cell | {"variant": variant})
+            own = [given[need] for need in KNOWLEDGE if need in needs]
             return {name: function(wildcards) for name, function in own}
 
         return files
+
+    def lesson(self, data: str) -> Files:
+        """Input function: what the pretrained model draws for an attacker to train on."""
+        return inspected(
+            lambda wildcards: [
+                f"{self.out}/lessons/concept={wildcards['concept']}/data={data}/latents.safetensors"
+            ]
+        )
+
+    def steps_of(self, variant: str) -> Callable[[Wildcards], list[int]]:
+        """After which steps an attacker's training is kept: all that the study draws of it."""
+        asked = [v for v in self.asked if v["variant"] == variant]
+
+        @inspected
+        def steps(wildcards: Wildcards) -> list[int]:
+            own = {key: wildcards[key] for key in wildcards.keys()}
+            return sorted(int(v["step"]) for v in asked if own.items() <= v.items())
+
+        return steps
 
     @inspected
     def variant_files(self, wildcards: Wildcards) -> dict[str, list[str] | str]:
@@ -258,7 +288,7 @@ class Sweep:
             return {}
         files: dict[str, list[str] | str] = {"released": self.parts_of("released")(wildcards)}
         if VARIANTS[cell["variant"]].patch:
-            files["patch"] = f"{self.out}/patches/{variants.path(cell)}/patch.safetensors"
+            files["patch"] = f"{self.out}/patches/{variants.patch(cell)}"
         return files
 
     # What is made in the end
@@ -289,7 +319,7 @@ class Sweep:
         wants the room may delete them."""
         signs = (f"{self.out}/signs/{cell}/accuracy.parquet" for cell in self.signs)
         told = (f"{self.out}/detectability/{c}/detectability.parquet" for c in self.defended)
-        measured = self.of_those([*signs, *told])
+        measured = self.of_those([*signs, *told, *self.costs])
         return [*self.of_those(self.scores), *self.shards, *self.references, *measured]
 
     def shown(self, cells: Iterable[Cell], concept: str) -> list[Cell]:

@@ -40,10 +40,22 @@ def path(cell: Mapping[str, str]) -> str:
     return keys.path({name: cell[name] for name in names})
 
 
-def pattern(name: str) -> str:
-    """The same for every variant of that name, as a Snakemake pattern."""
-    own = "".join(f"/{key}={{{key}}}" for key in own_keys(name))
-    return f"{keys.pattern(RELEASED)}/variant={name}{own}"
+def patch(cell: Mapping[str, str]) -> str:
+    """The file that it is drawn with, below the folder of patches: without the key that says where
+    in that file."""
+    name = cell["variant"]
+    names = (*RELEASED, "variant", *(k for k in own_keys(name) if k != VARIANTS[name].within))
+    return f"{keys.path({key: cell[key] for key in names})}/patch.safetensors"
+
+
+def costs(cell: Mapping[str, str]) -> str:
+    """The file that says what its training spent, below the folder of costs."""
+    return patch(cell).replace("patch.safetensors", "costs.parquet")
+
+
+def named(name: str) -> Cell:
+    """Every variant of that name: a wildcard for each key."""
+    return {key: f"{{{key}}}" for key in KEYS} | {"variant": name}
 
 
 def parsed(variant: str) -> Cell:
@@ -74,7 +86,7 @@ def _attacks(kind: str, settings: Any) -> Iterator[Cell]:
 
 def of_block(block: "Block", weight_seed: int, attacks: Mapping[str, Any]) -> Iterator[Cell]:
     """Every variant of one block of the sweep. attacks: the study's, by name."""
-    asked = [(name, block) for name in block.variants]
+    asked = [(name, _settings(name, block)) for name in block.variants]
     asked += [(attacks[name].kind, attacks[name]) for name in block.attacks]
     seeds = map(str, block.weight_seeds or [weight_seed])
     for concept, eraser, defence, seed in product(
@@ -87,6 +99,12 @@ def of_block(block: "Block", weight_seed: int, attacks: Mapping[str, Any]) -> It
             for attack in (cell for kind, some in asked for cell in _attacks(kind, some)):
                 cell = PRETRAINED | released | attack
                 yield cell | ({"weight_seed": seed} if is_random(cell) else {})
+
+
+def _settings(name: str, block: "Block") -> Any:
+    """What a block says of a variant; of one that it says nothing of, the defaults."""
+    told = VARIANTS[name].settings
+    return block if told is None or isinstance(block, told.held) else told.held()
 
 
 def is_random(cell: Mapping[str, str]) -> bool:

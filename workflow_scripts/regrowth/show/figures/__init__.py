@@ -3,7 +3,7 @@
 An SVG keeps its text as text, and names a curve or a point where the mouse rests.
 """
 
-from regrowth.show.figures import defences, layers, rates, signs
+from regrowth.show.figures import defences, frontier, layers, rates, signs
 
 #: Every figure, by the name that its file and its caption have.
 FIGURES = {
@@ -14,6 +14,7 @@ FIGURES = {
     "alignment": signs.alignment,
     "layers": layers.layers,
     "alone": layers.alone,
+    "frontier": frontier.frontier,
     "defences": defences.defences,
     "detectability": defences.detectability,
     "roc": defences.roc,

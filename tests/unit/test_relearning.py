@@ -1,0 +1,156 @@
+"""Attackers who train: what they change, when they stop, and that nothing else is touched."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from regrowth.attack import TUNINGS
+from regrowth.attack.relearning import learn_word, relearn
+from regrowth.draw import patches
+from regrowth.draw.pipeline import load_pipeline
+from regrowth.learn import lora, words
+from regrowth.learn.losses import embedded, noised, predicted
+from regrowth.learn.pictures import Pictures
+from road import ROOT
+
+PROMPTS = ["an image of a church", "a church in a park", "a church in a forest", "a Church"]
+SETTINGS = {"rate": 1e-3, "batch": 3, "seed": 0}
+
+
+def small():
+    torch.manual_seed(0)
+    return UNet2DConditionModel(
+        sample_size=16,
+        block_out_channels=(16, 32),
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        layers_per_block=1,
+        cross_attention_dim=128,
+        attention_head_dim=2,
+        norm_num_groups=8,
+    ).eval()
+
+
+@pytest.fixture
+def pipe():
+    own = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
+    own.unet = small()
+    return own
+
+
+@pytest.fixture(scope="module")
+def lesson():
+    draws = torch.Generator().manual_seed(3)
+    return Pictures(torch.randn(4, 4, 16, 16, generator=draws), PROMPTS)
+
+
+def weights(unet):
+    return {n: p.detach().numpy().copy() for n, p in unet.named_parameters()}
+
+
+def applied(found, step):
+    return patches.apply({}, patches.taken(found, str(step)))
+
+
+def test_at_a_rate_of_nothing_the_released_model_stays_bit_by_bit(pipe, lesson):
+    before = weights(pipe.unet)
+    found, destroyed = relearn(pipe, lesson, "all", [1, 2], SETTINGS | {"rate": 0.0})
+    assert destroyed is None
+    for step in (1, 2):
+        after = applied(found, step)
+        assert set(after) == set(before)
+        assert all((after[n] == before[n]).all() for n in before)
+
+
+def test_what_comes_after_few_steps_is_what_a_short_training_comes_to(pipe, lesson):
+    seen = []
+    long, _ = relearn(pipe, lesson, "all", [2, 4], SETTINGS, seen.append)
+    pipe.unet = small()
+    short, _ = relearn(pipe, lesson, "all", [2], SETTINGS)
+    assert seen == [2, 4]
+    one, other = applied(long, 2), applied(short, 2)
+    assert all((one[n] == other[n]).all() for n in one)
+    assert any((applied(long, 4)[n] != one[n]).any() for n in one)
+    with pytest.raises(KeyError, match="no patch after step 3"):
+        patches.taken(long, "3")
+
+
+def test_lora_adds_a_low_rank_to_attentions_and_leaves_no_trace_in_the_pipeline(pipe, lesson):
+    before = weights(pipe.unet)
+    found, _ = relearn(pipe, lesson, "lora4", [3], SETTINGS)
+    after = applied(found, 3)
+    expected = {n for n in before if lora.ADAPTED.search(n.removesuffix(".weight"))}
+    assert set(after) == expected and len(after) == 4 * 2 * 4
+    rank = TUNINGS["lora4"].rank
+    for name, value in after.items():
+        change = (value - before[name]).astype(np.float64)
+        sizes = np.linalg.svd(change, compute_uv=False)
+        assert change.any() and (sizes[rank:] < 1e-5 * sizes[0]).all()
+    assert weights(pipe.unet).keys() == before.keys(), "plain weights again"
+    assert all((weights(pipe.unet)[n] == after[n]).all() for n in after)
+
+
+def test_a_training_that_is_destroyed_keeps_what_was_before(pipe, lesson):
+    seen = []
+    found, destroyed = relearn(
+        pipe, lesson, "all", [1, 2, 5], SETTINGS | {"rate": 1e18}, seen.append
+    )
+    assert destroyed is not None and 1 < destroyed <= 5 and seen == [1, 2, 5]
+    assert all(np.isfinite(value).all() for value in found.values())
+    good = max(step for step in (0, 1, 2) if step < destroyed)
+    last = applied(found, 5)
+    assert good and all((last[n] == applied(found, good)[n]).all() for n in last)
+
+
+def error(pipe, lesson, prompts):
+    batch = noised(pipe, lesson.latents, torch.Generator().manual_seed(9))
+    with torch.no_grad():
+        said = predicted(pipe, batch, embedded(pipe, prompts))
+    return float((said - batch.wanted).square().mean())
+
+
+def test_a_word_is_learnt_and_no_weight_is_touched(pipe, lesson):
+    before = weights(pipe.unet)
+    table = pipe.text_encoder.get_input_embeddings().weight.detach().clone()
+    found, destroyed = learn_word(pipe, lesson, "church", [1, 30], SETTINGS | {"rate": 0.05})
+    assert destroyed is None and set(found) == {"1/word:embedding", "30/word:embedding"}
+    assert all((weights(pipe.unet)[n] == before[n]).all() for n in before)
+    now = pipe.text_encoder.get_input_embeddings().weight.detach()
+    assert torch.equal(now[: len(table)], table), "no other word means anything else"
+    errors = []
+    for step in (1, 30):
+        own = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
+        own.unet = small()
+        words.put(own, torch.from_numpy(patches.taken(found, str(step))[patches.WORD]))
+        errors.append(error(own, lesson, words.said(PROMPTS, "church")))
+    assert errors[1] < errors[0]
+
+
+def test_a_word_is_what_its_embedding_says(pipe):
+    """Given a known word's embedding, the prompt means what it meant with that word."""
+    vector = words.start(pipe, "church")
+    meant = embedded(pipe, ["a church in a park"])
+    words.put(pipe, vector)
+    said = embedded(pipe, words.said(["a church in a park"], "church"))
+    if len(pipe.tokenizer("church", add_special_tokens=False).input_ids) == 1:
+        torch.testing.assert_close(said, meant)
+    else:
+        pytest.fail("the bundled model's own words are one token each")
+
+
+def test_the_word_stands_where_the_name_stood():
+    assert words.said(["a Church, and churches", "golf ball"], "church") == [
+        f"a {words.WORD}, and churches",
+        "golf ball",
+    ]
+    assert words.said(["a golf ball."], "golf ball") == [f"a {words.WORD}."]
+
+
+def test_a_patch_replaces_holes_or_whole_weights():
+    released = {"a": np.zeros((2, 2), np.float16), "b": np.ones(3, np.float16)}
+    positions = np.array([[True, False], [False, False]])
+    patch = patches.values_patch("a", positions, np.array([5], np.float32))
+    whole = patches.taken(patches.whole({"c": np.full(2, 7.0)}, 10), "10")
+    made = patches.apply(released, patch | whole | {patches.WORD: np.ones(4)})
+    assert made["a"].tolist() == [[5, 0], [0, 0]] and made["c"].tolist() == [7, 7]
+    assert made["b"] is released["b"] and set(made) == {"a", "b", "c"}

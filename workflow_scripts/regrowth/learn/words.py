@@ -1,0 +1,77 @@
+"""A word of one's own: a token whose embedding is trained, or was (textual inversion)."""
+
+import re
+from collections.abc import Callable
+
+import torch
+from regrowth.learn.losses import embedded, noised, predicted
+from regrowth.learn.pictures import Pictures
+from torch.nn.functional import mse_loss
+
+#: No word of any prompt.
+WORD = "<regrown>"
+
+
+class Blown(Exception):
+    """The gradient of this step, counted from 1, is no number."""
+
+    def __init__(self, step: int):
+        self.step = step
+        super().__init__(f"the gradient of step {step} is not a number")
+
+
+def put(pipe, vector: torch.Tensor) -> int:
+    """Make the pipeline understand the word; its number. vector: (width,)."""
+    pipe.load_textual_inversion({WORD: vector}, token=WORD)
+    return pipe.tokenizer.convert_tokens_to_ids(WORD)
+
+
+def said(prompts: list[str], name: str) -> list[str]:
+    """Prompts with the word in the place of a concept's name."""
+    pattern = re.compile(rf"\b{re.escape(name)}\b", re.IGNORECASE)
+    return [pattern.sub(WORD, prompt) for prompt in prompts]
+
+
+def start(pipe, name: str) -> torch.Tensor:
+    """The embedding of a name's last token, (width,)."""
+    ids = pipe.tokenizer(name, add_special_tokens=False).input_ids
+    return pipe.text_encoder.get_input_embeddings().weight[ids[-1]].detach().clone()
+
+
+def invert(
+    pipe,
+    pictures: Pictures,
+    name: str,
+    settings: dict,
+    after: Callable[[int, torch.Tensor], None],
+) -> None:
+    """Train the word's embedding, and nothing else, to denoise pictures of a concept.
+
+    pictures: of prompts that name it. settings: steps, rate, batch, seed. after: is told of each
+    step that is done, and the embedding. Same input and seed, same bytes. Raises Blown at
+    a step whose gradient is no number; what it was told before stands.
+    """
+    for part in (pipe.unet, pipe.text_encoder):
+        part.requires_grad_(False)
+    vector = start(pipe, name).requires_grad_(True)
+    number = put(pipe, vector.detach())
+
+    def spoken(table, given, out):
+        return torch.where((given[0] == number)[..., None], vector, out)
+
+    hook = pipe.text_encoder.get_input_embeddings().register_forward_hook(spoken)
+    optimiser = torch.optim.Adam([vector], lr=settings["rate"])
+    prompts = said(pictures.prompts, name)
+    for at in range(settings["steps"]):
+        draws = torch.Generator().manual_seed(1_000_003 * (settings["seed"] + 1) + at)
+        rows = torch.randperm(len(prompts), generator=draws)[: settings["batch"]]
+        batch = noised(pipe, pictures.latents[rows], draws)
+        words = embedded(pipe, [prompts[i] for i in rows.tolist()])
+        loss = mse_loss(predicted(pipe, batch, words), batch.wanted)
+        (vector.grad,) = torch.autograd.grad(loss, [vector])
+        if not torch.isfinite(vector.grad).all():
+            hook.remove()
+            raise Blown(at + 1)
+        optimiser.step()
+        after(at + 1, vector.detach())
+    hook.remove()

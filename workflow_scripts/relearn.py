@@ -1,0 +1,43 @@
+"""An attacker trains the released model further, or a word for it: patches after some steps."""
+
+import numpy as np
+import pandas as pd
+import torch
+from regrowth.attack.relearning import learn_word, relearn
+from regrowth.draw import pipeline
+from regrowth.files.store import read_about, read_arrays, write_arrays, write_frame
+from regrowth.learn import pictures
+from regrowth.learn.passed import Passed
+from regrowth.run import compute
+from regrowth.run.job import start
+
+job, told = start(snakemake), snakemake.params
+compute.use_threads(snakemake.threads)
+settings = told.settings | {"rate": float(snakemake.wildcards.lr)}
+pipe = pipeline.load_pipeline(job.model, "float32", compute.device())
+pipeline.put_weights(pipe, read_arrays(snakemake.input.released))
+passed = Passed(pipe.unet)
+if lesson := snakemake.input.get("lesson"):
+    (latents,) = read_arrays(lesson).values()
+    given = torch.from_numpy(latents).to(pipe.device, pipe.unet.dtype)
+    learnt = pictures.Pictures(given, read_about(lesson[0])["prompts"])
+else:
+    rows = pictures.asked(told.prompts, settings["pictures"])
+    how = told.steps, told.guidance, job.study.images.batch
+    learnt = pictures.own(pipe, rows, *how)
+drawn, costs = passed.forwards, []
+
+
+def done(step: int) -> None:
+    costs.append({"at": step, "drawn": drawn, **passed.told()})
+
+
+if told.word:
+    patch, destroyed = learn_word(pipe, learnt, told.word, told.at, settings, done)
+else:
+    tuned = snakemake.wildcards.parameters
+    patch, destroyed = relearn(pipe, learnt, tuned, told.at, settings, done)
+frame = pd.DataFrame(costs)
+frame["destroyed"] = frame["at"] >= (destroyed or np.inf)
+write_frame(snakemake.output.costs, frame, study=job.name)
+write_arrays(snakemake.output.patch, patch)
