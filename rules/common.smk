@@ -6,6 +6,7 @@ from regrowth.attack import LESSONS, TUNINGS
 from regrowth.attack.settings import SPELLED
 from regrowth.complete import SOLVERS
 from regrowth.defend import FILLS
+from regrowth.draw import GUARDS
 from regrowth.files import keys
 from regrowth.files.digests import DIGESTS, file_digest
 from regrowth.files.provenance import versions
@@ -44,7 +45,7 @@ SPENT = {name: variants.costs(variants.named(name)) for name in ("relearn", "inv
 wildcard_constraints:
     concept="[a-z0-9-]+",
     eraser=one_of([keys.NONE, *STUDY.erasers.names()]),
-    defence=one_of([keys.NONE, *FILLS]),
+    defence=one_of([keys.NONE, *FILLS, *GUARDS]),
     sigma=r"none|\d+\.\d+",
     weight_seed=r"none|\d+",
     steps=r"\d+",

@@ -2,7 +2,7 @@
 
 import torch
 from regrowth.attack import ROUNDINGS, VARIANTS
-from regrowth.draw import patches, pipeline
+from regrowth.draw import GUARDS, patches, pipeline
 from regrowth.files import images
 from regrowth.files.store import read_arrays, write_frame
 from regrowth.learn import words
@@ -32,6 +32,8 @@ if patches.WORD in patch:
     words.put(pipe, torch.from_numpy(patch[patches.WORD]))
     prompts = words.said([row["prompt"] for row in rows], settings.sampling["word"])
     asked = [row | {"prompt": prompt} for row, prompt in zip(rows, prompts)]
+if guard := settings.sampling.get("guard"):
+    GUARDS[guard].put(pipe, settings.sampling["word"])
 how = settings.sampling["steps"], settings.sampling["guidance"]
 made = pipeline.pictures(pipe, asked, *how, job.study.images.batch)
 shard = images.frame(rows, [images.encode(picture, settings.format) for picture in made])

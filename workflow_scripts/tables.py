@@ -18,6 +18,7 @@ from regrowth.judge import READ_BY_CELL
 from regrowth.measure import erasers, paper, tables
 from regrowth.measure.cells import SCORES
 from regrowth.measure.frontier import frontier
+from regrowth.measure.guards import guards
 from regrowth.measure.headline import of_both_roles
 from regrowth.measure.tradeoff import tradeoff
 from regrowth.run.job import start
@@ -80,6 +81,8 @@ for name in ("detectability", "normality"):
     if files := snakemake.input[name]:
         told = read_hive(files, out / name).drop(columns="curve", errors="ignore")
         made[name] = told[[*keys.RELEASED, *(c for c in told if c not in keys.RELEASED)]]
+if "guards" in snakemake.params.names:
+    made["guards"] = guards(made["accuracy"])
 if "detectability" in made:
     made["defences"] = tradeoff(of_both_roles(made), made["detectability"])
 if snakemake.input.costs:

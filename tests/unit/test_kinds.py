@@ -5,13 +5,14 @@ import re
 
 import numpy as np
 import pytest
-from regrowth.attack import DETECTORS, MAGNITUDES, ORACLES, ROUNDINGS, VARIANTS
+from regrowth.attack import DETECTORS, LESSONS, MAGNITUDES, ORACLES, ROUNDINGS, TUNINGS, VARIANTS
 from regrowth.attack.detectors import detect
 from regrowth.attack.magnitudes import magnitudes
 from regrowth.attack.oracles import oracle
 from regrowth.attack.settings import SPELLED, parted
 from regrowth.complete import SOLVERS
 from regrowth.defend import FILLS
+from regrowth.draw import GUARDS
 from regrowth.erase import ERASERS, READ
 from regrowth.judge import JUDGES
 from regrowth.judge.settings import Judge
@@ -21,7 +22,7 @@ from regrowth.measure.tables import COLUMNS
 from regrowth.models import LAYERS
 
 TABLES = [DETECTORS, ERASERS, LAYERS, FILLS, JUDGES, MAGNITUDES, ORACLES, ROUNDINGS, SOLVERS]
-TABLES += [VARIANTS]
+TABLES += [GUARDS, LESSONS, TUNINGS, VARIANTS]
 
 
 def places(record):

@@ -109,6 +109,30 @@ def test_each_attack_is_given_what_it_needs_and_a_smuggled_file_is_seen():
     }
 
 
+def test_a_guard_is_drawn_through_and_stores_nothing():
+    sweep = sweep_of(
+        sweep=[
+            {
+                "concepts": ["church"],
+                "variants": ["pruned", "blind", "revived", "relearn"],
+                "K": [0.6],
+                "magnitudes": ["sample"],
+                "defences": ["none", "negative", "sld-max"],
+            }
+        ]
+    )
+    assert {v["sigma"] for v in sweep.asked} == {"none"} and not sweep.defended
+    for cell in (cell for cell in sweep.cells if cell["concept"] != keys.NONE):
+        files = sweep.variant_files(wildcards(cell))
+        plain = sweep.variant_files(wildcards(cell | {"defence": "none"}))
+        assert files == plain and "negative" not in str(files)
+        assert cell_of(wildcards(cell)) == cell
+    assert len(sweep.costs) == 1 and len(sweep.signs) == len(sweep_of().study.signs.solvers) + 1
+    assert "guards" in outputs.tables(sweep) and "defences" not in outputs.tables(sweep)
+    labels = {variants.label(v) for v in sweep.asked if v["variant"] == "blind"}
+    assert labels == {"blind", "blind, negative", "blind, sld-max"}
+
+
 def test_a_training_is_kept_at_every_step_that_is_drawn_of_it():
     attacks = {
         "few": {"kind": "relearn", "at": [5, 20]},

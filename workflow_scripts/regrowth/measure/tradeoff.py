@@ -1,6 +1,7 @@
 """The trade-off of a defence: its cost, how well it hides, what the strongest attack regrows."""
 
 import pandas as pd
+from regrowth.draw import GUARDS
 from regrowth.files import keys
 from regrowth.measure.cells import one_judge
 from regrowth.measure.paired import BUDGET, decide
@@ -45,7 +46,8 @@ def tradeoff(rates: pd.DataFrame, detectability: pd.DataFrame) -> pd.DataFrame:
     recommended: of the rest the one that holds most surely: by `holds`, the top of the difference,
     the cost.
     """
-    own = one_judge(rates[rates["variant"].isin(["pruned", *variants.COUNTED])])
+    filled = rates["variant"].isin(["pruned", *variants.COUNTED]) & ~rates["defence"].isin(GUARDS)
+    own = one_judge(rates[filled])
     # what a released model is called does not depend on how an attack draws magnitudes
     own["weight_seed"] = own["weight_seed"].where(~own["defence"].isin(variants.FIXED), keys.NONE)
     rows = [

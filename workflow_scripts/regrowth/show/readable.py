@@ -204,6 +204,20 @@ def readable_frontier(table: pd.DataFrame) -> pd.DataFrame:
     return shown.assign(destroyed=table["destroyed"].map({True: "yes", False: ""}))
 
 
+def readable_guards(table: pd.DataFrame) -> pd.DataFrame:
+    """One line per released model, attack and guard."""
+    shown = table[["concept", "eraser", "attack", "guard"]].copy()
+    for role in ("erased", "preserved"):
+        names = {name: f"{role}_{name}" for name in ("rate", "low", "high", "n")}
+        shown[role] = [
+            {name: row[column] for name, column in names.items()}
+            if pd.notna(row[f"{role}_rate"])
+            else ""
+            for row in table.to_dict("records")
+        ]
+    return shown
+
+
 def _spread(row: dict, name: str) -> str:
     if pd.isna(row[name]):
         return ""

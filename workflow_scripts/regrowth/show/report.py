@@ -22,6 +22,7 @@ from regrowth.show.readable import (
     readable_defences,
     readable_erasers,
     readable_frontier,
+    readable_guards,
     readable_pairwise,
     sign_summary,
     unconverged,
@@ -128,7 +129,7 @@ def first_screen(table: pd.DataFrame, grids: list[dict], defences: pd.DataFrame)
             chosen = chosen[chosen["eraser"] == row["eraser"]]
         if len(chosen):
             held = chosen.iloc[0]
-            name = f"{held['defence']} {held['sigma']}"
+            name = variants.defended(held)
             rate = {n: held[n] for n in ("low", "high", "n")} | {"rate": held["revival"]}
             attack = f"{held['strongest']}, {name}{variants.drawn(held['weight_seed'])}"
             pictures = lines.get((*at, attack), [])
@@ -223,6 +224,7 @@ def page(
         "objects": readable(pooled(accuracy, objects), dict),
         **({"erasers": readable_erasers(tables["erasers"])} if "erasers" in tables else {}),
         **({"frontier": readable_frontier(tables["frontier"])} if "frontier" in tables else {}),
+        **({"guards": readable_guards(tables["guards"])} if "guards" in tables else {}),
         **({"overlaps": tables["overlaps"]} if "overlaps" in tables else {}),
         "pairwise": readable_pairwise(tables["pairwise"]),
         "similarity": with_label(tables["similarity"]),

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from regrowth.attack import ASKED, VARIANTS
 from regrowth.attack.settings import Comparison, Revival, Solver
 from regrowth.defend import FILLS
+from regrowth.draw import GUARDS
 from regrowth.files.keys import NONE
 from regrowth.models.card import LayerFamily
 from regrowth.settings import Concept, Count, Number, Place, Positive, Seed, Strict, one_of
@@ -16,7 +17,7 @@ from regrowth.study.instances import AnAttack, Erasers, InstanceName
 
 Sigma = Annotated[float, Number, Field(ge=1e-6, allow_inf_nan=False)]
 Asked = Annotated[str, one_of(*ASKED)]
-Defence = Annotated[str, one_of(NONE, *FILLS)]
+Defence = Annotated[str, one_of(NONE, *FILLS, *GUARDS)]
 
 
 def _strengths() -> str:
@@ -58,7 +59,11 @@ class Block(Revival, Comparison):
 
     concepts: Annotated[list[Concept], Field(min_length=1)]
     erasers: Annotated[list[InstanceName], Field(min_length=1)] = ["conceptprune"]
-    defences: Annotated[list[Defence], Field(min_length=1)] = ["none"]
+    defences: Annotated[list[Defence], Field(min_length=1)] = Field(
+        ["none"],
+        description="what fills the holes; or a guard, through which pictures are drawn and which "
+        f"changes no weight: {', '.join(GUARDS)}",
+    )
     sigmas: list[Sigma] = Field([], description=f"a defence's strength. {_strengths()}")
     weight_seeds: list[Seed] = Field(
         [],
@@ -84,7 +89,7 @@ class Block(Revival, Comparison):
             for told in settings.held.lacking(self)
         ]
         for defence in self.defences:
-            if defence != NONE and not self.sigmas:
+            if defence in FILLS and not self.sigmas:
                 missing.append(f"defence {defence!r} needs sigmas, such as sigmas: [1.0]")
         if missing:
             raise ValueError("; ".join(missing))

@@ -11,6 +11,7 @@ from typing import Any
 
 from regrowth.attack import ORACLES, ROUNDINGS
 from regrowth.attack.settings import parted
+from regrowth.draw import GUARDS
 from regrowth.erase import ERASERS, checkpoints
 from regrowth.files import hub, keys
 from regrowth.files.digests import DIGESTS, digest, file_digest, folder_digest
@@ -31,6 +32,7 @@ NAMES_ALONE = tuple(
         "attack.VARIANTS",
         "attack.MAGNITUDES",
         "defend.FILLS",
+        "draw.GUARDS",
         "erase.ERASERS",
         "judge.JUDGES",
     )
@@ -204,12 +206,17 @@ class Depends:
             "guidance": study.sampler.guidance or card.guidance,
         }
         told |= {"rounded": study.quantised} if variant in ROUNDINGS else {}
-        return told | ({"word": self.word(wildcards)} if variant == "inversion" else {})
+        guard = wildcards["defence"] in GUARDS
+        told |= {"guard": wildcards["defence"]} if guard else {}
+        worded = guard or variant == "inversion"
+        return told | ({"word": self.word(wildcards)} if worded else {})
 
     @inspected
     def drawing_code(self, wildcards: Wildcards) -> str:
         own = ("attack.ROUNDINGS", cell_of(wildcards)["variant"])
-        return self.code("generate", own, *NAMES_ALONE)
+        guard = ("draw.GUARDS", wildcards["defence"])
+        alone = (table for table in NAMES_ALONE if table[0] != guard[0])
+        return self.code("generate", own, guard, *alone)
 
     @inspected
     def rows(self, wildcards: Wildcards) -> str:

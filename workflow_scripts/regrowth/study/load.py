@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from regrowth.attack import VARIANTS, needed
+from regrowth.defend import FILLS
 from regrowth.erase import ERASERS
 from regrowth.files import hub, keys
 from regrowth.learn.recipes import RECIPES
@@ -222,7 +223,7 @@ def edit_mistakes(study: Study) -> list[str]:
         for name in (name for name in block.erasers if name in edits):
             asked = [v for v in block.variants if v not in allowed]
             asked += [a for a in block.attacks if _kind(study, a) not in allowed]
-            asked += [d for d in block.defences if d != keys.NONE]
+            asked += [d for d in block.defences if d in FILLS]
             if asked:
                 out.append(
                     f"config: sweep[{i}]: {name} changes weights and erases none, so there is "

@@ -6,6 +6,7 @@ from typing import Any
 from regrowth.attack import DETECTORS, MAGNITUDES, ORACLES, ROUNDINGS, VARIANTS
 from regrowth.complete import SOLVERS
 from regrowth.defend import FILLS
+from regrowth.draw import GUARDS
 from regrowth.erase import ERASERS
 from regrowth.judge import JUDGES
 from regrowth.kinds import Kind, Place
@@ -16,6 +17,7 @@ KINDS: tuple[tuple[str, Kind[Any], str], ...] = (
     ("erase.ERASERS", ERASERS, "`erasers`"),
     ("models.LAYERS", LAYERS, "`layers`"),
     ("defend.FILLS", FILLS, "`defences`"),
+    ("draw.GUARDS", GUARDS, "`defences`"),
     ("attack.VARIANTS", VARIANTS, "`variants`, `attacks`"),
     ("attack.DETECTORS", DETECTORS, "`detectors`"),
     ("complete.SOLVERS", SOLVERS, "`solvers`"),

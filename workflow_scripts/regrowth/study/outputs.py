@@ -1,6 +1,7 @@
 """Which tables and figures a study ends in."""
 
 from regrowth.attack import VARIANTS
+from regrowth.defend import FILLS
 from regrowth.files.keys import NONE
 from regrowth.judge import READ_BY_CELL
 from regrowth.study import prompts
@@ -18,6 +19,7 @@ def tables(sweep: Sweep) -> list[str]:
         *(["signs", "alignment", "layers", "solves"] if sweep.signs else []),
         *(["detectability", "normality", "defences"] if sweep.defended else []),
         *(["frontier"] if sweep.costs else []),
+        *(["guards"] if sweep.guarded else []),
         *(["erasers", "overlaps"] if sweep.compared else []),
         *(["paper"] if sweep.study.paper else []),
     ]
@@ -60,7 +62,7 @@ def _taught(sweep: Sweep, concept: str) -> bool:
 
 def _traded(sweep: Sweep, concept: str) -> bool:
     """Whether defended models of the concept are attacked, or a defence has several sigmas."""
-    own = [v for v in _of(sweep, concept) if v["defence"] != NONE]
+    own = [v for v in _of(sweep, concept) if v["defence"] in FILLS]
     strengths = {(v["defence"], v["sigma"]) for v in own}
     several = len(strengths) > len({defence for defence, _ in strengths})
     return several or any(v["variant"] in COUNTED for v in own)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from regrowth.attack import KNOWLEDGE, VARIANTS, needed
+from regrowth.defend import FILLS
+from regrowth.draw import GUARDS
 from regrowth.erase import ERASERS
 from regrowth.files import keys
 from regrowth.files.keys import NONE, RELEASED
@@ -126,6 +128,11 @@ class Sweep:
         return self.study.keep_unblurred and unsafe
 
     @property
+    def guarded(self) -> bool:
+        """Whether some pictures are drawn through a guard."""
+        return any(cell["defence"] in GUARDS for cell in self.asked)
+
+    @property
     def objects(self) -> list[str]:
         """The concepts that are objects."""
         families = {c: concepts_of(self.catalogue)[c][0] for c in self.concepts}
@@ -135,9 +142,10 @@ class Sweep:
     def signs(self) -> list[str]:
         """Released models without a defence × solvers, and the blind attack where it is asked for,
         whose signs are measured: their folders."""
-        released = {tuple(r.items()) for r in map(variants.released_of, self.asked)}
+        made = [variants.released_of(variants.unguarded(v)) for v in self.asked]
+        released = {tuple(r.items()) for r in made}
         blind = [v for v in self.asked if v["variant"] == "blind" and v["detector"] == "zeros"]
-        by_blind = {tuple(variants.released_of(v).items()) for v in blind}
+        by_blind = {tuple(variants.released_of(variants.unguarded(v)).items()) for v in blind}
         found = [
             keys.path(dict(cell) | {"detector": "zeros", "solver": solver})
             for cell in sorted(released)
@@ -149,7 +157,7 @@ class Sweep:
     @cached_property
     def defended(self) -> list[str]:
         """Released models with a defence: their folders."""
-        own = (variants.released_of(v) for v in self.asked if v["defence"] != NONE)
+        own = (variants.released_of(v) for v in self.asked if v["defence"] in FILLS)
         found = dict.fromkeys(map(keys.path, own))
         at = f"{self.out}/detectability/{{}}/detectability.parquet".format
         return [c for c in found if self.of_those([at(c)])]
@@ -229,7 +237,8 @@ class Sweep:
 
         @inspected
         def files(wildcards: Wildcards) -> list[str]:
-            cell = variants.released_of(wildcards) | {key: wildcards[key] for key in more}
+            own = variants.unguarded({key: wildcards[key] for key in (*RELEASED, *more)})
+            cell = variants.released_of(own) | {key: own[key] for key in more}
             at = f"{self.out}/{folder}/{keys.path(cell)}"
             if folder == "released" and cell["eraser"] in edited:
                 return [f"{at}/edit.safetensors"]
@@ -271,12 +280,12 @@ class Sweep:
 
     def steps_of(self, variant: str) -> Callable[[Wildcards], list[int]]:
         """After which steps an attacker's training is kept: all that the study draws of it."""
-        asked = [v for v in self.asked if v["variant"] == variant]
+        asked = [variants.unguarded(v) for v in self.asked if v["variant"] == variant]
 
         @inspected
         def steps(wildcards: Wildcards) -> list[int]:
             own = {key: wildcards[key] for key in wildcards.keys()}
-            return sorted(int(v["step"]) for v in asked if own.items() <= v.items())
+            return sorted({int(v["step"]) for v in asked if own.items() <= v.items()})
 
         return steps
 

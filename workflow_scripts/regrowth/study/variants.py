@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from regrowth.attack import VARIANTS
 from regrowth.defend import FILLS
+from regrowth.draw import GUARDS
 from regrowth.erase import ERASERS
 from regrowth.files import keys
 from regrowth.files.keys import NONE, RELEASED
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 KEYS = tuple(dict.fromkeys([*RELEASED, "variant", *(k for v in VARIANTS.values() for k in v.keys)]))
 PRETRAINED = dict.fromkeys(KEYS, NONE) | {"variant": "pretrained"}
 #: Defences that draw nothing.
-FIXED = (NONE, *(name for name, fill in FILLS.items() if not fill.random))
+FIXED = (NONE, *(name for name, fill in FILLS.items() if not fill.random), *GUARDS)
 #: The variants that verdicts count among the attacks.
 COUNTED = tuple(name for name, variant in VARIANTS.items() if variant.counted)
 
@@ -43,7 +44,7 @@ def path(cell: Mapping[str, str]) -> str:
 def patch(cell: Mapping[str, str]) -> str:
     """The file that it is drawn with, below the folder of patches: without the key that says where
     in that file."""
-    name = cell["variant"]
+    cell, name = unguarded(cell), cell["variant"]
     names = (*RELEASED, "variant", *(k for k in own_keys(name) if k != VARIANTS[name].within))
     return f"{keys.path({key: cell[key] for key in names})}/patch.safetensors"
 
@@ -71,6 +72,12 @@ def released_of(cell: Mapping[str, str]) -> Cell:
     return released
 
 
+def unguarded(cell: Mapping[str, str]) -> Cell:
+    """What a variant is made of: a guard changes no weight."""
+    bare = {"defence": NONE, "sigma": NONE} if cell["defence"] in GUARDS else {}
+    return {**cell, **bare}
+
+
 def _spelled(value: Any) -> str:
     return keys.number(value) if isinstance(value, float) else str(value)
 
@@ -92,7 +99,8 @@ def of_block(block: "Block", weight_seed: int, attacks: Mapping[str, Any]) -> It
     for concept, eraser, defence, seed in product(
         block.concepts, block.erasers, block.defences, seeds
     ):
-        for sigma in [NONE] if defence == NONE else map(keys.number, block.sigmas):
+        bare = defence == NONE or defence in GUARDS
+        for sigma in [NONE] if bare else map(keys.number, block.sigmas):
             drawn = NONE if defence in FIXED else seed
             values = (keys.slug(concept), eraser, defence, sigma, drawn)
             released = dict(zip(RELEASED, values))
@@ -140,8 +148,13 @@ def label(cell: Mapping[str, str]) -> str:
         name = "erased" if edits and name == "pruned" else name
         name += f", {cell['eraser']}"
     if cell["defence"] != NONE:
-        name += f", {cell['defence']} {cell['sigma']}"
+        name += f", {defended(cell)}"
     return name + drawn(cell["weight_seed"])
+
+
+def defended(cell: Mapping[str, str]) -> str:
+    """A defence and its strength, where it has one: "flip 1.0", "sld-strong"."""
+    return cell["defence"] + ("" if cell["sigma"] == NONE else f" {cell['sigma']}")
 
 
 def drawn(weight_seed: str) -> str:

@@ -1,0 +1,110 @@
+"""Guards: what a sampler steers away from, against what the library does and step by step."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from regrowth.draw import GUARDS, guards, pipeline
+from regrowth.draw.guards import Level, steered
+from regrowth.draw.pipeline import load_pipeline
+from regrowth.measure import guards as measured
+from regrowth.study import variants
+from road import ROOT
+
+ROWS = [{"prompt": f"an image of a {name}", "seed": i} for i, name in enumerate(("church", "cat"))]
+HOW = (ROWS, 4, 2.0, 2)
+
+
+@pytest.fixture
+def pipe():
+    return load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
+
+
+def test_a_negative_prompt_is_the_librarys_own(pipe):
+    noise = pipeline.noise(pipe, pipeline.generators([0, 1]))
+    own = pipe(
+        prompt=[row["prompt"] for row in ROWS], negative_prompt=["church"] * 2, latents=noise,
+        num_inference_steps=4, guidance_scale=2.0, output_type="latent",
+    ).images  # fmt: skip
+    GUARDS["negative"].put(pipe, "church")
+    torch.testing.assert_close(torch.from_numpy(pipeline.latents(pipe, *HOW)), own)
+
+
+def test_at_a_scale_of_nothing_guidance_is_plain(pipe):
+    plain = pipeline.latents(pipe, *HOW)
+    guards.Steered(pipe, "church", Level(0, 0, 1.0, 0.5, 0.7))
+    np.testing.assert_array_equal(pipeline.latents(pipe, *HOW), plain)
+
+
+@pytest.mark.parametrize("warmup, acts", [(1.0, False), (0.5, True), (0.0, True)])
+def test_nothing_is_taken_before_the_warm_up_is_over(pipe, monkeypatch, warmup, acts):
+    plain, seen = pipeline.latents(pipe, *HOW), []
+    real = guards.steered
+    monkeypatch.setattr(guards, "steered", lambda *told: seen.append(1) or real(*told))
+    guards.Steered(pipe, "church", Level(warmup, 1000, 0.01, 0.3, 0.4))
+    one = pipeline.latents(pipe, *HOW)
+    assert (one != plain).any() == acts
+    assert len(seen) == len(pipe.scheduler.timesteps), "the momentum gathers from the first step on"
+    np.testing.assert_array_equal(pipeline.latents(pipe, *HOW), one)  # a call leaves no momentum
+
+
+def slow(bare, told, alone, momentum, level):
+    """Number by number, as the paper prints it."""
+    taken, after = [], []
+    for b, t, a, m in zip(*(x.flatten().tolist() for x in (bare, told, alone, momentum))):
+        weight = min(1.0, abs(t - a) * level.scale) if t - a < level.threshold else 0.0
+        gamma = weight * (a - b) + level.momentum * m
+        taken.append(gamma)
+        after.append(level.beta * m + (1 - level.beta) * gamma)
+    return torch.tensor(taken), torch.tensor(after)
+
+
+@pytest.mark.parametrize("level", [guards.WEAK, guards.MEDIUM, guards.STRONG, guards.MOST])
+def test_what_is_taken_is_what_the_paper_prints(level):
+    draws = torch.Generator().manual_seed(0)
+    told = [torch.randn(50, generator=draws) * 0.02 for _ in range(4)]
+    for found, wanted in zip(steered(*told, level), slow(*told, level)):
+        torch.testing.assert_close(found, wanted, atol=1e-7, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", GUARDS)
+def test_a_guard_changes_pictures_of_its_words_and_no_weight(pipe, name):
+    before = {n: p.clone() for n, p in pipe.unet.named_parameters()}
+    plain = pipeline.latents(pipe, ROWS, 10, 2.0, 2)
+    GUARDS[name].put(pipe, "church")
+    assert (pipeline.latents(pipe, ROWS, 10, 2.0, 2) != plain).any()
+    assert all(torch.equal(p, before[n]) for n, p in pipe.unet.named_parameters())
+
+
+def rate(defence, role, value, **more):
+    own = {"concept": "church", "eraser": "esd-x", "variant": "pruned", "defence": defence}
+    told = {"prompt_set": "objects", "role": role, "judge": "objects", "n": 9}
+    return variants.PRETRAINED | own | told | {"rate": value, "low": 0, "high": 1} | more
+
+
+def test_what_is_drawn_through_guards_stands_beside_what_is_not():
+    trained = {"variant": "relearn", "data": "own", "parameters": "all", "lr": "0.00005"}
+    trained |= {"step": "50"}
+    rows = [
+        rate("none", "erased", 0.3),
+        rate("none", "preserved", 0.9),
+        rate("sld-max", "preserved", 0.7),
+        rate("sld-max", "erased", 0.1),
+        rate("negative", "erased", 0.2),
+        rate("none", "erased", 0.6, **trained),
+        rate("negative", "erased", 0.5, **trained),
+        rate("none", "erased", 0.8, variant="quant4"),
+        rate("flip", "erased", 0.4, sigma="1.0"),
+        rate("none", "erased", 0.99, variant="pretrained", eraser="none", concept="none"),
+    ]
+    table = measured.guards(pd.DataFrame(rows))
+    assert list(table) == measured.COLUMNS
+    told = table[["attack", "guard", "erased_rate", "preserved_rate"]].fillna(-1).values.tolist()
+    assert told == [
+        ["pruned", "none", 0.3, 0.9],
+        ["pruned", "negative", 0.2, -1],
+        ["pruned", "sld-max", 0.1, 0.7],
+        ["relearnt ×50 on its own pictures", "none", 0.6, -1],
+        ["relearnt ×50 on its own pictures", "negative", 0.5, -1],
+    ]
+    assert measured.guards(pd.DataFrame(rows[:2])).empty
