@@ -106,10 +106,9 @@ function enlarge(picture) {
 
 function pressable(image) {
   const button = make("button", { type: "button", className: "picture" });
+  if (image.closest(".grid tr")?.querySelector(".picture")) button.tabIndex = -1;
   image.replaceWith(button);
   button.append(image);
-  const cell = image.closest(".grid td");
-  if (cell?.previousElementSibling?.querySelector("button")) button.tabIndex = -1;
 }
 
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
