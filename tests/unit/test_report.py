@@ -1,7 +1,9 @@
 """The page of studies out of the ordinary, from raw scores to HTML: several erasers, judges, prompt
 sets, or no judge that counts; every number is one of the scores'."""
 
+import io
 import re
+from html import unescape
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,6 +20,7 @@ from regrowth.show.figures import rates
 from regrowth.study import variants
 from regrowth.study.catalogue import Catalogue
 
+RATE = ["rate", "low", "high", "n"]
 RAW = ["label", "score", "features"]
 PRUNED = variants.PRETRAINED | {"concept": "church", "eraser": "conceptprune", "variant": "pruned"}
 MAX = PRUNED | {"variant": "revived", "detector": "zeros", "solver": "nuclear", "K": "0.6"}
@@ -201,6 +204,44 @@ def test_what_is_judged_before_an_attack_is_measured_has_its_page(models):
     assert found["accuracy"]["variant"].nunique() == len(models)
     assert "No attack is measured." in told and "Signs that came back" not in page
     assert ("No concept has both" in page) == (len(models) == 1)
+
+
+PARTS = album.TEMPLATES.get_template("parts.html.j2").module
+
+
+def test_a_row_of_pictures_has_an_address_that_another_set_does_not_move():
+    attacked = MAX | {"defence": "gaussian", "sigma": "1.0"}
+    first = [scored(v, "first", 1, "i2p", ["church"], 1) for v in (PRUNED, MAX, attacked)]
+    more = scored(MAX, "first", 1, "mma", ["church"], 1)
+    no_rates = pd.DataFrame(columns=["prompt_set", *variants.KEYS, *RATE])
+    found = []
+    for parts in (first, [*first, more]):
+        shown = thumbnails(pd.concat(parts, ignore_index=True)).assign(role="erased")
+        grids = report.albums(shown, no_rates)
+        html = "".join(str(PARTS.grid(one)) for one in grids)
+        found.append(re.findall(r' id="([^"]+)"', html))
+        assert re.findall(r'href="#([^"]+)"', html) == found[-1]
+    assert found[0] == ["church/pruned", "church/max-K0.6", "church/max-K0.6-gaussian-1.0"]
+    assert found[1] == [*found[0], "church/max-K0.6/mma"]
+
+
+def test_a_row_of_a_table_has_an_address_if_no_other_could_be_meant():
+    frame = pd.DataFrame({"concept": "church", "variant": ["pruned", "max K=0.6"]})
+    frame["prompt set"] = "objects"
+    told = report.cells(frame, frame)["rows"]
+    assert [row["at"] for row in told] == ["church/pruned/objects", "church/max-K0.6/objects"]
+    for other in (pd.concat([frame, frame]), frame.drop(columns="variant")):
+        assert not any(row["at"] for row in report.cells(other, other)["rows"])
+
+
+def test_the_page_holds_what_a_table_was_made_of_to_the_last_digit():
+    shown = pd.DataFrame({"rate": ["0.33"]})
+    data = pd.DataFrame({"rate": [1 / 3], "name": ['</template><b>"x", y'], "n": [7]})
+    html = str(PARTS.table({"a": report.cells(shown, data)}, "a", {"study": "s"}, "A"))
+    (name, text) = re.search(r'<template data-file="(.*?)">(.*?)</template>', html, re.S).groups()
+    saved = pd.read_csv(io.StringIO(unescape(text)))
+    pd.testing.assert_frame_equal(saved, data, check_exact=True, check_dtype=False)
+    assert name == "s-a.csv"
 
 
 def test_the_gallery_shows_every_picture_on_the_page_of_its_role(tmp_path):

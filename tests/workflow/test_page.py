@@ -6,9 +6,11 @@ from base64 import b64encode
 import pandas as pd
 import pytest
 from browser import browser, lacking, opened
+from PIL import Image
 from regrowth.study import variants
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.ui import WebDriverWait
 
 NUMBER = re.compile(r"(\d\.\d+) \[(\d\.\d+), (\d\.\d+)\], n = (\d+)")
 
@@ -171,3 +173,14 @@ def test_snakemakes_report_has_the_figures_with_captions(smoke, chromium):
         assert b64encode(figure).decode() in text, name
     for words in ("Before and after", "Layer by layer", "Where orange falls"):
         assert words in text
+    chromium.implicitly_wait(10)  # it draws itself
+    try:
+        chromium.find_element(By.XPATH, "//a[.='Before and after']").click()
+        chromium.find_element(By.CSS_SELECTOR, "tr a[iconname=eye]").click()
+        shown = chromium.find_element(By.CSS_SELECTOR, "img[src*='church-pictures.png']")
+        width = Image.open(smoke.out / "figures" / "church-pictures.png").width
+        WebDriverWait(chromium, 10).until(lambda _: shown.get_property("naturalWidth") == width)
+        chromium.find_element(By.CSS_SELECTOR, "a[iconname=information-circle]").click()
+        assert chromium.find_element(By.XPATH, "//*[contains(., 'only the weights differ')]")
+    finally:
+        chromium.implicitly_wait(0)

@@ -2,7 +2,8 @@
 
 import base64
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,12 +17,19 @@ from regrowth.study import variants
 from regrowth.study.catalogue import Catalogue
 from regrowth.study.prompts import concerns
 
+
+def anchor(names: Iterable[str]) -> str:
+    """What leads to a row of a page: "church/max-K0.6"."""
+    return "/".join(re.sub(r"[^\w.]+", "-", name.replace("=", "")) for name in names)
+
+
 #: Templates, style and script of every page, and the figures' captions.
 PAGE = Path(__file__).with_name("page")
 TEMPLATES = jinja2.Environment(
     autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=jinja2.FileSystemLoader(PAGE)
 )
 TEMPLATES.filters["slug"] = keys.slug
+TEMPLATES.filters["anchor"] = anchor
 #: Pictures on one page, more or less: at 4 kB each, so that it loads at once.
 BUDGET = 1500
 SIDE = 128

@@ -80,7 +80,7 @@ def albums(thumbnails: pd.DataFrame, table: pd.DataFrame) -> list[dict]:
     own = together(thumbnails[thumbnails["role"] == "erased"])
     columns = album.columns_for(len(own.drop_duplicates([*variants.KEYS, "prompt_set"])))
     own = own.assign(src=own["image"].map(album.source))
-    out = []
+    out, sets = [], dict(own[::-1][["concept", "prompt_set"]].to_numpy())
     for (concept, name), part in own.groupby(["concept", "prompt_set"], sort=False):
         here = table[(table["concept"] == concept) & (table["prompt_set"] == name)]
         told = here.set_index(list(variants.KEYS))[["rate", "low", "high", "n"]].to_dict("index")
@@ -88,6 +88,7 @@ def albums(thumbnails: pd.DataFrame, table: pd.DataFrame) -> list[dict]:
         for line in grid["lines"]:
             line["rate"] = told.get(tuple(line["variant"].values()))
         grid |= {"concept": concept, "prompt_set": name, "unsafe": bool(part["unsafe"].any())}
+        grid["also"] = [] if name == sets[concept] else [name]
         out.append(grid)
     return out
 
@@ -144,16 +145,22 @@ def first_screen(table: pd.DataFrame, grids: list[dict], defences: pd.DataFrame)
     return rows
 
 
-def cells(frame: pd.DataFrame) -> dict:
-    """A frame for the page: `columns`, and `rows` of concept and cells.
+def cells(frame: pd.DataFrame, data: pd.DataFrame) -> dict:
+    """A frame for the page: `columns`, `rows` of concept, at and cells, and as `csv` the data that
+    it was made of. at: where a link to a row leads, if its variant has no other row.
 
     A cell is a dict: `text`; `sort`, a number to sort by, if it is one; `rate`, a dict of rate,
     low, high and n, if it is to be drawn.
     """
+    named = [n for n in ("concept", "variant", "prompt set", "judge") if n in frame]
+    known = "variant" in named and not frame.duplicated(named).any()
     rows = []
     for row in frame.to_dict("records"):
-        rows.append({"concept": row.get("concept", ""), "cells": [_cell(v) for v in row.values()]})
-    return {"columns": [str(c) for c in frame.columns], "rows": rows}
+        at = album.anchor(row[name] for name in named) if known else ""
+        own = [_cell(value) for value in row.values()]
+        rows.append({"concept": row.get("concept", ""), "at": at, "cells": own})
+    columns = [str(column) for column in frame.columns]
+    return {"columns": columns, "rows": rows, "csv": data.to_csv(index=False)}
 
 
 def _cell(value) -> dict:
@@ -216,12 +223,13 @@ def page(
     defences = tables.get("defences", NOTHING)
     accuracy, parts = tables["accuracy"], tables["parts"]
     printed = tables.get("paper", pd.DataFrame())
+    whole = pooled(accuracy, objects)
     shown = rates(tables)
     grids = albums(thumbnails, shown)
     top = headline(shown)
     frames = {
         "accuracy": readable(accuracy, dict),
-        "objects": readable(pooled(accuracy, objects), dict),
+        "objects": readable(whole, dict),
         **({"erasers": readable_erasers(tables["erasers"])} if "erasers" in tables else {}),
         **({"frontier": readable_frontier(tables["frontier"])} if "frontier" in tables else {}),
         **({"guards": readable_guards(tables["guards"])} if "guards" in tables else {}),
@@ -248,6 +256,7 @@ def page(
         (concept, kind): inline(svg, f"{concept}, {kind}: {captions[kind]}")
         for (concept, kind), svg in figures.items()
     }
+    data = tables | {"objects": whole}
     return album.TEMPLATES.get_template("report.html.j2").render(
         study=study,
         sentence=answer(top),
@@ -260,6 +269,6 @@ def page(
         grids=grids,
         figures=drawn,
         captions=captions,
-        tables={name: cells(frame) for name, frame in frames.items() if len(frame)},
+        tables={n: cells(frame, data.get(n, frame)) for n, frame in frames.items() if len(frame)},
         concepts=list(dict.fromkeys(thumbnails["concept"])),
     )
