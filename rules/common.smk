@@ -39,6 +39,8 @@ REVIVED, ALONE, BLIND, ORACLE, RELEARNT, INVERTED = (
 
 def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
+
+
 SPENT = {name: variants.costs(variants.named(name)) for name in ("relearn", "inversion")}
 
 
