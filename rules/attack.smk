@@ -191,3 +191,28 @@ use rule relearn as invert with:
         steps=None,
         guidance=None,
         word=DEPENDS.word,
+
+
+# Nothing is trained: which concept was it? The base and its prompts are known.
+rule identify:
+    input:
+        released=SWEEP.parts_of("released"),
+        calibrated=SWEEP.calibrations_of,
+    output:
+        f"{OUT}/identified/{RELEASED}/identified.parquet",
+    log:
+        f"{OUT}/logs/identify/{RELEASED}.log",
+    benchmark:
+        f"{OUT}/benchmarks/identify/{RELEASED}.tsv"
+    conda:
+        ENV
+    resources:
+        mem_mb=growing(PIPELINE_MB),
+        runtime=growing(20),
+    params:
+        code=DEPENDS.code("identify"),
+        model=DEPENDS.model,
+        candidates=SWEEP.candidates,
+        how=SWEEP.told_by,
+    script:
+        "../workflow_scripts/identify.py"

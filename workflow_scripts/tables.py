@@ -20,6 +20,7 @@ from regrowth.measure.cells import SCORES
 from regrowth.measure.frontier import frontier
 from regrowth.measure.guards import guards
 from regrowth.measure.headline import of_both_roles
+from regrowth.measure.identified import identified
 from regrowth.measure.tradeoff import tradeoff
 from regrowth.run.job import start
 from regrowth.run.progress import MISSING
@@ -89,6 +90,9 @@ if snakemake.input.costs:
     spent = read_hive(snakemake.input.costs, out / "costs", variants.KEYS)
     spent["step"] = spent.pop("at").astype(str)
     made["frontier"] = frontier(made["accuracy"], spent, snakemake.params.control)
+if snakemake.input.identified:
+    guesses = read_hive(snakemake.input.identified, out / "identified")
+    made["identified"] = identified(guesses)
 if snakemake.input.erased:
     found = erasers.released(snakemake.input.erased, out, snakemake.params.erasers)
     made["erasers"] = erasers.erasers(made["accuracy"], made["integrity"], found.facts)

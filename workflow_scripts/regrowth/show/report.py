@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from regrowth.files import keys
-from regrowth.measure import frontier
+from regrowth.files.keys import RELEASED
+from regrowth.measure import frontier, identified
 from regrowth.measure.headline import answer, headline, rates, verdict, wanted
 from regrowth.measure.paper import coverage
 from regrowth.measure.tradeoff import BUDGET, advice
@@ -32,6 +33,8 @@ from regrowth.study import variants
 
 NOTHING = pd.DataFrame(columns=["concept"])
 CAPTIONS = album.PAGE / "captions"
+#: What is the same for all undefended models.
+UNDEFENDED = list(RELEASED[2:])
 #: Figures that the page makes of HTML instead.
 IN_HTML = ("pictures", "accuracy")
 
@@ -233,6 +236,7 @@ def page(
         **({"erasers": readable_erasers(tables["erasers"])} if "erasers" in tables else {}),
         **({"frontier": readable_frontier(tables["frontier"])} if "frontier" in tables else {}),
         **({"guards": readable_guards(tables["guards"])} if "guards" in tables else {}),
+        "identified": tables.get("identified", NOTHING).drop(columns=UNDEFENDED, errors="ignore"),
         **({"overlaps": tables["overlaps"]} if "overlaps" in tables else {}),
         "pairwise": readable_pairwise(tables["pairwise"]),
         "similarity": with_label(tables["similarity"]),
@@ -262,6 +266,7 @@ def page(
         sentence=answer(top),
         missing=len(tables["missing"]),
         advice=advice(defences),
+        identified=identified.answer(tables.get("identified", pd.DataFrame())),
         frontier=frontier.answer(tables["frontier"]) if "frontier" in tables else [],
         budget=f"{BUDGET:.2f}".lstrip("0"),
         headline=first_screen(top, grids, defences),

@@ -167,6 +167,11 @@ class Study(Strict):
     signs: Signs = Signs()
     detectability: Detectability = Detectability()
     learning: Learning = Learning()
+    identify: Count | None = Field(
+        None,
+        description="guess of each released model which concept was erased, as who has the base "
+        "can, from so many denoising steps of every candidate's calibration",
+    )
     control: InstanceName | None = Field(
         None,
         description="of the erasers, one that releases a model which never knew its concepts: what "

@@ -264,6 +264,11 @@ def alternative_mistakes(study: Study, catalogue: Catalogue) -> list[str]:
 def eraser_mistakes(study: Study, catalogue: Catalogue, card: ModelCard) -> list[str]:
     """More denoising steps to calibrate than the sampler makes, for a kind that is erased so."""
     made, known, out = study.sampler.steps or card.steps, concepts_of(catalogue), []
+    if study.identify and study.identify > made:
+        out.append(
+            f"config: identify: the sampler makes {made} steps, so at most {made} of a calibration "
+            f"tell a concept (given: {study.identify})"
+        )
     for eraser in (name for name, method in ERASERS.items() if method.reads == "norms"):
         for name, concepts in _asked(study, eraser).items():
             kinds = dict.fromkeys(catalogue.families[known[keys.slug(c)][0]].kind for c in concepts)

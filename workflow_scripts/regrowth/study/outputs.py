@@ -20,6 +20,7 @@ def tables(sweep: Sweep) -> list[str]:
         *(["detectability", "normality", "defences"] if sweep.defended else []),
         *(["frontier"] if sweep.costs else []),
         *(["guards"] if sweep.guarded else []),
+        *(["identified"] if sweep.identified else []),
         *(["erasers", "overlaps"] if sweep.compared else []),
         *(["paper"] if sweep.study.paper else []),
     ]

@@ -183,6 +183,37 @@ class Sweep:
         files = dict.fromkeys(variants.costs(v) for v in trained)
         return self.of_those(f"{self.out}/costs/{file}" for file in files)
 
+    @cached_property
+    def identified(self) -> list[str]:
+        """Released models whose concept is guessed: their folders."""
+        if not self.study.identify:
+            return []
+        made = (variants.released_of(variants.unguarded(v)) for v in self.asked)
+        found = dict.fromkeys(keys.path(r) for r in made if r["defence"] == NONE)
+        at = f"{self.out}/identified/{{}}/identified.parquet".format
+        return [c for c in found if self.of_those([at(c)])]
+
+    @cached_property
+    def candidates(self) -> dict[str, str]:
+        """What may have been erased, by its word in paths: every concept of the families that the
+        study erases one of."""
+        every = concepts_of(self.catalogue)
+        families = {every[c][0] for c in self.begun}
+        return {slug: name for slug, (family, name) in every.items() if family in families}
+
+    @inspected
+    def told_by(self, wildcards: Wildcards) -> str:
+        """What gives a released model's concept away."""
+        return "edit" if wildcards["eraser"] in self.edits else "holes"
+
+    @inspected
+    def calibrations_of(self, wildcards: Wildcards) -> list[str]:
+        """Each candidate's column norms, where holes are to be told by them."""
+        if wildcards["eraser"] in self.edits:
+            return []
+        at = f"{self.out}/calibration/concept={{}}/steps={self.study.identify}/norms.safetensors"
+        return [at.format(slug) for slug in self.candidates]
+
     # What wildcards may be
 
     @property
@@ -328,7 +359,8 @@ class Sweep:
         wants the room may delete them."""
         signs = (f"{self.out}/signs/{cell}/accuracy.parquet" for cell in self.signs)
         told = (f"{self.out}/detectability/{c}/detectability.parquet" for c in self.defended)
-        measured = self.of_those([*signs, *told, *self.costs])
+        guessed = (f"{self.out}/identified/{c}/identified.parquet" for c in self.identified)
+        measured = self.of_those([*signs, *told, *guessed, *self.costs])
         return [*self.of_those(self.scores), *self.shards, *self.references, *measured]
 
     def shown(self, cells: Iterable[Cell], concept: str) -> list[Cell]:
