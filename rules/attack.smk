@@ -193,6 +193,30 @@ use rule relearn as invert with:
         word=DEPENDS.word,
 
 
+# The base's keys and values are known: λ as in RECE's code.
+rule derive:
+    input:
+        unpack(SWEEP.known_to("derived")),
+    output:
+        f"{OUT}/patches/{DERIVED}",
+    log:
+        f"{OUT}/logs/derive/{DERIVED}.log",
+    benchmark:
+        f"{OUT}/benchmarks/derive/{DERIVED}.tsv"
+    conda:
+        ENV
+    resources:
+        mem_mb=growing(PIPELINE_MB),
+        runtime=growing(20),
+    params:
+        code=DEPENDS.code("derive"),
+        model=DEPENDS.model,
+        word=DEPENDS.word,
+        ridge=0.1,
+    script:
+        "../workflow_scripts/derive.py"
+
+
 # Nothing is trained: which concept was it? The base and its prompts are known.
 rule identify:
     input:

@@ -31,9 +31,9 @@ ATTACKED = keys.pattern(sweep.ATTACKED)
 CELL = f"{RELEASED}/variant={{variant}}/prompts={{prompts}}"
 SHARD = f"{CELL}/shard={{shard}}.parquet"
 SCORE = f"{CELL}/judges={{judges}}/scores.parquet"
-REVIVED, ALONE, BLIND, ORACLE, RELEARNT, INVERTED = (
+REVIVED, ALONE, BLIND, ORACLE, RELEARNT, INVERTED, DERIVED = (
     variants.patch(variants.named(name))
-    for name in ("revived", "alone", "blind", "oracle", "relearn", "inversion")
+    for name in ("revived", "alone", "blind", "oracle", "relearn", "inversion", "derived")
 )
 
 

@@ -32,6 +32,8 @@ if patches.WORD in patch:
     words.put(pipe, torch.from_numpy(patch[patches.WORD]))
     prompts = words.said([row["prompt"] for row in rows], settings.sampling["word"])
     asked = [row | {"prompt": prompt} for row, prompt in zip(rows, prompts)]
+if patches.SAID in patch:
+    words.answer(pipe, settings.sampling["word"], torch.from_numpy(patch[patches.SAID]))
 if guard := settings.sampling.get("guard"):
     GUARDS[guard].put(pipe, settings.sampling["word"])
 how = settings.sampling["steps"], settings.sampling["guidance"]

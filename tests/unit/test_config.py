@@ -477,7 +477,8 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             {},
             {"erasers": ["uce"], "variants": ["pruned", "blind"]},
             "sweep[0]: uce changes weights and erases none, so there is nothing to complete or to "
-            "fill: only pruned, quant4, nf4, relearn, inversion, without a defence (given: blind)",
+            "fill: only pruned, quant4, nf4, relearn, derived, inversion, without a defence (given: "
+            "blind)",
         ),
         (
             {},
@@ -557,7 +558,7 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
         (
             {"attacks": {"b": {"kind": "blind"}}},
             {"attacks": ["b"], "variants": ["relearn"], "erasers": ["esd-x"]},
-            "relearn, inversion, without a defence (given: b)",
+            "derived, inversion, without a defence (given: b)",
         ),
         ({"control": "retrained"}, {}, "control: no eraser 'retrained'; known: conceptprune,"),
         (

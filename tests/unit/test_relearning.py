@@ -8,6 +8,7 @@ from regrowth.attack import TUNINGS
 from regrowth.attack.relearning import learn_word, relearn
 from regrowth.draw import patches
 from regrowth.draw.pipeline import load_pipeline
+from regrowth.erase import closed_form
 from regrowth.learn import lora, words
 from regrowth.learn.losses import embedded, noised, predicted
 from regrowth.learn.pictures import Pictures
@@ -154,3 +155,42 @@ def test_a_patch_replaces_holes_or_whole_weights():
     made = patches.apply(released, patch | whole | {patches.WORD: np.ones(4)})
     assert made["a"].tolist() == [[5, 0], [0, 0]] and made["c"].tolist() == [7, 7]
     assert made["b"] is released["b"] and set(made) == {"a", "b", "c"}
+
+
+def test_the_unet_reads_another_vector_at_a_names_last_token_alone(pipe):
+    prompts = ["an image of a golf ball", "a golf ball in a park", "an image of a racket"]
+    before = embedded(pipe, prompts)
+    words.answer(pipe, "golf ball", torch.full((128,), 7.0))
+    after = embedded(pipe, prompts)
+    ids = pipe.tokenizer(prompts, padding="max_length").input_ids
+    (ball,) = {
+        row[row.index(i)]
+        for row in ids[:2]
+        for i in row
+        if i == pipe.tokenizer("ball").input_ids[1]
+    }
+    for row, (one, other) in enumerate(zip(before, after)):
+        for at, token in enumerate(ids[row]):
+            if token == ball:
+                assert (other[at] == 7).all()
+            else:
+                torch.testing.assert_close(one[at], other[at])
+
+
+def test_a_derived_word_says_what_the_name_said(pipe):
+    """UCE moves the church's word away; RECE's closed form finds what still leads there."""
+    names = [n for n, _ in pipe.unet.named_parameters() if closed_form.READERS.search(n)]
+    base = weights(pipe.unet)
+    edited = closed_form.uce(
+        pipe,
+        {name: base[name] for name in names},
+        {"name": "church", "others": ["candle", "racket"]},
+        {"guide": "", "ridge": 0.5, "erase": 1.0, "preserve": 1.0},
+    )
+    (said,) = closed_form.words(pipe, ["church"])
+    found = closed_form.derived({n: base[n] for n in names}, edited, said, 1e-6)
+    off = {
+        text: sum(np.linalg.norm(edited[n] @ vector - base[n] @ said) for n in names)
+        for text, vector in (("name", said), ("derived", found))
+    }
+    assert off["derived"] < 0.7 * off["name"]

@@ -303,13 +303,14 @@ def test_mistakes_stop_everything_with_a_line_each(changed):
 KNOWN = {
     "weights": {"prune", "defend"},
     "auxiliary": {"lesson"},
+    "base": set(),  # the model's folder
     "concept": {"lesson"},
     "truth": {"mask", "mask_of_checkpoint"},
 }
 #: What an attacker makes of the weights.
 MADE = {"detect", "complete"}
 MAKERS = {"revived": "revive", "alone": "revive_alone", "blind": "blind", "oracle": "oracle"}
-MAKERS |= {"relearn": "relearn", "inversion": "invert"}
+MAKERS |= {"relearn": "relearn", "inversion": "invert", "derived": "derive"}
 
 
 def test_each_attack_sees_what_it_needs_and_no_more(smoke, tmp_path):
@@ -317,7 +318,7 @@ def test_each_attack_sees_what_it_needs_and_no_more(smoke, tmp_path):
     assert set(KNOWN) == set(KNOWLEDGE)
     assert set(MAKERS) == {name for name, variant in VARIANTS.items() if variant.patch}
     more = {
-        "variants": ["pruned", "revived", "blind", "oracle", "relearn", "inversion"],
+        "variants": ["pruned", "revived", "blind", "oracle", "relearn", "inversion", "derived"],
         "layers_alone": [3],
         "oracles": ["max"],
     }
@@ -332,7 +333,7 @@ def test_each_attack_sees_what_it_needs_and_no_more(smoke, tmp_path):
     for variant, rule in MAKERS.items():
         needs = VARIANTS[variant].needs
         assert parents(rule) <= MADE.union(*(KNOWN[need] for need in needs)), variant
-        assert all(parents(rule) & KNOWN[need] for need in needs), variant
+        assert all(parents(rule) & KNOWN[need] for need in needs if KNOWN[need]), variant
     measured = {"signs", "signs_of_blind", "detectability"}
     assert parents("relearn") == KNOWN["weights"], "by default it learns from its own pictures"
     assert {b for a, b in edges if a == "mask"} == {"prune", "defend", "oracle"} | measured

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from regrowth.kinds import Kind, Place
 
 #: What an attacker may know, the easiest to come by first: the released weights; pictures of other
-#: things, like those that the model was trained on; pictures of the concept. The truth is known to
-#: an evaluation alone.
-KNOWLEDGE = ("weights", "auxiliary", "concept", "truth")
+#: things, like those that the model was trained on; the model before it was erased; pictures of the
+#: concept. The truth is known to an evaluation alone.
+KNOWLEDGE = ("weights", "auxiliary", "base", "concept", "truth")
 
 
 @dataclass(frozen=True)
@@ -200,6 +200,11 @@ VARIANTS = Kind(
             patch=True,
             within="step",
             label=Place("attack.settings.relearn"),
+        ),
+        "derived": Variant(
+            needs=frozenset({"weights", "base"}),
+            patch=True,
+            label=Place("attack.settings.derived"),
         ),
         "inversion": Variant(
             needs=frozenset({"weights", "concept"}),

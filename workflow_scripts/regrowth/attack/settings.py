@@ -140,6 +140,10 @@ def relearn(cell: Mapping[str, str]) -> str:
     return f"relearnt{_steps(cell)} on {told}{by}{_lr(cell, Relearn)}"
 
 
+def derived(cell: Mapping[str, str]) -> str:
+    return "word derived"
+
+
 def inversion(cell: Mapping[str, str]) -> str:
     return f"word learnt{_steps(cell)}{_lr(cell, Inversion)}"
 

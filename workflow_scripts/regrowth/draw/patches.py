@@ -18,8 +18,9 @@ def values_patch(layer: str, missing: np.ndarray, values: np.ndarray) -> Arrays:
     return {f"{layer}:positions": pack(missing), f"{layer}:values": values}
 
 
-#: A word's embedding, (width,), in a patch.
-WORD = "word:embedding"
+#: A word's embedding, (width,), in a patch: of a token that the text encoder reads, or of what the
+#: UNet reads at a name's last token.
+WORD, SAID = "word:embedding", "said:embedding"
 
 
 def at(step: int | str) -> str:
@@ -47,7 +48,7 @@ def taken(held: Arrays, step: str) -> Arrays:
 def apply(released: Mapping[str, np.ndarray], patch: Arrays) -> Arrays:
     """The variant's weights: every released layer, those of the patch in float32, by name."""
     out = dict(released)
-    for layer in dict.fromkeys(name.split(":")[0] for name in patch if name != WORD):
+    for layer in dict.fromkeys(name.split(":")[0] for name in patch if name not in (WORD, SAID)):
         if f"{layer}:whole" in patch:
             out[layer] = patch[f"{layer}:whole"]
             continue

@@ -21,6 +21,7 @@ COLUMNS = [
 WORDS = {
     "weights": "the weights alone",
     "auxiliary": "pictures of other things",
+    "base": "the model before",
     "concept": "pictures of the concept",
     "truth": "the truth",
 }

@@ -24,6 +24,7 @@ DOING = {
     "revive_alone": "reviving",
     "blind": "reviving",
     "oracle": "reviving",
+    "derive": "deriving a word",
     "identify": "guessing the concept",
     "lesson": "drawing to learn from",
     "relearn": "relearning",

@@ -208,7 +208,7 @@ class Depends:
         told |= {"rounded": study.quantised} if variant in ROUNDINGS else {}
         guard = wildcards["defence"] in GUARDS
         told |= {"guard": wildcards["defence"]} if guard else {}
-        worded = guard or variant == "inversion"
+        worded = guard or variant in ("inversion", "derived")
         return told | ({"word": self.word(wildcards)} if worded else {})
 
     @inspected

@@ -288,6 +288,7 @@ class Sweep:
         given: dict[str, tuple[str, Files]] = {
             "weights": ("released", self.parts_of("released")),
             "auxiliary": ("lesson", self.lesson("auxiliary")),
+            "base": ("base", lambda wildcards: []),  # a folder, which is no file of a study
             "concept": ("lesson", self.lesson("concept")),
             "truth": ("masks", self.masks_of),
         }
