@@ -477,8 +477,8 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             {},
             {"erasers": ["uce"], "variants": ["pruned", "blind"]},
             "sweep[0]: uce changes weights and erases none, so there is nothing to complete or to "
-            "fill: only pruned, quant4, nf4, relearn, derived, inversion, without a defence (given: "
-            "blind)",
+            "fill: only pruned, quant4, nf4, relearn, derived, inversion, without a defence "
+            "(given: blind)",
         ),
         (
             {},

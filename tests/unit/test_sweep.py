@@ -139,14 +139,14 @@ def test_a_guard_is_drawn_through_and_stores_nothing():
 
 def test_a_guess_is_made_of_every_candidates_calibration_and_of_no_mask():
     block = {"concepts": ["church"], "variants": ["pruned"]}
-    sweep = sweep_of(identify=5, sweep=[block, block | {"erasers": ["uce"]}])
+    sweep = sweep_of(identify=3, sweep=[block, block | {"erasers": ["uce"]}])
     assert len(sweep.identified) == 2 and "identified" in outputs.tables(sweep)
     assert len(sweep.candidates) == 12 and sweep.candidates["golf-ball"] == "golf ball"
     pruned, edited = (keys.parsed(folder) for folder in sweep.identified)
     assert (sweep.told_by(pruned), sweep.told_by(edited)) == ("holes", "edit")
     assert sweep.calibrations_of(edited) == []
     assert sweep.calibrations_of(pruned)[0] == (
-        "results/smoke/calibration/concept=church/steps=5/norms.safetensors"
+        "results/smoke/calibration/concept=church/steps=3/norms.safetensors"
     )
     assert not sweep_of().identified
 
