@@ -4,7 +4,7 @@ import torch
 from regrowth.attack import ROUNDINGS, VARIANTS
 from regrowth.draw import GUARDS, patches, pipeline
 from regrowth.files import images
-from regrowth.files.store import read_arrays, write_frame
+from regrowth.files.store import read_arrays, read_part, write_frame
 from regrowth.learn import words
 from regrowth.models import disk
 from regrowth.run import compute
@@ -18,9 +18,9 @@ name, rows = cell["variant"], job.rows(snakemake.wildcards, settings.rows)
 model, dtype = job.drawn(name), settings.sampling["dtype"]
 pipe = pipeline.load_pipeline(model, dtype, compute.device())
 released = read_arrays(snakemake.input.get("released", []))
-patch = read_arrays(snakemake.input.get("patch", []))
-if within := name in VARIANTS and VARIANTS[name].within:
-    patch = patches.taken(patch, cell[within])
+patch, within = {}, name in VARIANTS and VARIANTS[name].within
+if file := snakemake.input.get("patch"):
+    patch = read_part(file, cell[within]) if within else read_arrays(file)
 pipeline.put_weights(pipe, patches.apply(released, patch))
 if name in ROUNDINGS:
     alone = settings.sampling["rounded"] == "attacked"

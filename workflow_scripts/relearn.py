@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 from regrowth.attack.relearning import learn_word, relearn
 from regrowth.draw import pipeline
-from regrowth.files.store import read_about, read_arrays, write_arrays, write_frame
+from regrowth.files.store import read_about, read_arrays, write_frame, write_parts
 from regrowth.learn import pictures
 from regrowth.learn.passed import Passed
 from regrowth.run import compute
@@ -40,4 +40,4 @@ else:
 frame = pd.DataFrame(costs)
 frame["destroyed"] = frame["at"] >= (destroyed or np.inf)
 write_frame(snakemake.output.costs, frame, study=job.name)
-write_arrays(snakemake.output.patch, patch)
+write_parts(snakemake.output.patch, patch)

@@ -546,3 +546,24 @@ def test_digests_of_code_are_remembered_until_a_file_is_touched(tmp_path, monkey
     assert told() == second and len(asked) == 4
     cache.write_text("{", encoding="utf-8")
     assert told() == second and len(asked) == 5
+
+
+def test_a_part_is_read_alone_and_a_flipped_bit_of_it_is_seen(tmp_path):
+    file = tmp_path / "x.safetensors"
+    parts = {10: {"a/b": np.arange(3.0), "c": np.ones(2)}, 100: {"a/b": np.zeros(3)}}
+    store.write_parts(file, parts)
+    for number, arrays in parts.items():
+        back = store.read_part(file, str(number))
+        assert back.keys() == arrays.keys()
+        assert all((back[name] == arrays[name]).all() for name in arrays)
+    assert set(store.read_arrays(file)) == {"10/a/b", "10/c", "100/a/b"}
+    with pytest.raises(KeyError, match="has no part 1"):
+        store.read_part(file, "1")
+    assert file.exists(), "asking for what is not there damages nothing"
+    held = bytearray(file.read_bytes())
+    at = held.index(np.arange(3.0).tobytes())
+    held[at + 9] ^= 1
+    file.write_bytes(held)
+    assert (store.read_part(file, "100")["a/b"] == 0).all()
+    with pytest.raises(store.Damaged):
+        store.read_part(file, "10")

@@ -22,9 +22,9 @@ def relearn(
     at: Sequence[int],
     settings: Mapping[str, Any],
     done: Callable[[int], None] = lambda step: None,
-) -> tuple[dict[str, np.ndarray], int | None]:
-    """Patches (`patches.at`) of the UNet after each of these steps of one training, and the step
-    that destroyed it, if one did: what it was before that one stands for all later ones.
+) -> tuple[dict[int, patches.Arrays], int | None]:
+    """Patches of the UNet after each of these steps of one training, and the step that destroyed
+    it, if one did: what it was before that one stands for all later ones.
 
     parameters: of TUNINGS. at: rising. settings: rate, batch and seed. done: is told of each of
     these steps. A training to a later step passes through what a shorter one comes to.
@@ -32,15 +32,12 @@ def relearn(
     tuning = TUNINGS[parameters]
     recipe = Recipe(SOURCE, tuning.parameters, retain=0)
     names = lora.adapt(pipe.unet, tuning.rank, settings["seed"]) if tuning.rank else None
-    found: dict[str, np.ndarray] = {}
-
-    def now(step: int) -> dict[str, np.ndarray]:
-        modules = names or [name for name, _ in pipe.unet.named_parameters()]
-        return patches.whole({name: _weight(pipe.unet, name) for name in modules}, step)
+    found: dict[int, patches.Arrays] = {}
 
     def after(step: int) -> None:
         if step in at:
-            found.update(now(step))
+            changed = names or [name for name, _ in pipe.unet.named_parameters()]
+            found[step] = patches.whole({name: _weight(pipe.unet, name) for name in changed})
             done(step)
 
     told = resolved(recipe, {**settings, "steps": max(at)})
@@ -70,16 +67,16 @@ def learn_word(
     at: Sequence[int],
     settings: Mapping[str, Any],
     done: Callable[[int], None] = lambda step: None,
-) -> tuple[dict[str, np.ndarray], int | None]:
+) -> tuple[dict[int, patches.Arrays], int | None]:
     """The same of a word that is to mean the concept: its embedding after each of these steps."""
-    found: dict[str, np.ndarray] = {}
+    found: dict[int, patches.Arrays] = {}
     last = words.start(pipe, name)
 
     def after(step: int, vector) -> None:
         nonlocal last
         last = vector
         if step in at:
-            found.update(patches.word(last.float().cpu().numpy().copy(), step))
+            found[step] = {patches.WORD: last.float().cpu().numpy().copy()}
             done(step)
 
     try:

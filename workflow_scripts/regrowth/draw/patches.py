@@ -23,26 +23,9 @@ def values_patch(layer: str, missing: np.ndarray, values: np.ndarray) -> Arrays:
 WORD, SAID = "word:embedding", "said:embedding"
 
 
-def at(step: int | str) -> str:
-    """What stands before the names of a patch in a file of several."""
-    return f"{step}/"
-
-
-def whole(weights: Mapping[str, np.ndarray], step: int) -> Arrays:
-    """weights: by name, after that step of a training."""
-    return {f"{at(step)}{name}:whole": value for name, value in weights.items()}
-
-
-def word(embedding: np.ndarray, step: int) -> Arrays:
-    return {f"{at(step)}{WORD}": embedding}
-
-
-def taken(held: Arrays, step: str) -> Arrays:
-    """The patch after that step. Raises KeyError if the file has none."""
-    found = {n.removeprefix(at(step)): a for n, a in held.items() if n.startswith(at(step))}
-    if not found:
-        raise KeyError(f"no patch after step {step}")
-    return found
+def whole(weights: Mapping[str, np.ndarray]) -> Arrays:
+    """Weights by name, which take the place of the released ones."""
+    return {f"{name}:whole": value for name, value in weights.items()}
 
 
 def apply(released: Mapping[str, np.ndarray], patch: Arrays) -> Arrays:

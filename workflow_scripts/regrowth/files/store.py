@@ -90,6 +90,27 @@ def write_arrays(target: str | Path, arrays: Mapping[str, np.ndarray], **about: 
         save_file(contiguous, part, {"regrowth": json.dumps(about)})
 
 
+def write_parts(target: str | Path, parts: Mapping[int, Mapping[str, np.ndarray]]) -> None:
+    """Several sets of arrays by number, each of which is read without the others."""
+    sums = {str(n): checksum(arrays, {}) for n, arrays in parts.items()}
+    flat = {f"{n}/{name}": array for n, arrays in parts.items() for name, array in arrays.items()}
+    write_arrays(target, flat, parts=sums)
+
+
+def read_part(file: str | Path, number: str) -> dict[str, np.ndarray]:
+    """One set of `write_parts`. Raises `Damaged`, and KeyError if there is none of that number."""
+    with undamaged(file), safe_open(file, framework="numpy") as f:
+        wanted = _about(f)["parts"].get(number)
+        before = f"{number}/"
+        names = [name for name in f.keys() if name.startswith(before)]
+        arrays = {name.removeprefix(before): f.get_tensor(name) for name in names}
+        if wanted is not None and wanted != checksum(arrays, {}):
+            raise ValueError("its checksum does not match")
+    if wanted is None:
+        raise KeyError(f"{file} has no part {number}")
+    return arrays
+
+
 def read_arrays(files: str | Path | Iterable[str | Path]) -> dict[str, np.ndarray]:
     """Every array of one file or several, by name. Raises `Damaged`."""
     files = [files] if isinstance(files, str | Path) else files
