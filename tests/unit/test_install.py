@@ -1,4 +1,4 @@
-"""What `make` installs with: what it says, and which torch."""
+"""What `make` installs with, and what containers are made of: words, torch and pins."""
 
 import os
 import re
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PINNED = ("requirements.txt", "requirements-alone.txt")
@@ -92,3 +93,47 @@ def test_a_python_without_venv_is_told_which_package_to_install(install):
     assert status != 0 and not told and not asked
     assert errors.count("\n") == 1
     assert errors.endswith(f"cannot make environments: apt install python{major}.{minor}-venv\n")
+
+
+def steps(file: str) -> list[tuple[str, str]]:
+    """A Dockerfile's instructions with what they are given, continued lines joined."""
+    text = (ROOT / file).read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(word, " ".join(rest.split())) for word, _, rest in (s.partition(" ") for s in lines)]
+
+
+def sections(file: str) -> dict[str, list[str]]:
+    """An Apptainer definition: its header as "", and its sections, line by line."""
+    found: dict[str, list[str]] = {"": []}
+    at = found[""]
+    for line in map(str.strip, (ROOT / file).read_text(encoding="utf-8").splitlines()):
+        if line.startswith("%"):
+            at = found.setdefault(line[1:], [])
+        elif line and not line.startswith("#"):
+            at.append(line)
+    return found
+
+
+def test_containers_have_the_python_and_the_pins_of_the_other_environments():
+    docker, apptainer = steps("envs/Dockerfile"), sections("envs/regrowth.def")
+    assert docker[0][0] == "FROM" and {word for word, _ in docker[1:]} <= {
+        *("COPY", "RUN", "ENV", "WORKDIR")
+    }
+    conda = yaml.safe_load((ROOT / "envs/regrowth.yaml").read_text(encoding="utf-8"))
+    (python,) = (p for p in conda["dependencies"] if str(p).startswith("python="))
+    image = f"python:{python.removeprefix('python=')}-slim"
+    assert docker[0] == ("FROM", image)
+    assert apptainer[""] == ["Bootstrap: docker", f"From: {image}"]
+
+    copied = next(rest for word, rest in docker if word == "COPY")
+    assert copied == f"{' '.join(PINNED)} /opt/"
+    assert apptainer["files"] == [f"{name} /opt/" for name in PINNED]
+    runs = next(rest for word, rest in docker if word == "RUN").split(" && ")
+    assert (
+        runs
+        == apptainer["post"]
+        == [
+            "pip install --no-cache-dir -r /opt/requirements.txt",
+            "pip install --no-cache-dir --no-deps -r /opt/requirements-alone.txt",
+        ]
+    )
