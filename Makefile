@@ -3,14 +3,9 @@ BIN := .venv/bin
 
 .PHONY: demo smoke test soak bench rehearsal lint schema demo-model retrained mutants
 
-.venv/ready: requirements.txt requirements-alone.txt pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet "$$(grep '^torch==' requirements.txt)"
-	$(BIN)/pip install --quiet -r requirements.txt
-	$(BIN)/pip install --quiet --no-deps -r requirements-alone.txt
-	$(BIN)/pip install --quiet --no-deps --editable .
-	touch $@
+.venv/ready: envs/install.sh requirements.txt requirements-alone.txt pyproject.toml
+	@sh envs/install.sh $(PYTHON)
+	@touch $@
 
 demo: .venv/ready  ## the default study: erase, regrow, judge, report
 	$(BIN)/snakemake

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -21,12 +22,13 @@ if not (found := Path(regrowth.__file__).parents[1]).samefile(ROOT / "workflow_s
         f"`pip install --editable {ROOT}`"
     )
 from regrowth.run import hooks, terminal
-from regrowth.run.driver import name_interpreter
+from regrowth.run.driver import name_interpreter, name_library
 from regrowth.run.planned import planned
 from regrowth.run.refusals import Refused
 from regrowth.study.load import ConfigError
 
 name_interpreter()
+name_library(ROOT / "workflow_scripts")
 hooks.begin()
 HERE = os.getcwd()
 
@@ -44,6 +46,12 @@ except (ConfigError, Refused) as error:
     raise WorkflowError(str(error)) from None
 STUDY, CATALOGUE = SWEEP.study, SWEEP.catalogue
 config.update(STUDY.model_dump(mode="json"))
+
+
+# docs/cluster.md says how it is built.
+if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+
+    container: "regrowth.sif"
 
 
 include: "rules/common.smk"

@@ -24,7 +24,7 @@ sizes = cost.estimate(unmade, studies.sizes(files), known)
 print(
     "",
     plan.cells_text(config.study, told.cells, sets, jobs),
-    plan.jobs_text(jobs, times, studies.device),
+    plan.jobs_text(jobs, times, studies.device, cost.stated(times, cost.side_of(job.model))),
     plan.disk_text(files, sizes, shutil.disk_usage(".").free),
     sep="\n\n",
 )

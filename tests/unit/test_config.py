@@ -15,7 +15,7 @@ from regrowth.judge import JUDGES, nudenet
 from regrowth.judge.labels import classes, outputs
 from regrowth.judge.mistakes import of_weights
 from regrowth.judge.settings import Judge
-from regrowth.study import load, prompt_tables
+from regrowth.study import load, prompt_tables, prompts
 from regrowth.study.catalogue import Catalogue, Source
 from regrowth.study.config import Study
 from regrowth.study.load import ConfigError, load_study
@@ -100,6 +100,19 @@ def test_a_path_is_written_as_in_a_shell(tmp_path, monkeypatch):
     raw["local"], raw["model"] = {}, "~/card.yaml"
     (tmp_path / "card.yaml").symlink_to(ROOT / "resources/demo/card.yaml")
     load_study(raw, ROOT)
+
+
+def test_judges_and_tables_are_read_below_home_and_with_spaces(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "my data").mkdir()
+    (tmp_path / "my data/a judge").symlink_to(ROOT / "resources/demo/judges/clip")
+    rain = "class,prompt\nsnow,rain on a roof\n"
+    (tmp_path / "my data/some rain.csv").write_text(rain, encoding="utf-8")
+    local = {"clip": "~/my data/a judge", "weather": "~/my data/some rain.csv"}
+    study, catalogue, _ = load_study(copy.deepcopy(GOOD) | {"local": local}, ROOT)
+    assert catalogue.judges["clip"].model == f"{tmp_path}/my data/a judge"
+    told = [row["prompt"] for row in prompts.set_rows(study, catalogue, "snow", ROOT)]
+    assert told == ["rain on a roof"]
 
 
 def test_a_block_that_asks_for_a_set_its_concept_does_not_have():

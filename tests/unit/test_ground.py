@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import shutil
+import tomllib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -459,6 +460,15 @@ def test_conda_and_pip_pins_agree():
     (alone,) = (ROOT / "requirements-alone.txt").read_text(encoding="utf-8").splitlines()[1:]
     after = (ROOT / "envs/regrowth.post-deploy.sh").read_text(encoding="utf-8")
     assert after.splitlines()[-1] == f"pip install --no-deps {alone}"
+
+
+def test_the_extra_s_torchvision_is_the_pinned_torch_s():
+    """torchvision 0.(n + 15) asks for torch 2.n."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (asked,) = (e for e in project["optional-dependencies"]["inception"] if "torchvision" in e)
+    pins = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    torch = int(re.search(r"^torch==2\.(\d+)\.", pins, re.M)[1])
+    assert asked == f"torchvision==0.{torch + 15}.*"
 
 
 def test_files_with_and_without_features_are_one_data_set(tmp_path):

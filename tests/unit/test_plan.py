@@ -258,11 +258,33 @@ def test_times_come_from_another_study_of_the_same_model(planned):
     # 24 s for 12 image-steps; two jobs with 17 pictures of 10 steps: many times as large
     made = hours[hours["rule"] == "generate"]
     assert (made["low"].sum(), made["high"].sum()) == (48, 340)
-    text = plan.jobs_text(jobs, hours, studies.device)
+    text = plan.jobs_text(jobs, hours, studies.device, {})
     assert "GPU-hours  0.01–0.09 (generate)\nCPU-hours  0.00 + ? (all others)\n" in text
     assert "timed in   results/begun (cpu): mask, generate" in text
     assert "tables" in text.split("unknown    ")[1]
     assert "1 × names changed, 1 × input remade" in text
+
+
+def test_drawing_that_nobody_measured_is_told_from_what_others_state():
+    """By GPU, of those pictures alone; nobody stated anything of another size."""
+    columns = ["kind", "units", "high"]
+    rows = [
+        ("generate", 600, np.nan),
+        ("generate", 400, np.nan),
+        ("generate", 9e9, 1),
+        ("mask", 1, 1),
+    ]
+    told = cost.stated(pd.DataFrame(rows, columns=columns), 512)
+    assert told == {gpu: pytest.approx(20 / rate) for gpu, rate in cost.STATED.items()}
+    assert {"H100", "A100", "RTX 4090", "T4"} <= told.keys()
+    assert cost.stated(pd.DataFrame(rows, columns=columns), 64) == {}
+    assert cost.stated(pd.DataFrame(rows[2:], columns=columns), 512) == {}
+
+
+def test_a_plan_says_that_stated_hours_were_not_measured_here(planned):
+    jobs, _, hours, _, studies = planned
+    text = plan.jobs_text(jobs, hours, studies.device, {"H100": 90, "T4": 7200})
+    assert "stated     drawing takes H100 90 s, T4 2.0 h, as others timed it; not measured" in text
 
 
 def test_sizes_come_from_files_or_shapes(planned):
@@ -279,7 +301,7 @@ def test_sizes_come_from_files_or_shapes(planned):
 
 def test_a_finished_study_has_nothing_to_do(planned):
     jobs, files, hours, sizes, studies = planned
-    done = plan.jobs_text(jobs.assign(why=""), hours[:0], studies.device)
+    done = plan.jobs_text(jobs.assign(why=""), hours[:0], studies.device, {})
     assert done.endswith("Nothing to do.") and "GPU" not in done
     text = plan.disk_text(files.assign(why="", amount=[500.0] * 4 + [np.nan]), sizes[:0], 10**9)
     assert text.splitlines()[-1].split() == "in all 2.0 kB 2.0 kB 1.0 GB are free".split()
@@ -291,9 +313,10 @@ def test_every_line_fits_in_a_hundred_columns(planned):
     cells = [
         variants.PRETRAINED | {"concept": f"concept-{i}", "prompts": "objects"} for i in range(40)
     ]
+    stated = dict.fromkeys(cost.STATED, 36e4)
     texts = [
         plan.cells_text("new", cells, SETS, jobs),
-        plan.jobs_text(jobs, hours.assign(why=many, rule="tables"), studies.device),
+        plan.jobs_text(jobs, hours.assign(why=many, rule="tables"), studies.device, stated),
         plan.disk_text(files, sizes, 10**12),
     ]
     for line in "\n".join(texts).splitlines():

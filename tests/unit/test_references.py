@@ -1,6 +1,7 @@
 """What FID compares with: pictures that others bring, without those that no caption may have."""
 
 import logging
+import subprocess
 import sys
 from pathlib import Path
 
@@ -59,6 +60,25 @@ def test_inceptions_features_of_pictures_of_any_sizes_are_each_pictures_own(net)
     np.testing.assert_allclose(found, own, rtol=0, atol=1e-4 * scale)
     apart = np.abs(found[:, None] - found[None]).max(2) + scale * np.eye(3)
     assert apart.min() > 0.01 * scale
+
+
+def test_with_the_extra_torch_fidelity_is_imported_as_it_stands(net, tmp_path):
+    """Its top and torchvision, which ours goes round: the same features."""
+    pytest.importorskip("torchvision", reason="the extra `inception` is not installed")
+    own = """
+import sys, numpy, torch, torchvision, torch_fidelity
+from torchmetrics.image.fid import NoTrainInceptionV3
+weights, pixels, out = sys.argv[1:]
+net = NoTrainInceptionV3("inception-v3-compat", ["2048"], weights)
+numpy.save(out, net(torch.from_numpy(numpy.load(pixels))).numpy())
+"""
+    _, judge = net
+    picture = noise(64, 48)
+    pixels, out = tmp_path / "pixels.npy", tmp_path / "out.npy"
+    np.save(pixels, np.asarray(picture).transpose(2, 0, 1)[None])
+    subprocess.run([sys.executable, "-c", own, judge.model, pixels, out], check=True)
+    found = judges.features(judge, ROOT, [picture], "cpu")
+    np.testing.assert_allclose(found, np.load(out), rtol=0, atol=1e-4 * np.abs(found).max())
 
 
 def test_other_weights_than_inceptions_are_refused(tmp_path):

@@ -62,3 +62,29 @@ def test_another_workflow_uses_it_as_a_module(tmp_path):
     assert other.planned() == plain.planned()
     other.run("results/smoke/model.yaml")
     assert (other.out / "model.yaml").is_file()
+
+
+#: Apptainer's stand-in: it runs what is to run in the image on this machine, which has no /mnt.
+APPTAINER = """#!/bin/sh
+case "$1" in --version) echo "apptainer version 1.4.0"; exit ;; esac
+echo "$APPTAINERENV_PYTHONPATH $*" >> "{called}"
+while [ "$1" != bash ]; do shift; done
+exec "$@"
+"""
+
+
+def test_with_apptainer_a_job_runs_in_the_image_and_else_no_rule_names_it(tmp_path):
+    study = yaml.safe_load((ROOT / "config/smoke.yaml").read_text(encoding="utf-8"))
+    road, model = Road(tmp_path, study), f"results/{study['study']}/model.yaml"
+    program, called = tmp_path / "bin" / "apptainer", tmp_path / "called"
+    program.parent.mkdir()
+    program.write_text(APPTAINER.format(called=called), encoding="utf-8")
+    program.chmod(0o755)
+    path = [program.parent, Path(sys.executable).parent, os.environ["PATH"]]
+    env = road.env | {"PATH": os.pathsep.join(map(str, path))}
+    road.run(model, "--sdm", "apptainer", env=env)
+    told = called.read_text(encoding="utf-8")
+    assert (road.out / "model.yaml").is_file()
+    assert told.startswith(f"{ROOT / 'workflow_scripts'} exec --home") and " regrowth.sif " in told
+    assert "ontainer" not in road.run(model, "--forcerun", "resolve", env=env)
+    assert called.read_text(encoding="utf-8") == told

@@ -40,6 +40,13 @@ def name_interpreter() -> None:
         os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
+def name_library(folder: Path) -> None:
+    """Snakemake mounts the library into a container elsewhere, away from the files beside it: there
+    it is imported from where it lies."""
+    for runtime in ("APPTAINER", "SINGULARITY"):
+        os.environ[f"{runtime}ENV_PYTHONPATH"] = str(folder)
+
+
 def let_go() -> None:
     while _held:
         _held.popitem()[1].close()

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -111,10 +111,16 @@ def cells_text(study: str, cells: list[dict], sets: dict[str, dict], jobs: pd.Da
     return "\n".join(line.rstrip() for line in lines)
 
 
-def jobs_text(jobs: pd.DataFrame, estimates: pd.DataFrame, device: Callable[[str], str]) -> str:
+def jobs_text(
+    jobs: pd.DataFrame,
+    estimates: pd.DataFrame,
+    device: Callable[[str], str],
+    stated: Mapping[str, float],
+) -> str:
     """The table of jobs by rule, with the reasons; then the hours, and where they are from.
 
-    jobs: all; estimates: of those to do; device: what a study of that name drew on.
+    jobs: all; estimates: of those to do; device: what a study of that name drew on; stated: of
+    `cost.stated`.
     """
     lines = [f"{'rule':<16}{'all':>7}{'done':>7}{'to do':>7}{'time':>20}   why"]
     for rule, part in jobs.groupby("rule", sort=False):
@@ -144,6 +150,11 @@ def jobs_text(jobs: pd.DataFrame, estimates: pd.DataFrame, device: Callable[[str
     if len(unknown):
         told = "anything" if timed.empty else ", ".join(unknown)
         lines.append(_folded("unknown", f"no benchmark of this model times {told}"))
+    if stated:
+        told = ", ".join(f"{gpu} {duration(seconds)}" for gpu, seconds in stated.items())
+        lines.append(
+            _folded("stated", f"drawing takes {told}, as others timed it; not measured here")
+        )
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -23,7 +23,10 @@ DROPPED = (
     *(LogEvent.WORKFLOW_STARTED, LogEvent.RULEGRAPH, LogEvent.RESOURCES_INFO),
     *(LogEvent.GROUP_INFO, LogEvent.JOB_STARTED, LogEvent.SHELLCMD),
 )
-NOISE = ("Select jobs to execute", "Execute ", "Complete log", "Using shell", "Conda environments")
+NOISE = (
+    *("Select jobs to execute", "Execute ", "Complete log", "Using shell", "Conda environments"),
+    "Assuming unrestricted shared filesystem usage",
+)
 _live: list["Bar"] = []
 
 

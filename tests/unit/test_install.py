@@ -1,0 +1,139 @@
+"""What `make` installs with, and what containers are made of: words, torch and pins."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PINNED = ("requirements.txt", "requirements-alone.txt")
+TORCH = re.search(r"^torch==(.*)$", (ROOT / PINNED[0]).read_text(encoding="utf-8"), re.M)[1]
+HAS_GPU = Path("/proc/driver/nvidia/gpus").is_dir() or shutil.which("nvidia-smi")
+
+#: A Python whose environments have a pip that writes down what it is asked for.
+PYTHON = """#!/bin/sh
+case "$*" in
+    *version_info*) exec {python} "$@" ;;
+    *ensurepip*) exit {lacking} ;;
+    "-m venv .venv") mkdir -p .venv/bin && cp pip .venv/bin/pip ;;
+    *) exit 9 ;;
+esac
+"""
+PIP = """#!/bin/sh
+echo "$@" >> asked
+echo "a warning of pip"
+case "$*" in *"{fails}"*) echo "ERROR: the whole reason"; exit 1 ;; esac
+"""
+
+
+@pytest.fixture
+def install(tmp_path):
+    """(exit status, standard output, standard error, what pip was asked for)."""
+
+    def run(lacking=0, fails="nothing", gpu=False):
+        (tmp_path / "envs").mkdir()
+        shutil.copy(ROOT / "envs/install.sh", tmp_path / "envs")
+        for name in PINNED:
+            shutil.copy(ROOT / name, tmp_path)
+        programs = {"python": PYTHON.format(python=sys.executable, lacking=lacking)}
+        programs |= {"pip": PIP.format(fails=fails)}
+        programs |= {"nvidia-smi": "#!/bin/sh\n"} if gpu else {}
+        for name, text in programs.items():
+            (tmp_path / name).write_text(text, encoding="utf-8")
+            (tmp_path / name).chmod(0o755)
+        done = subprocess.run(
+            ["sh", tmp_path / "envs/install.sh", tmp_path / "python"],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        )
+        asked = tmp_path / "asked"
+        asked = asked.read_text(encoding="utf-8").splitlines() if asked.exists() else []
+        return done.returncode, done.stdout, done.stderr, asked
+
+    return run
+
+
+@pytest.mark.skipif(bool(HAS_GPU), reason="this machine has an NVIDIA GPU")
+def test_without_a_gpu_torch_is_the_cpu_s_and_one_line_is_said(install):
+    status, told, errors, asked = install()
+    assert status == 0 and not errors
+    assert re.fullmatch(r"Installing \d+ packages .* minutes; torch is built for the CPU.*\n", told)
+    assert [a for a in asked if "torch==" in a] == [f"install --quiet torch=={TORCH}+cpu"]
+    assert [a.split()[-1] for a in asked[-3:]] == [*PINNED, "."]
+
+
+def test_with_a_gpu_torch_is_not_the_cpu_s(install):
+    status, told, errors, asked = install(gpu=True)
+    assert status == 0 and "built for CUDA" in told
+    assert f"install --quiet torch=={TORCH},!={TORCH}+cpu" in asked
+
+
+@pytest.mark.skipif(bool(HAS_GPU), reason="this machine has an NVIDIA GPU")
+def test_an_index_without_that_torch_gives_the_one_that_it_has(install):
+    status, told, errors, asked = install(fails="+cpu")
+    assert status == 0 and not errors and "has no such torch" in told
+    assert [a for a in asked if "torch==" in a][1:] == [f"install --quiet torch=={TORCH}"]
+
+
+def test_an_error_is_told_in_full_and_ends_it(install):
+    status, told, errors, asked = install(fails="-r requirements.txt")
+    assert status != 0 and errors == "a warning of pip\nERROR: the whole reason\n"
+    assert asked[-1].endswith("-r requirements.txt")
+
+
+def test_a_python_without_venv_is_told_which_package_to_install(install):
+    status, told, errors, asked = install(lacking=1)
+    major, minor = sys.version_info[:2]
+    assert status != 0 and not told and not asked
+    assert errors.count("\n") == 1
+    assert errors.endswith(f"cannot make environments: apt install python{major}.{minor}-venv\n")
+
+
+def steps(file: str) -> list[tuple[str, str]]:
+    """A Dockerfile's instructions with what they are given, continued lines joined."""
+    text = (ROOT / file).read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(word, " ".join(rest.split())) for word, _, rest in (s.partition(" ") for s in lines)]
+
+
+def sections(file: str) -> dict[str, list[str]]:
+    """An Apptainer definition: its header as "", and its sections, line by line."""
+    found: dict[str, list[str]] = {"": []}
+    at = found[""]
+    for line in map(str.strip, (ROOT / file).read_text(encoding="utf-8").splitlines()):
+        if line.startswith("%"):
+            at = found.setdefault(line[1:], [])
+        elif line and not line.startswith("#"):
+            at.append(line)
+    return found
+
+
+def test_containers_have_the_python_and_the_pins_of_the_other_environments():
+    docker, apptainer = steps("envs/Dockerfile"), sections("envs/regrowth.def")
+    assert docker[0][0] == "FROM" and {word for word, _ in docker[1:]} <= {
+        *("COPY", "RUN", "ENV", "WORKDIR")
+    }
+    conda = yaml.safe_load((ROOT / "envs/regrowth.yaml").read_text(encoding="utf-8"))
+    (python,) = (p for p in conda["dependencies"] if str(p).startswith("python="))
+    image = f"python:{python.removeprefix('python=')}-slim"
+    assert docker[0] == ("FROM", image)
+    assert apptainer[""] == ["Bootstrap: docker", f"From: {image}"]
+
+    copied = next(rest for word, rest in docker if word == "COPY")
+    assert copied == f"{' '.join(PINNED)} /opt/"
+    assert apptainer["files"] == [f"{name} /opt/" for name in PINNED]
+    runs = next(rest for word, rest in docker if word == "RUN").split(" && ")
+    assert (
+        runs
+        == apptainer["post"]
+        == [
+            "pip install --no-cache-dir -r /opt/requirements.txt",
+            "pip install --no-cache-dir --no-deps -r /opt/requirements-alone.txt",
+        ]
+    )
