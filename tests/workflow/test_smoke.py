@@ -304,7 +304,7 @@ KNOWN = {
     "weights": {"prune", "defend"},
     "auxiliary": {"lesson"},
     "concept": {"lesson"},
-    "truth": {"mask", "mask_of_checkpoint"},
+    "truth": {"mask", "mask_of_checkpoint", "union"},
 }
 #: What an attacker makes of the weights.
 MADE = {"detect", "complete"}
