@@ -223,7 +223,6 @@ rule edit_of_checkpoint:
     params:
         code=DEPENDS.code("edit_of_checkpoint"),
         model=DEPENDS.model,
-        layers=[layer.name for layer in SWEEP.layers],
         checkpoint=DEPENDS.checkpoint,
     script:
         "../workflow_scripts/edit_of_checkpoint.py"

@@ -14,7 +14,6 @@ from regrowth.attack.oracles import oracle
 from regrowth.attack.revival import revive
 from regrowth.defend import FILLS
 from regrowth.draw import patches, pipeline
-from regrowth.files import tensors
 from regrowth.files.bits import pack, unpack
 from regrowth.files.digests import digest
 from regrowth.files.store import read_about, read_arrays, write_arrays
@@ -211,12 +210,12 @@ def test_a_sequence_tells_what_all_of_it_took_and_is_copied_for_its_other_concep
     about = {"name": "golf ball", "pairs": [pair], "steps": 2, "guidance": 2.0}
     told = {"code": "", "versions": {}, "model": None}
     key = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"
-    own = read_arrays_of(key)
+    own = as_it_is(key)
     write_arrays(tmp_path / "first", {key: own + 1}, changed=own.size, forwards=10, backwards=4)
     turns = [{"about": about, "eraser": short}]
     made = run("sequence", tmp_path, CELL, told | {"turns": turns}, before="first")
     held = read_about(tmp_path / "sequence.out")
-    moved = sum((read_arrays_of(name) != value).sum() for name, value in made.items())
+    moved = sum((as_it_is(name) != value).sum() for name, value in made.items())
     assert held["changed"] == moved > own.size and "destroyed" not in held
     assert held["forwards"] > 10 and held["backwards"] == 4 + 2 * 2 * 2
     assert abs(made[key] - own - 1).max() < 0.01, "the second goes on from the first"
@@ -226,10 +225,10 @@ def test_a_sequence_tells_what_all_of_it_took_and_is_copied_for_its_other_concep
     assert not list(tmp_path.glob(".edit*"))
 
 
-def read_arrays_of(name):
-    """One of the model's tensors, as it is."""
-    file, _, _ = disk.stored(ROOT / "resources/demo/model")[name]
-    return tensors.read(file, [name])[name]
+def as_it_is(name):
+    """One of the model's tensors."""
+    (held,) = disk.read_weights([disk.stored(ROOT / "resources/demo/model")[name]]).values()
+    return held
 
 
 #: Of the study, what a script may use that makes what is judged: how many pictures to draw at once.
