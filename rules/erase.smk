@@ -102,6 +102,31 @@ rule mask_of_checkpoint:
         "../workflow_scripts/mask_of_checkpoint.py"
 
 
+# Of an eraser that erases each concept alone, too: the masks are shared.
+rule union:
+    input:
+        several.masks(SWEEP),
+    output:
+        f"{OUT}/masks/{ERASED}/part={{part}}.safetensors",
+    log:
+        f"{OUT}/logs/union/{ERASED}/part={{part}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/union/{ERASED}/part={{part}}.tsv"
+    wildcard_constraints:
+        eraser=one_of(SWEEP.erasers("union")),
+    conda:
+        ENV
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=DEPENDS.code("union"),
+        model=DEPENDS.model,
+        layers=DEPENDS.layers_of,
+    script:
+        "../workflow_scripts/union.py"
+
+
 rule prune:
     input:
         rules.mask.output,
@@ -151,6 +176,35 @@ rule edit:
         "../workflow_scripts/edit.py"
 
 
+# The first concept's edit is shared with what erases it alone; what comes of all of them is made for
+# the first concept, and the others' is the same.
+rule sequence:
+    input:
+        several.before(SWEEP),
+    output:
+        f"{OUT}/released/{ERASED}/defence=none/sigma=none/weight_seed=none/edit.safetensors",
+    log:
+        f"{OUT}/logs/sequence/{ERASED}.log",
+    benchmark:
+        f"{OUT}/benchmarks/sequence/{ERASED}.tsv"
+    wildcard_constraints:
+        eraser=one_of(SWEEP.erasers("sequence")),
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=growing(3 * PIPELINE_MB),
+        runtime=growing(240),
+        gpu=1,
+    params:
+        code=several.code(DEPENDS),
+        versions=versions("calibrate"),
+        model=DEPENDS.model,
+        turns=several.turns(DEPENDS),
+    script:
+        "../workflow_scripts/sequence.py"
+
+
 # The model as it was changed elsewhere is what is released.
 rule edit_of_checkpoint:
     output:
@@ -169,7 +223,6 @@ rule edit_of_checkpoint:
     params:
         code=DEPENDS.code("edit_of_checkpoint"),
         model=DEPENDS.model,
-        layers=[layer.name for layer in SWEEP.layers],
         checkpoint=DEPENDS.checkpoint,
     script:
         "../workflow_scripts/edit_of_checkpoint.py"

@@ -34,6 +34,7 @@ rule tables:
         sets=SWEEP.sets,
         missing=PARTIAL,
         erasers=DEPENDS.erasers(),
+        together=several.together(SWEEP),
         control=STUDY.control,
         judges=DEPENDS.judged(),
         roles={n: s.role for n, s in CATALOGUE.prompt_sets.items()},

@@ -6,6 +6,6 @@ from regrowth.models import disk
 from regrowth.run.job import start
 
 job = start(snakemake)
-layers, own = job.layers(snakemake.params.layers), disk.stored(job.model)
-changed, count = checkpoints.changed(job.checkpoint(snakemake.wildcards), layers, own)
+own = disk.stored(job.model)
+changed, count = checkpoints.changed(job.checkpoint(snakemake.wildcards), own)
 write_arrays(snakemake.output[0], changed, changed=count)

@@ -16,7 +16,7 @@ from regrowth.files.store import (
 )
 from regrowth.judge import READ_BY_CELL
 from regrowth.measure import erasers, paper, tables
-from regrowth.measure.cells import SCORES
+from regrowth.measure.cells import SCORES, without_others_erased
 from regrowth.measure.frontier import frontier
 from regrowth.measure.guards import guards
 from regrowth.measure.headline import of_both_roles
@@ -38,7 +38,7 @@ references = {
     for file in snakemake.input.references
     for told in [keys_of(file, out / "references")]
 }
-sets = snakemake.params.sets
+sets, together = snakemake.params.sets, snakemake.params.together
 scored = {file: keys_of(file, out / "scores") for file in snakemake.input.scores}
 
 
@@ -51,7 +51,8 @@ def scores(concept: str, judge: str) -> pd.DataFrame:
     ]
     nothing = pd.DataFrame(columns=SCORES)
     found = read_hive(files, out / "scores", variants.KEYS) if files else nothing
-    return found[found["judge"] == judge].drop(columns=["features", "judges"], errors="ignore")
+    own = without_others_erased(found[found["judge"] == judge], together)
+    return own.drop(columns=["features", "judges"], errors="ignore")
 
 
 def featured(pretrained: bool) -> Iterator[pd.DataFrame]:
@@ -62,7 +63,8 @@ def featured(pretrained: bool) -> Iterator[pd.DataFrame]:
         for judge in told["judges"].split("+"):
             if kinds[judge] in READ_BY_CELL:
                 found = read_hive([file], out / "scores", variants.KEYS)
-                yield found[found["judge"] == judge].drop(columns="judges")
+                own = without_others_erased(found[found["judge"] == judge], together)
+                yield own.drop(columns="judges")
 
 
 made = tables.of_judges(

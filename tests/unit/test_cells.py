@@ -13,6 +13,7 @@ from regrowth.measure.cells import (
     names_of,
     one_judge,
     outcomes,
+    without_others_erased,
 )
 from regrowth.study import variants
 from regrowth.study.catalogue import Catalogue
@@ -186,3 +187,19 @@ def test_several_sets_of_one_family_or_of_several_are_all_asked_for():
     assert told["class"].tolist() == ["cat", "Monet", "cat"]
     both = for_concept(frame, two_families(), "cat", ["objects.cat", "objects.golf-ball"])
     assert both["class"].tolist() == ["golf ball", "cat"]
+
+
+def test_what_is_erased_beside_a_concept_counts_for_nothing():
+    seen = [("church", "church"), ("golf-ball", "golf ball"), ("cat", "cat"), ("", "")]
+    frame = pd.DataFrame(
+        [
+            {"concept": concept, "eraser": eraser, "class": shown}
+            for concept, eraser in (("church", "both"), ("church", "uce"), ("none", "none"))
+            for _, shown in seen
+        ]
+    )
+    left = without_others_erased(frame, {"both": ["church", "golf-ball"]})
+    lost = frame.loc[~frame.index.isin(left.index)]
+    assert lost.to_numpy().tolist() == [["church", "both", "golf ball"]]
+    assert without_others_erased(frame[:0], {"both": ["church"]}).empty
+    assert without_others_erased(frame, {}).equals(frame)

@@ -304,8 +304,8 @@ def test_what_a_model_was_changed_in_is_what_is_not_the_models_own(tmp_path, mod
     made = tmp_path / "made"
     made.mkdir()
     path = write(made, edited)
-    checkpoints.fits(path, model[0], own(model))
-    found, count = checkpoints.changed(path, model[0], own(model))
+    checkpoints.fits(path, own(model))
+    found, count = checkpoints.changed(path, own(model))
     assert count == found[NAMES[1]].size - 1, "one is as it was"
     assert list(found) == NAMES[1:] and found[NAMES[1]].dtype == np.float32
     np.testing.assert_array_equal(found[NAMES[1]], edited[NAMES[1]])
@@ -317,10 +317,52 @@ def test_a_model_that_does_not_fit_or_says_nothing_is_refused(tmp_path, model, e
     def refused(held, told, way=checkpoints.fits):
         save_file(held, file)
         with pytest.raises(ValueError, match=told):
-            way(file, model[0], own(model))
+            way(file, own(model))
 
     refused({NAMES[0]: edited[NAMES[0]]}, f"holds no weight {NAMES[1]}: is it another architecture")
     refused(edited | {NAMES[1]: np.ones((6, 21), np.float32)}, "is 6×21, the model's 6×20")
     refused(dict(model[1]), "nothing was changed", checkpoints.changed)
     edited[NAMES[0]][2, 3] = np.nan
     refused(edited, f"{NAMES[0]} holds weights that are no numbers", checkpoints.changed)
+
+
+TEXT = "encoder.layers.0.mlp.fc1."
+
+
+@pytest.fixture
+def worded(tmp_path, model):
+    """The same model with a text encoder, whose names begin as transformers' do; its tensors."""
+    rng = np.random.default_rng(1)
+    held = {f"{TEXT}{own}": rng.normal(size=4).astype(np.float32) for own in ("weight", "bias")}
+    write_text_encoder(tmp_path / "model", held, "text_model.")
+    return held
+
+
+def write_text_encoder(folder, held, before):
+    (folder / "text_encoder").mkdir()
+    named = {f"{before}{name}": w for name, w in held.items()}
+    named["text_model.embeddings.position_ids"] = np.arange(3)
+    save_file(named, folder / "text_encoder/model.safetensors")
+    (folder / "text_encoder/config.json").write_text("{}", encoding="utf-8")
+
+
+@pytest.mark.parametrize("before", ["text_model.", ""])
+def test_a_text_encoder_that_differs_is_released_too(tmp_path, model, edited, worded, before):
+    """By the names that a loaded pipeline has; indices are no weights. One that is not there, or
+    not otherwise, is the model's."""
+    given = worded | {f"{TEXT}bias": worded[f"{TEXT}bias"] + np.float32([0, 1, 2, 0])}
+    (tmp_path / "made").mkdir()
+    path = directory(tmp_path / "made", edited)
+    alone, count = checkpoints.changed(path, own(model))
+    assert list(alone) == NAMES[1:] and checkpoints.components(path) == ["unet"]
+    write_text_encoder(path, given, before)
+    checkpoints.fits(path, own(model))
+    both, more = checkpoints.changed(path, own(model))
+    name = f"text_encoder.{TEXT}bias"
+    assert list(both) == [*NAMES[1:], name] and more == count + 2
+    np.testing.assert_array_equal(both[name], given[f"{TEXT}bias"])
+    save_file(dict(model[1]), path / "unet/any.safetensors")
+    assert checkpoints.changed(path, own(model))[1] == 2, "its UNet may be the model's"
+    save_file({TEXT + "weight": np.ones(4, np.float32)}, path / "text_encoder/model.safetensors")
+    with pytest.raises(ValueError, match=f"holds no weight text_encoder.{TEXT}bias: is it another"):
+        checkpoints.fits(path, own(model))

@@ -332,10 +332,12 @@ def test_a_definition_that_moves_and_a_method_of_another_name_change_no_digest(l
 
 
 COMPLETE = {"complete", "defend_by_completion"}
+TAUGHT = {"edit", "sequence"}
 EDITS = {
     ("judge/labels.py", "labels_of(judge, root) |", "{} |"): {"score"},
     ("run/compute.py", 'else "cpu"', 'else "mps"'): COMPLETE
-    | {"calibrate", "generate", "score", "edit", "gradients"},
+    | TAUGHT
+    | {"calibrate", "generate", "score", "gradients"},
     (
         "study/prompts.py",
         "def source_of(",
@@ -346,11 +348,11 @@ EDITS = {
     ("attack/magnitudes.py", "row.mean())", "row.mean() + 0)"): set(),
     ("attack/magnitudes.py", "row.max())", "row.max() + 0)"): {"oracle", "revive"},
     ("complete/softimpute.py", "\nROUGH = ", "\nROUGH = 1 + "): set(),
-    ("learn/loop.py", "optimiser.step()", "optimiser.step() or None"): {"edit"},
-    ("learn/recipes.py", "rate=1e-4,\n        retain=0", "rate=2e-4,\n        retain=0"): {"edit"},
+    ("learn/loop.py", "optimiser.step()", "optimiser.step() or None"): TAUGHT,
+    ("learn/recipes.py", "rate=1e-4,\n        retain=0", "rate=2e-4,\n        retain=0"): TAUGHT,
     ("learn/recipes.py", "retain=0.25", "retain=0.5"): set(),  # another recipe's
     ("erase/closed_form.py", "\nREADERS = ", "\nREADERS = 1 and "): set(),
-    ("learn/losses.py", "\nGUIDANCE = ", "\nGUIDANCE = 1 + "): {"edit", "gradients"},
+    ("learn/losses.py", "\nGUIDANCE = ", "\nGUIDANCE = 1 + "): TAUGHT | {"gradients"},
     ("erase/saliency.py", "& (found > 0)", "& (found >= 0)"): {"mask"},
     ("files/store.py", "def read_hive(", "def unrelated():\n    pass\n\n\ndef read_hive("): set(),
 }
@@ -360,14 +362,15 @@ def test_edits_of_the_library_are_seen_by_the_scripts_that_reach_them(tmp_path, 
     scripts = shutil.copytree(ROOT / "workflow_scripts", tmp_path / "workflow_scripts")
     monkeypatch.setattr(provenance, "LIBRARY", scripts / "regrowth")
     names = ("calibrate", "mask", "complete", "revive", "generate", "score")
-    names += ("oracle", "defend_by_completion", "edit", "gradients")
+    names += ("oracle", "defend_by_completion", "edit", "sequence", "gradients")
 
     def digests():
         digest_of(scripts / "mask.py")
+        taught = (("erase.ERASERS", "esd-x"), ("learn.recipes.RECIPES", "esd-x"))
         own = {
             "generate": (("attack.ROUNDINGS", "quant4"), *NAMES_ALONE),
             "mask": (("erase.ERASERS", "salun"),),
-            "edit": (("erase.ERASERS", "esd-x"), ("learn.recipes.RECIPES", "esd-x")),
+            **dict.fromkeys(TAUGHT, taught),
             "oracle": (("attack.ORACLES", "max"), ("attack.MAGNITUDES", "max")),
             "revive": (("attack.MAGNITUDES", "max"),),
             "complete": (("complete.SOLVERS", "nuclear"),),

@@ -51,6 +51,18 @@ def test_weights_are_put_where_they_belong_or_not_at_all(pipe):
         pipeline.put_weights(pipe, {name: np.ones((2, 2))})
 
 
+def test_every_weight_of_a_model_is_put_back_by_the_name_that_its_file_tells(pipe):
+    parts = (("", pipe.unet), ("text_encoder.", pipe.text_encoder))
+    held = {before + n: p for before, part in parts for n, p in part.named_parameters()}
+    stored = disk.stored(disk.locate(CARD, ROOT))
+    assert set(stored) == set(held)
+    name = max(stored, key=lambda name: (name.startswith("text_encoder."), len(name)))
+    (before,) = disk.read_weights([stored[name]]).values()
+    pipeline.put_weights(pipe, {name: before + 1})
+    np.testing.assert_array_equal(held[name].detach().numpy(), (before + 1).astype(np.float32))
+    pipeline.put_weights(pipe, {name: before})
+
+
 def test_column_norms_against_a_loop():
     net = torch.nn.Sequential(torch.nn.Linear(3, 2, bias=False))
     norms = calibration.ColumnNorms(SimpleNamespace(unet=net), ["0.weight"])

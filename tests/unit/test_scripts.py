@@ -28,13 +28,16 @@ CELL = variants.PRETRAINED | {"concept": "church", "eraser": "conceptprune"}
 
 
 class Named(SimpleNamespace):
-    """Wildcards, params and resources: by attribute and by name."""
+    """Wildcards, params, resources and inputs: by attribute, by name and by place."""
 
     def items(self):
         return vars(self).items()
 
     def __getitem__(self, name):
-        return vars(self)[name]
+        return list(self)[name] if isinstance(name, int) else vars(self)[name]
+
+    def __iter__(self):
+        return iter(vars(self).values())
 
     def get(self, name, other=None):
         return vars(self).get(name, other)
@@ -188,12 +191,52 @@ def test_a_training_that_blows_up_is_a_result_that_says_so(tmp_path, rate):
     assert not (tmp_path / ".edit.state.pt").exists()
 
 
+def test_a_union_is_made_of_the_masks_of_its_concepts(tmp_path, pruned):
+    weights, _, masks = pruned
+    others = {name: np.roll(mask, 3) for name, mask in masks.items()}
+    write_arrays(tmp_path / "other", {name: pack(mask) for name, mask in others.items()})
+    told = {"layers": list(weights), "model": None}
+    made = run("union", tmp_path, CELL, told, one="mask", two="other")
+    density = read_about(tmp_path / "union.out")["density"]
+    for name, w in weights.items():
+        both = unpack(made[name], w.shape)
+        np.testing.assert_array_equal(both, masks[name] | others[name])
+        assert density[name] == pytest.approx(both.mean())
+
+
+def test_a_sequence_tells_what_all_of_it_took_and_is_copied_for_its_other_concepts(tmp_path):
+    short = Trained(steps=2, batch=2, pictures=2).of("object") | {"kind": "dimum"}
+    pair = ("a racket", "a golf ball")
+    about = {"name": "golf ball", "pairs": [pair], "steps": 2, "guidance": 2.0}
+    told = {"code": "", "versions": {}, "model": None}
+    key = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"
+    own = as_it_is(key)
+    write_arrays(tmp_path / "first", {key: own + 1}, changed=own.size, forwards=10, backwards=4)
+    turns = [{"about": about, "eraser": short}]
+    made = run("sequence", tmp_path, CELL, told | {"turns": turns}, before="first")
+    held = read_about(tmp_path / "sequence.out")
+    moved = sum((as_it_is(name) != value).sum() for name, value in made.items())
+    assert held["changed"] == moved > own.size and "destroyed" not in held
+    assert held["forwards"] > 10 and held["backwards"] == 4 + 2 * 2 * 2
+    assert abs(made[key] - own - 1).max() < 0.01, "the second goes on from the first"
+    (tmp_path / "sequence.out").rename(tmp_path / "made")
+    run("sequence", tmp_path, CELL, told | {"turns": []}, before="made")
+    assert (tmp_path / "sequence.out").read_bytes() == (tmp_path / "made").read_bytes()
+    assert not list(tmp_path.glob(".edit*"))
+
+
+def as_it_is(name):
+    """One of the model's tensors."""
+    (held,) = disk.read_weights([disk.stored(ROOT / "resources/demo/model")[name]]).values()
+    return held
+
+
 #: Of the study, what a script may use that makes what is judged: how many pictures to draw at once.
 #: Of the catalogue, what stands in the rule's params as a digest: the judge, and the sets it sees.
 USED = {"generate": {"job.study.images.batch"}}
 USED |= dict.fromkeys(("score", "reference"), {"job.catalogue"})
-MAKE = "resolve calibrate mask mask_of_checkpoint prune defend defend_by_completion detect complete"
-MAKE += " revive blind oracle signs detectability generate score reference"
+MAKE = "resolve calibrate mask mask_of_checkpoint union sequence prune defend defend_by_completion"
+MAKE += " detect complete revive blind oracle signs detectability generate score reference"
 
 
 @pytest.mark.parametrize("script", MAKE.split())

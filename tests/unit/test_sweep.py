@@ -1,5 +1,6 @@
 """The sweep: cells, the files of each job, and what a table of what is there shrinks to."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -277,3 +278,25 @@ def test_masks_read_what_their_eraser_says():
     )
     assert read["few"] == [at(8)] and read["salun"] == read["scissorhands"] == [at(64)]
     assert read["checkpoint"] == []
+
+
+def test_what_is_released_whole_is_known_by_all_that_is_read_of_it(tmp_path):
+    """The text encoder, too, and not the VAE; of a pruned checkpoint the attacked part alone."""
+    theirs = Path(shutil.copytree(ROOT / "resources/demo/model", tmp_path / "theirs"))
+    models = {"models": {"church": str(theirs)}}
+    erasers = RAW["erasers"] | {"whole": {"kind": "model"} | models}
+    erasers |= {"holed": {"kind": "checkpoint"} | models}
+    sweep = [*RAW["sweep"], {"concepts": ["church"], "erasers": ["whole"], "variants": ["pruned"]}]
+    _, depends = planned(RAW | {"study": "whole", "erasers": erasers, "sweep": sweep}, ROOT)
+
+    def told():
+        return [depends.checkpoint({"concept": "church", "eraser": n}) for n in ("whole", "holed")]
+
+    whole, holed = told()
+    (theirs / "vae/diffusion_pytorch_model.safetensors").write_bytes(b"other")
+    assert told() == [whole, holed]
+    (theirs / "text_encoder/model.safetensors").write_bytes(b"other")
+    assert told()[0] != whole and told()[1] == holed
+    whole, _ = told()
+    (theirs / "unet/diffusion_pytorch_model.safetensors").write_bytes(b"other")
+    assert told()[0] != whole and told()[1] != holed

@@ -305,7 +305,7 @@ KNOWN = {
     "auxiliary": {"lesson"},
     "base": set(),  # the model's folder
     "concept": {"lesson"},
-    "truth": {"mask", "mask_of_checkpoint"},
+    "truth": {"mask", "mask_of_checkpoint", "union"},
 }
 #: What an attacker makes of the weights.
 MADE = {"detect", "complete"}

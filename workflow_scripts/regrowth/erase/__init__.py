@@ -40,6 +40,24 @@ class Eraser:
         return self.how in ("mask", "given")
 
 
+@dataclass(frozen=True)
+class Together(Eraser):
+    """It makes one of what another eraser makes of each of several concepts. of: how that one comes
+    to what is released: by a "mask", for the union of them, or by an "edit", for one after another.
+    It has no settings of its own by default, so it stands under a name that a study gives it.
+    """
+
+    of: str = "mask"
+
+    @property
+    def how(self) -> str:
+        return "union" if self.of == "mask" else "sequence"
+
+    @property
+    def holes(self) -> bool:
+        return self.of == "mask"
+
+
 #: What a mask may read of a layer, by name. norms: its column norms at the first
 #: `settings.steps` denoising steps, (steps, in) each. gradients: of the loss that the settings
 #: name, on the concept's own pictures, over batches: their sum, and that of their magnitudes,
@@ -106,5 +124,7 @@ ERASERS = Kind(
         ),
         "checkpoint": Eraser(settings=Place("erase.checkpoints.Given"), reads=""),
         "model": Eraser(settings=Place("erase.checkpoints.Given"), reads="", whole=True),
+        "union": Together(settings=Place("erase.several.Several"), reads="", of="mask"),
+        "sequence": Together(settings=Place("erase.several.Several"), reads="", of="edit"),
     },
 )

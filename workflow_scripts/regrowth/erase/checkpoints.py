@@ -1,7 +1,7 @@
 """Checkpoints that a user brings: which of the model's weights they have erased, or changed."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 from regrowth.files import tensors
 from regrowth.models import disk
-from regrowth.models.disk import Layer, Stored
+from regrowth.models.disk import Layer
 from regrowth.settings import Concept, Place
 
 #: What a study says: of each concept the model as it was pruned elsewhere.
@@ -70,58 +70,72 @@ def check(path: Path, layers: list[Layer], weights: dict[str, np.ndarray]) -> No
         )
 
 
-def changed(
-    path: Path, layers: list[Layer], own: Mapping[str, Stored]
-) -> tuple[dict[str, np.ndarray], int]:
-    """The UNet's tensors that a checkpoint has otherwise than the model, float32 by name, and how
-    many of their weights are otherwise.
+def changed(path: Path, own: Mapping[str, Layer]) -> tuple[dict[str, np.ndarray], int]:
+    """The tensors that a checkpoint has otherwise than the model, float32 by name, and how many of
+    their weights are otherwise.
 
-    path: see `read`. own: the model's, by name, as `disk.stored` tells. Raises as `fits`, and
-    ValueError where nothing is changed, or a weight is no finite number.
+    path: see `read`; a pipeline's directory may have a text encoder. own: the model's, by name, as
+    `disk.stored` tells. Raises as `fits`, and ValueError where nothing is changed, or a weight is
+    no finite number.
     """
-    where, before = _named(path, layers)
     out, count = {}, 0
-    for name, (file, _, shape) in own.items():
-        (given,) = tensors.read(where[before + name], [before + name]).values()
-        _as_large(path, name, given.shape, shape)
-        (was,) = tensors.read(file, [name]).values()
-        given = given.astype(np.float32)
-        if not np.isfinite(given).all():
-            raise ValueError(f"{path}: {name} holds weights that are no numbers")
-        if moved := np.count_nonzero(given != was.astype(np.float32)):
-            out[name], count = given, count + int(moved)
+    for where, before, layers in _named(path, own):
+        for layer in layers:
+            name = before + _bare(layer)
+            (given,) = tensors.read(where[name], [name]).values()
+            _as_large(path, layer, given.shape)
+            (was,) = tensors.read(layer.file, [layer.stored]).values()
+            given = given.astype(np.float32)
+            if not np.isfinite(given).all():
+                raise ValueError(f"{path}: {layer.name} holds weights that are no numbers")
+            if moved := np.count_nonzero(given != was.astype(np.float32)):
+                out[layer.name], count = given, count + int(moved)
     if not out:
         raise ValueError(f"{path} is the model of the study as it is: nothing was changed")
     return out, count
 
 
-def fits(path: Path, layers: list[Layer], own: Mapping[str, Stored]) -> None:
+def fits(path: Path, own: Mapping[str, Layer]) -> None:
     """Raises ValueError if a checkpoint lacks a weight of the model, or has one of another shape;
     and as `read`. own: see `changed`."""
-    where, before = _named(path, layers)
-    lacking = [name for name in own if before + name not in where]
-    if lacking:
-        told = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-        raise ValueError(f"{path} holds no weight {lacking[0]}{told}: is it another architecture?")
-    # PyTorch's own may be nested: their shapes are seen when they are read.
-    plain = {file for file in where.values() if file.suffix == ".safetensors"}
-    held = {file: tensors.headers(file) for file in plain}
-    for name, (_, _, shape) in own.items():
-        if (file := where[before + name]) in held:
-            _as_large(path, name, held[file][before + name][1], shape)
+    for where, before, layers in _named(path, own):
+        lacking = [layer.name for layer in layers if before + _bare(layer) not in where]
+        if lacking:
+            told = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            raise ValueError(
+                f"{path} holds no weight {lacking[0]}{told}: is it another architecture?"
+            )
+        # PyTorch's own may be nested: their shapes are seen when they are read.
+        plain = {file for file in where.values() if file.suffix == ".safetensors"}
+        held = {file: tensors.headers(file) for file in plain}
+        for layer in layers:
+            if (file := where[before + _bare(layer)]) in held:
+                _as_large(path, layer, held[file][before + _bare(layer)][1])
 
 
-def _as_large(path: Path, name: str, found: tuple[int, ...], shape: tuple[int, ...]) -> None:
-    if tuple(found) != tuple(shape):
-        sizes = ("×".join(map(str, size)) for size in (found, shape))
-        raise ValueError("{}: {} is {}, the model's {}".format(path, name, *sizes))
+def _as_large(path: Path, layer: Layer, found: tuple[int, ...]) -> None:
+    if tuple(found) != tuple(layer.shape):
+        sizes = ("×".join(map(str, size)) for size in (found, layer.shape))
+        raise ValueError("{}: {} is {}, the model's {}".format(path, layer.name, *sizes))
 
 
-def _named(path: Path, layers: list[Layer]) -> tuple[dict[str, Path], str]:
-    """The file of each tensor of a checkpoint, and what stands before its names."""
-    files_there = [file for file in paths(path, "unet") if file.suffix != ".json"]
-    where = {name: file for file in files_there for name in tensors.names(file)}
-    return where, _before(path, layers, where)
+def components(path: Path) -> list[str]:
+    """What of a model a checkpoint that is released whole has: a UNet, and a text encoder where it
+    is a pipeline's directory with one."""
+    return ["unet", *(["text_encoder"] if (path / "text_encoder").is_dir() else [])]
+
+
+def _named(
+    path: Path, own: Mapping[str, Layer]
+) -> Iterator[tuple[dict[str, Path], str, list[Layer]]]:
+    """Of each component that a checkpoint has, the file of each tensor, what stands before its
+    names, and the model's weights."""
+    for part in components(path):
+        layers = [layer for layer in own.values() if layer.file.parent.name == part]
+        files_there = [file for file in paths(path, part) if file.suffix != ".json"]
+        where = {name: file for file in files_there for name in tensors.names(file)}
+        if layers:  # the longest name is no other's end
+            yield where, _before(path, [max(layers, key=lambda of: len(of.name))], where), layers
 
 
 def paths(path: Path, component: str) -> list[Path]:

@@ -1,5 +1,7 @@
 """Cells: the rows of raw scores that one rate or mean is taken over, and a rate's interval."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from regrowth.attack import MAGNITUDES, VARIANTS
@@ -58,6 +60,14 @@ def for_concept(frame: pd.DataFrame, catalogue: Catalogue, concept: str, sets: l
     rows["role"] = rows["prompt_set"].map(roles).astype(object).fillna(by_class)
     homes = {s: keys.slug(family_of(catalogue, s) or s) for s in rows["prompt_set"].unique()}
     return rows.assign(concept=concept, prompt_set=rows["prompt_set"].map(homes))
+
+
+def without_others_erased(frame: pd.DataFrame, together: Mapping[str, list[str]]) -> pd.DataFrame:
+    """Without the pictures of what a variant erases beside its concept: they are neither the
+    concept's nor preserved. together: the concepts of each eraser of several, as in paths."""
+    keyed = zip(frame["eraser"], frame["class"].map(keys.slug), frame["concept"])
+    beside = [name != concept and name in together.get(own, ()) for own, name, concept in keyed]
+    return frame[~np.array(beside, bool)]
 
 
 def by_variant(frame: pd.DataFrame) -> list[tuple[dict, pd.DataFrame]]:

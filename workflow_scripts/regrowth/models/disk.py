@@ -37,9 +37,9 @@ Stored = tuple[Path, str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Layer:
-    """A weight matrix: its name (as the loaded UNet has it; others with their component before it),
-    its shape (out, in), the file that holds it, its name there, and the bytes of a weight as it is
-    read."""
+    """A weight matrix, or any other tensor: its name (as the loaded UNet has it; others with their
+    component before it), its shape ((out, in) of a matrix), the file that holds it, its name there,
+    and the bytes of a weight as it is read."""
 
     name: str
     shape: tuple[int, ...]
@@ -148,9 +148,15 @@ def _json(file: Path) -> dict:
     return held
 
 
-def stored(folder: Path, component: str = "unet") -> dict[str, Stored]:
-    """Every tensor of a component, by the name it is stored by. Raises as `files`."""
-    return _held(files(folder, component))
+def stored(folder: Path) -> dict[str, Layer]:
+    """Every weight of COMPONENTS, of whatever shape, by name. Raises as `files`."""
+    out = {}
+    for component in (part for part in COMPONENTS if (folder / part).is_dir()):
+        for own, (file, kind, shape) in _held(files(folder, component)).items():
+            if kind in tensors.READ_AS:  # indices beside them are no weights
+                name = COMPONENTS[component] + own.removeprefix("text_model.")
+                out[name] = Layer(name, shape, file, own, tensors.READ_AS[kind])
+    return out
 
 
 def _held(paths: list[Path]) -> dict[str, Stored]:

@@ -87,7 +87,7 @@ def other_checkpoints(sweep: Sweep, model: Path) -> None:
         for concept, path in paths.items():
             try:
                 if name in whole:
-                    checkpoints.fits(sweep.root / path, layers, stored)
+                    checkpoints.fits(sweep.root / path, stored)
                 else:
                     checkpoints.check(sweep.root / path, layers, weights)
             except (OSError, ValueError) as error:

@@ -184,12 +184,14 @@ class Depends:
 
     @inspected
     def checkpoint(self, wildcards: Wildcards) -> str:
-        given = self.sweep.study.erasers.checkpoints(wildcards["eraser"])
-        path = self.sweep.root / given[wildcards["concept"]]
+        erasers, name = self.sweep.study.erasers, wildcards["eraser"]
+        path = self.sweep.root / erasers.checkpoints(name)[wildcards["concept"]]
         if path.is_file():
             return file_digest(path, DIGESTS)
-        component = self.sweep.layers[0].file.parent.name
-        return folder_digest(path, checkpoints.paths(path, component), DIGESTS)
+        read = [self.sweep.layers[0].file.parent.name]
+        parts = checkpoints.components(path) if ERASERS[erasers.kind(name)].whole else read
+        files = [file for part in parts for file in checkpoints.paths(path, part)]
+        return folder_digest(path, files, DIGESTS)
 
     # Drawing and judging
 

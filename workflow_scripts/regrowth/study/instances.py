@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import ConfigDict, Field, GetPydanticSchema, create_model
 from regrowth.attack import ASKED, VARIANTS
-from regrowth.erase import ERASERS
+from regrowth.erase import ERASERS, Together
 from regrowth.files import keys
 from regrowth.settings import Strict
 
@@ -30,7 +30,11 @@ _ERASERS = {kind: eraser.settings.held for kind, eraser in ERASERS.items()}
 _ATTACKS = {kind: place for kind in ASKED if (place := VARIANTS[kind].settings)}
 AnEraser = Annotated[Any, _told_apart([_instance(*of) for of in _ERASERS.items()])]
 AnAttack = Annotated[Any, _told_apart([_instance(k, at.held) for k, at in _ATTACKS.items()])]
-_FIELDS: dict[str, Any] = {k: (of, Field(default_factory=dict)) for k, of in _ERASERS.items()}
+_FIELDS: dict[str, Any] = {
+    kind: (settings, Field(default_factory=dict))
+    for kind, settings in _ERASERS.items()
+    if not isinstance(ERASERS[kind], Together)
+}
 _Kinds: Any = create_model("_Kinds", **_FIELDS)
 
 
@@ -42,16 +46,23 @@ class Erasers(_Kinds):
 
     def kind(self, name: str) -> str:
         """The eraser that is called so in the sweep. Raises KeyError."""
-        return name if name in ERASERS else (self.model_extra or {})[name].kind
+        return name if name in _FIELDS else (self.model_extra or {})[name].kind
 
     def names(self, kind: str | None = None) -> list[str]:
         """What erasers, of a kind, are called."""
-        every = [*ERASERS, *(self.model_extra or {})]
+        every = [*_FIELDS, *(self.model_extra or {})]
         return [name for name in every if kind in (None, self.kind(name))]
 
     def of(self, name: str, kind: str) -> dict[str, Any]:
         """The settings that a concept of that kind is erased with."""
         return getattr(self, name).of(kind)
+
+    def together(self, name: str) -> list[str]:
+        """The concepts, as they are spelled in paths, that an eraser of several erases in its
+        order; none of another."""
+        if not isinstance(ERASERS[self.kind(name)], Together):
+            return []
+        return [keys.slug(concept) for concept in getattr(self, name).concepts]
 
     def checkpoints(self, name: str) -> dict[str, str]:
         """Of an eraser that is given checkpoints: by concept, as it is spelled in paths."""

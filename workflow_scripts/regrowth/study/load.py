@@ -10,7 +10,7 @@ from regrowth.files import hub, keys
 from regrowth.learn.recipes import RECIPES
 from regrowth.models.card import ModelCard
 from regrowth.settings import lines, read
-from regrowth.study import checks, variants
+from regrowth.study import checks, together, variants
 from regrowth.study.catalogue import Catalogue, concepts_of
 from regrowth.study.config import Study
 from regrowth.study.prompts import calibration_pairs
@@ -44,7 +44,7 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
         put_local(study, catalogue, cards, mistakes)
         mistakes += block_mistakes(study, catalogue)
         mistakes += picture_mistakes(study, catalogue)
-        mistakes += instance_mistakes(study)
+        mistakes += instance_mistakes(study) + together.mistakes(study)
         mistakes += checkpoint_mistakes(study, root)
         mistakes += eraser_mistakes(study, catalogue, card)
         mistakes += attacker_mistakes(study, catalogue)
@@ -160,18 +160,10 @@ def instance_mistakes(study: Study) -> list[str]:
     return out
 
 
-def _asked(study: Study, kind: str) -> dict[str, list[str]]:
-    """The concepts that the sweep erases with each eraser of a kind, by the eraser's name."""
-    return {
-        name: list(dict.fromkeys(c for b in study.sweep if name in b.erasers for c in b.concepts))
-        for name in study.erasers.names(kind)
-    }
-
-
 def checkpoint_mistakes(study: Study, root: Path) -> list[str]:
     """Checkpoints that a block asks for and nobody named, or that are not there."""
     out = []
-    asked = _asked(study, "checkpoint") | _asked(study, "model")
+    asked = together.asked(study, "checkpoint") | together.asked(study, "model")
     for name, concepts in asked.items():
         given = study.erasers.checkpoints(name)
         place = f"erasers.{name}" + ("" if name in ERASERS else ".models")
@@ -238,7 +230,7 @@ def edit_mistakes(study: Study) -> list[str]:
             out.append(f"config: {place}: {guide!r} {checks.YOUNG}")
         out += [
             f"config: {place}: {concept!r} is sent to itself: another word, or none"
-            for concept in _asked(study, kinds[name])[name]
+            for concept in together.asked(study, kinds[name])[name]
             if guide and keys.slug(concept) == keys.slug(guide)
         ]
     return out
@@ -249,7 +241,7 @@ def alternative_mistakes(study: Study, catalogue: Catalogue) -> list[str]:
     the calibration's base prompts, names it."""
     out, known = [], concepts_of(catalogue)
     for kind in RECIPES:
-        for eraser, concepts in _asked(study, kind).items():
+        for eraser, concepts in together.asked(study, kind).items():
             for family, name in (known[keys.slug(c)] for c in concepts):
                 for base, _ in calibration_pairs(catalogue.families[family], name):
                     if f"-{keys.slug(name)}-" in f"-{keys.slug(base)}-":
@@ -270,7 +262,7 @@ def eraser_mistakes(study: Study, catalogue: Catalogue, card: ModelCard) -> list
             f"tell a concept (given: {study.identify})"
         )
     for eraser in (name for name, method in ERASERS.items() if method.reads == "norms"):
-        for name, concepts in _asked(study, eraser).items():
+        for name, concepts in together.asked(study, eraser).items():
             kinds = dict.fromkeys(catalogue.families[known[keys.slug(c)][0]].kind for c in concepts)
             out += [
                 f"config: erasers.{name}.{kind}.steps: the sampler makes {made} steps, so at most "

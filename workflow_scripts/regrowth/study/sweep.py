@@ -231,7 +231,8 @@ class Sweep:
     @cached_property
     def edits(self) -> list[str]:
         """What the erasers are called that leave no holes."""
-        return [*self.erasers("edit"), *self.erasers("whole")]
+        own = self.study.erasers
+        return [name for name in own.names() if not ERASERS[own.kind(name)].holes]
 
     def as_it_is(self, variant: str) -> bool:
         """Whether a variant is a model as it is, with none of its weights replaced."""

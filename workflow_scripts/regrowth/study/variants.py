@@ -138,14 +138,15 @@ def of_sweep(
 
 def label(cell: Mapping[str, str]) -> str:
     """A variant's name for people: "pruned", "max K=0.6", "pruned, gaussian 1.0"; the eraser is
-    named if it is not ConceptPrune as it is by default."""
+    named if it is not ConceptPrune as it is by default, and what is not known to be pruned is
+    "erased"."""
     name = cell["variant"]
     if name in VARIANTS:
         told, own = VARIANTS[name].label, own_keys(name)
         name = told(cell) if told else " ".join([name, *(f"{key}={cell[key]}" for key in own)])
     if cell["eraser"] not in (NONE, "conceptprune"):
-        edits = cell["eraser"] in ERASERS and not ERASERS[cell["eraser"]].holes
-        name = "erased" if edits and name == "pruned" else name
+        prunes = cell["eraser"] in ERASERS and ERASERS[cell["eraser"]].holes
+        name = "erased" if name == "pruned" and not prunes else name
         name += f", {cell['eraser']}"
     if cell["defence"] != NONE:
         name += f", {defended(cell)}"
