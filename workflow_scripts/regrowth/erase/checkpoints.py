@@ -133,9 +133,12 @@ def paths(path: Path, component: str) -> list[Path]:
     if not path.is_dir():
         return [path]
     folder = path / component if (path / component).is_dir() else path
-    if not disk.named(folder, disk.PARTS[component]):
+    found = disk.named(folder, disk.PARTS[component])
+    if not found:
         if others := sorted(folder.glob("*.safetensors")):
             return others
+    elif folder == path and None not in found and len(found) == 1:
+        return disk.whole(folder, next(iter(found.values())), disk.PARTS[component])
     return disk.files(path, component) if folder != path else disk.weights(path, component)
 
 
