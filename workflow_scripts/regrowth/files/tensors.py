@@ -65,6 +65,7 @@ class Held:
         with _explained(file):
             if file.suffix == ".safetensors":
                 self.headers = _in_safetensors(file)
+                self._open = safe_open(file, framework="numpy")
             else:
                 self._state = _load(file)
                 self.headers = {n: (_kind(t), tuple(t.shape)) for n, t in self._state.items()}
@@ -78,7 +79,7 @@ class Held:
         with _explained(self.file):
             if self._state is not None:
                 return _array(self._state[name], kind)
-            return _one_of_safetensors(self.file, name, kind)
+            return _brain(self.file, name) if kind == "BF16" else self._open.get_tensor(name)
 
 
 def _kind(tensor: Any) -> str:
@@ -170,10 +171,8 @@ def _in_safetensors(file: Path) -> Headers:
         return {name: (p.get_dtype(), tuple(p.get_shape())) for name, p in parts.items()}
 
 
-def _one_of_safetensors(file: Path, name: str, kind: str) -> np.ndarray:
-    if kind != "BF16":
-        with safe_open(file, framework="numpy") as held:
-            return held.get_tensor(name)
+def _brain(file: Path, name: str) -> np.ndarray:
+    """A tensor of bfloat16 in a safetensors file, float32."""
     with open(file, "rb") as stream:
         n = int.from_bytes(stream.read(8), "little")
         about = _entries(stream.read(n))[name]
