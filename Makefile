@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo smoke test soak bench rehearsal lint schema demo-model retrained mutants
+.PHONY: audit demo smoke test soak bench rehearsal lint schema demo-model retrained mutants
 
 .venv/ready: requirements.txt requirements-alone.txt pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -17,6 +17,9 @@ demo: .venv/ready  ## the default study: erase, regrow, judge, report
 
 smoke: .venv/ready  ## the same DAG in about five minutes
 	$(BIN)/snakemake --configfile config/smoke.yaml
+
+audit: .venv/ready  ## does a checkpoint leak: CHECKPOINT=… CONCEPT=… [BASE=…]
+	$(BIN)/snakemake audit --config checkpoint="$(CHECKPOINT)" concept="$(CONCEPT)" $(if $(BASE),base="$(BASE)")
 
 test: .venv/ready lint  ## everything CI runs
 	$(BIN)/pytest -q

@@ -72,6 +72,19 @@ def opened(path: Path, base: Checkpoint | None = None) -> Checkpoint:
     return Checkpoint(path, files, layout, tensors)
 
 
+def check(given: Checkpoint) -> None:
+    """Reads every tensor. Raises ValueError for weights that are no finite numbers, and where every
+    weight of every matrix is zero."""
+    left, matrices = False, set(given.matrices())
+    for name, tensor in given.tensors.items():
+        value = tensor.value()
+        if not np.isfinite(value).all():
+            raise ValueError(f"{given.path}: {name} holds weights that are no numbers")
+        left = left or (name in matrices and bool(value.any()))
+    if not left:
+        raise ValueError(f"{given.path} has nothing left: every weight of its matrices is zero")
+
+
 def _tensor(where: Mapping[str, Held], stored: tuple[str, ...]) -> Tensor:
     kind, shape = where[stored[0]].headers[stored[0]]
     return Tensor(shape, kind, partial(_product, where, stored))

@@ -34,6 +34,7 @@ DOING = {
     "tables": "making tables",
     "figures": "drawing figures",
     "report": "writing the page",
+    "audit": "auditing",
 }
 
 
