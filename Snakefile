@@ -91,6 +91,8 @@ atexit.register(hooks.leave, workflow, SWEEP, HERE)
 
 onsuccess:
     terminal.finish()
+    if audits.is_asked(set(workflow.dag_settings.targets)):
+        print(audits.summary(AUDIT))
     if hooks.is_whole(workflow):
         shell("test ! -f {MADE}/summary.txt || cat {MADE}/summary.txt")
         if not PARTIAL:

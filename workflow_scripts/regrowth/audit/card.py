@@ -25,12 +25,12 @@ def card(given: Checkpoint, base: Checkpoint | None, device: str = "cpu") -> dic
     leak = estimate(holes, device)
     concluded = verdict(told.done.kind, leak)
     return {
-        "verdict": asdict(concluded),
+        "verdict": asdict(concluded) | {"do": list(concluded.do)},
         "done": asdict(told.done) | {"means": classes.CLASSES[told.done.kind]},
         "leak": _leak(leak),
         "layers": list(_layers(given, told, holes)),
         "fills": {n: asdict(f) | {"ratio": f.ratio, "told": f.told} for n, f in told.fills.items()},
-        "tried": tried(told.done.kind, told.fills, leak),
+        "tried": tried(base is not None, told.fills, leak),
         "not_tried": list(NOT_TRIED),
         "checkpoint": {
             "path": str(given.path),
@@ -59,7 +59,7 @@ def _holes(given: Checkpoint, told: classes.Told) -> Iterator[tuple[str, tuple]]
                 continue
             quiet = found.quiet >= QUIET
             share = detectors.SHARE if quiet else found.found
-            detector = f"{'column' if quiet else 'combined'}-{share:.6f}"
+            detector = f"{'column' if quiet else 'combined'}-{round(share, 4)}"
             for layer, missing in detectors.detect(layers, detector).items():
                 yield layer, (layers[layer], missing)
 

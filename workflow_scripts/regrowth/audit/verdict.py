@@ -29,7 +29,7 @@ NOT_TRIED = (
     "prompts that go round what was erased",
 )
 _FILL = (
-    "do not release it as it is: fill the holes first. Of eight fills `flip` at 1.0 let least come "
+    "do not release it as it is: fill the holes first. Of eight fills “flip” at 1.0 let least come "
     "back, and cost .03 to .06 of what was to stay (docs/defence.md)",
     "or draw it: a study of this checkpoint says what comes back in pictures, and what each "
     "defence costs (config/defence.yaml)",
@@ -75,11 +75,13 @@ def _two(share: float) -> str:
     return f"{share:.2f}".removeprefix("0")
 
 
-def tried(kind: str, fills: Mapping[str, object], leak: Leak | None) -> list[str]:
-    """What an audit has done, line by line."""
+def tried(base: bool, fills: Mapping[str, object], leak: Leak | None) -> list[str]:
+    """What an audit has done, line by line. base: whether there was one; fills: by family of
+    layers, if they were looked for."""
     out = ["exact zeros, held against what rounds to zero by itself"]
+    out += ["every tensor beside the base's"] if base else []
     if fills:
-        out.append("fills, by the detectors `combined` and `column`, held against drawn twins")
+        out.append("fills, by the detectors “combined” and “column”, held against drawn twins")
     if leak:
         out.append(
             f"the signs of {leak.missing:,} lost weights, told by {leak.hidden:,} hidden ones"

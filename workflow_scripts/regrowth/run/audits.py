@@ -1,5 +1,6 @@
 """What an audit is asked for, on the command line, and what it is refused for."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +41,6 @@ class Audit:
 
 def asked(config: dict) -> Audit:
     """What the command line asks for, taken out of the study."""
-    if "checkpoint" not in config:
-        return Audit()
     return Audit(**{key: str(config.pop(key)) for key in KEYS if key in config})
 
 
@@ -57,9 +56,26 @@ def opened(audit: Audit) -> tuple[reading.Checkpoint, reading.Checkpoint | None]
     return reading.opened(place(audit.checkpoint), base), base
 
 
-def refuse(audit: Audit) -> None:
+def is_asked(targets: set[str]) -> bool:
+    """Whether a run is to audit: by the rule's name, or one of its files."""
+    return any(target == "audit" or target.startswith("results/audits/") for target in targets)
+
+
+def summary(audit: Audit) -> str:
+    """What an audit found, for the terminal."""
+    told = json.loads((audit.out / "audit.json").read_text(encoding="utf-8"))
+    found = f"{told['done']['kind']}: {told['done']['why']}"
+    concluded = f"{told['verdict']['word']}: {told['verdict']['rule']}"
+    return f"\n{audit.checkpoint}\n{found}.\n{concluded}.\n\nReport: {audit.out}/audit.html\n"
+
+
+def refuse(audit: Audit, targets: set[str]) -> None:
     """Raises Refused, with one line, if a checkpoint cannot be audited: before any job, and before
-    anything is written."""
+    anything is written. Where no audit is asked for, nothing may be said of one."""
+    if not is_asked(targets):
+        if audit != Audit():
+            raise Refused(f"checkpoint=, concept= and base= are an audit's: `{ASK}`")
+        return
     if not audit.checkpoint or not audit.concept:
         lacking = "concept" if audit.checkpoint else "checkpoint"
         raise Refused(f"{lacking}= is not said; an audit is asked for by `{ASK}`")

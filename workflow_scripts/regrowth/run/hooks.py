@@ -44,10 +44,9 @@ def before(workflow, sweep: Sweep, model: Path, audit: audits.Audit) -> None:
     """Raises Refused before any job. Jobs, and Snakemakes that a run starts itself, take no lock;
     nor do looks. Then unsafe pictures that nobody waits for are deleted."""
     targets = set(workflow.dag_settings.targets)
-    if "audit" in targets:
-        audits.refuse(audit)
-        if targets == {"audit"}:  # the study is not asked for
-            return
+    audits.refuse(audit, targets)
+    if targets == {"audit"}:  # nothing of the study is asked for
+        return
     gc.enable()
     # The limiter wakes the scheduler every second once more for each job that has ended: after
     # hundreds of jobs the driver would fill a core.
