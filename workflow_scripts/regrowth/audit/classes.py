@@ -28,8 +28,6 @@ REPLACED = 0.5
 UNRELATED = 0.5
 #: Of the changed weights, zeroed: then pruning is what was done.
 ZEROED = 0.5
-#: Of a matrix's weights: fewer zeros are no pruning. Sums in half precision are zero, too.
-FEWEST = 5e-4
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def beside_its_base(traces: Sequence[Trace], differences: Sequence[Difference]) 
 
 def pruned(traces: Sequence[Trace]) -> list[Trace]:
     """Those of matrices that were pruned."""
-    return [t for t in traces if t.pruned >= FEWEST * t.shape[0] * t.shape[1]]
+    return [t for t in traces if t.pruned]
 
 
 def _zeros(cut: Sequence[Trace]) -> str:

@@ -10,6 +10,8 @@ from regrowth.attack import detectors
 from regrowth.erase import checkpoints
 from regrowth.files import tensors
 
+#: Of a matrix's weights: fewer zeros are no pruning. Sums in half precision are zero, too.
+FEWEST = 5e-4
 #: At most this share of a matrix changed: then the others were left on purpose.
 SPARSE = 0.5
 #: A difference of at most this share of its smaller side is low in rank.
@@ -21,7 +23,7 @@ ROUNDING = 1e-5
 @dataclass(frozen=True)
 class Trace:
     """zeros: weights that are exactly zero; natural: how many of these may be so by themselves, at
-    most; pruned: those that are more than chance, all or none; rows, columns: of these, whole
+    most; pruned: those that are more than chance and than FEWEST, all or none; rows, columns: of these, whole
     ones."""
 
     name: str
@@ -72,8 +74,9 @@ def holes(weights: np.ndarray) -> np.ndarray:
 
 def trace(name: str, weights: np.ndarray) -> Trace:
     """What one matrix tells of itself."""
-    if not (zeros := weights.size - int(np.count_nonzero(weights))):
-        return Trace(name, weights.shape, 0, 0, 0, 0, 0)
+    zeros = weights.size - int(np.count_nonzero(weights))
+    if zeros < FEWEST * weights.size:
+        return Trace(name, weights.shape, zeros, zeros, 0, 0, 0)
     typed = grain(weights)
     natural = detectors.natural_zeros(typed)
     gone = weights == 0 if zeros > natural else np.zeros(weights.shape, bool)
