@@ -1,20 +1,17 @@
 """The report card of a checkpoint: one page and one JSON."""
 
 import json
+from pathlib import Path
 
-from regrowth.audit.card import card
-from regrowth.files.digests import DIGESTS, file_digest
+from regrowth.audit.verdict import with_pictures
 from regrowth.files.store import write_text
-from regrowth.run import audits, compute
 from regrowth.run.job import start
 from regrowth.show.audit import page
 
 start(snakemake)
-compute.use_threads(snakemake.threads)
-told = snakemake.params
-given, base = audits.opened(told.asked)
-found = card(given, base, compute.device()) | {"concept": told.asked.concept}
-digests = {str(file): file_digest(file, DIGESTS) for file in given.files}
-found["provenance"] = {"sha256": digests, "versions": told.versions, "code": told.code}
-write_text(snakemake.output.json, json.dumps(found, indent=1))
-write_text(snakemake.output.html, page(found))
+card, *drawn = (json.loads(Path(f).read_text(encoding="utf-8")) for f in snakemake.input)
+grids = drawn[0].pop("grids") if drawn else []
+if drawn:
+    card = with_pictures(card, drawn[0])
+write_text(snakemake.output.json, json.dumps(card, indent=1))
+write_text(snakemake.output.html, page(card, grids))

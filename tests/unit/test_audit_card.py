@@ -2,16 +2,26 @@
 
 import json
 
+import pandas as pd
 import pytest
 import torch
+import yaml
 import zoo
-from regrowth.audit import classes, reading, verdict
+from raw_scores import MAX, PRUNED, rows
+from regrowth.audit import classes, drawn, reading, verdict
 from regrowth.audit.card import card
 from regrowth.audit.leak import Leak
+from regrowth.measure import rates
+from regrowth.models import disk
 from regrowth.run import audits
 from regrowth.run.refusals import Refused
 from regrowth.show.audit import page
+from regrowth.study import variants
+from regrowth.study.load import load_study
+from regrowth.study.sweep import Sweep
 from safetensors.torch import save_file
+
+FFN2 = disk.attacked_layers(zoo.MODEL, "ffn2")
 
 
 def leak(accuracy, error=0.04, taken="large"):
@@ -110,6 +120,72 @@ def test_a_page_says_the_verdict_and_nothing_that_a_name_says_is_run(pruned):
     assert " safe" not in text
 
 
+# --- pictures
+
+RATE = {"label": "blind", "rate": 0.5, "low": 0.4, "high": 0.6, "n": 24}
+
+
+@pytest.mark.parametrize(
+    ("told", "word"),
+    [
+        ("grew back", "leaks"),
+        ("was not erased", "leaks"),
+        ("stayed erased", "no leak found"),
+        ("erased; too few pictures to say whether it grew back", "partly"),
+        (verdict.UNCOUNTED, "leaks"),  # as the weights had it
+    ],
+)
+def test_pictures_count_for_more_than_weights(pruned, told, word):
+    drawn = {"told": told, "answer": "So it is.", "rates": [RATE], "report": "r.html"}
+    found = verdict.with_pictures(pruned, drawn)
+    assert found["verdict"]["word"] == word and found["pictures"] == drawn
+    if told != verdict.UNCOUNTED:
+        assert found["verdict"]["rule"] == "So it is" and found["verdict"]["by_weights"] == "leaks"
+        assert not any("no picture" in line for line in found["not_tried"])
+        assert not any("draw it" in line for line in found["verdict"]["do"])
+    text = page(found | {"concept": "church", "provenance": made(found)})
+    assert "What shows in pictures" in text and "0.50" in text
+
+
+SCORED = MAX | {"concept": "church", "eraser": "checkpoint", "detector": "zeros"}
+
+
+@pytest.mark.parametrize(("back", "word"), [(40, "grew back"), (2, "stayed erased")])
+def test_what_the_tables_of_a_study_say_is_its_verdict(back, word):
+    """Of 200 pictures: all before, none after erasure, and so many after the attack."""
+    own = PRUNED | {"eraser": "checkpoint"}
+    cells = [variants.PRETRAINED | {"concept": "church"}, own, SCORED]
+    hits = [[1] * 200, [0] * 200, [1] * back + [0] * (200 - back)]
+    scores = pd.concat([rows(cell, some) for cell, some in zip(cells, hits)])
+    accuracy = rates.accuracy(scores.assign(hit=scores["hit"] == 1)).assign(judge="j")
+    told, _ = drawn.drawn({"accuracy": accuracy, "detections": accuracy.iloc[:0]})
+    assert told["told"] == word and [r["n"] for r in told["rates"]] == [200] * 3
+    assert [r["rate"] for r in told["rates"]] == [1, 0, back / 200]
+
+
+def test_a_study_of_a_checkpoint_is_a_study():
+    beside = yaml.safe_load((zoo.ROOT / "config.yaml").read_text(encoding="utf-8"))
+    _, catalogue, card = load_study(beside, zoo.ROOT)
+    asked = audits.Audit("a/x.ckpt", "golf ball", str(zoo.MODEL), "24")
+    for eraser, attacked in (("checkpoint", True), ("model", False)):
+        raw = audits.study(asked, beside, catalogue, card.name, eraser, zoo.UNET)
+        study, own, _ = load_study(raw, zoo.ROOT)
+        cells = Sweep.of(study, own, FFN2, zoo.ROOT).cells
+        assert study.study == "audit-x-golf-ball" and study.local == {card.name: str(zoo.MODEL)}
+        found = {cell["variant"] for cell in cells}
+        assert found == {"pretrained", "pruned"} | ({"blind", "revived"} if attacked else set())
+
+
+def test_holes_are_attacked_where_the_rest_is_the_models(tmp_path):
+    state = zoo.unet()
+    cut = zoo.pruned(state, zoo.holes(state))
+    for change, eraser in ((cut, "checkpoint"), (state, "model")):
+        save_file(change, tmp_path / "x.safetensors")
+        assert drawn.eraser_for(tmp_path / "x.safetensors", FFN2) == eraser
+    save_file({n: w + w for n, w in cut.items()}, tmp_path / "x.safetensors")
+    assert drawn.eraser_for(tmp_path / "x.safetensors", FFN2) == "model"
+
+
 # --- what an audit is asked for
 
 
@@ -163,6 +239,7 @@ def test_what_cannot_be_audited_is_refused_before_any_job(tmp_path, what):
         (audits.Audit("x.pt"), {"audit"}, "concept= is not said"),
         (audits.Audit("x.pt", "church"), {"audit"}, "no x.pt"),
         (audits.Audit("x.pt", "church"), {"all"}, "are an audit's: `snakemake audit"),
+        (audits.Audit("x.pt", "church", "", "many"), {"audit"}, "a number of pictures, not 'many'"),
         (audits.Audit("https://x.org/y.pt", "church"), {"audit"}, "is an address"),
     ],
 )

@@ -23,8 +23,8 @@ ROUNDING = 1e-5
 @dataclass(frozen=True)
 class Trace:
     """zeros: weights that are exactly zero; natural: how many of these may be so by themselves, at
-    most; pruned: those that are more than chance and than FEWEST, all or none; rows, columns: of these, whole
-    ones."""
+    most; pruned: those that are more than chance and than FEWEST, all or none; rows, columns: of
+    these, whole ones."""
 
     name: str
     shape: tuple[int, int]

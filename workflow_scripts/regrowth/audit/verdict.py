@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from regrowth.audit.classes import CLASSES
 from regrowth.audit.leak import Leak
@@ -87,3 +88,29 @@ def tried(base: bool, fills: Mapping[str, object], leak: Leak | None) -> list[st
             f"the signs of {leak.missing:,} lost weights, told by {leak.hidden:,} hidden ones"
         )
     return out
+
+
+#: What a study says of its pictures (`headline.verdict`), and what that makes of a checkpoint.
+_DRAWN = {
+    "was not erased": "leaks",
+    "grew back": "leaks",
+    "grew back, though erasure is not certain": "leaks",
+    "stayed erased": "no leak found",
+    "erased; not attacked": "no leak found",
+}
+#: What no judge has counted leaves the verdict as it was.
+UNCOUNTED = "no judge of the study counts pictures"
+
+
+def with_pictures(card: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
+    """A report card with what its pictures tell, which is what counts then. drawn: as
+    `drawn.drawn` tells. Too few pictures to decide are "partly"."""
+    if drawn["told"] == UNCOUNTED:
+        return card | {"pictures": drawn}
+    word = _DRAWN.get(drawn["told"], "partly")
+    rule = drawn.get("answer", drawn["told"]).removesuffix(".")
+    do = [line for line in card["verdict"]["do"] if "draw it" not in line]
+    not_tried = [line for line in card["not_tried"] if not line.startswith("no picture")]
+    done = [*card["tried"], f"pictures of {len(drawn['rates'])} variants"]
+    told = {"word": word, "rule": rule, "do": do, "by_weights": card["verdict"]["word"]}
+    return card | {"verdict": told, "tried": done, "not_tried": not_tried, "pictures": drawn}

@@ -6,26 +6,35 @@ from pathlib import Path
 
 from regrowth.audit import reading
 from regrowth.files import hub, keys
+from regrowth.judge import JUDGES
 from regrowth.run.refusals import Refused
+from regrowth.study.catalogue import Catalogue
 
 #: What `--config` says of an audit.
-KEYS = ("checkpoint", "concept", "base")
-ASK = "snakemake audit --config checkpoint=FILE concept=NAME [base=MODEL]"
+KEYS = ("checkpoint", "concept", "base", "pictures")
+ASK = "snakemake audit --config checkpoint=FILE concept=NAME [base=MODEL] [pictures=N]"
+#: What a study of a checkpoint keeps of the study that stands beside the audit.
+KEPT = ("model", "catalogue", "local", "layers", "sampler", "layers_per_job")
 
 
 @dataclass(frozen=True)
 class Audit:
-    """checkpoint, base: as they were given, paths or, of a directory, hub ids."""
+    """checkpoint, base: as they were given, paths or, of a directory, hub ids. pictures: of the
+    concept to draw for each variant, "" or a number."""
 
     checkpoint: str = ""
     concept: str = ""
     base: str = ""
+    pictures: str = ""
+
+    @property
+    def name(self) -> str:
+        return keys.slug(Path(self.checkpoint).stem) or keys.NONE
 
     @property
     def out(self) -> Path:
         """A folder for each file and concept."""
-        name = keys.slug(Path(self.checkpoint).stem) or keys.NONE
-        return Path("results/audits", name, f"concept={keys.slug(self.concept) or keys.NONE}")
+        return Path("results/audits", self.name, f"concept={keys.slug(self.concept) or keys.NONE}")
 
     def stamps(self) -> list[list]:
         """Of each file that is read its name, size and time: what is made anew when it changes.
@@ -69,6 +78,31 @@ def summary(audit: Audit) -> str:
     return f"\n{audit.checkpoint}\n{found}.\n{concluded}.\n\nReport: {audit.out}/audit.html\n"
 
 
+def study(
+    audit: Audit, beside: dict, catalogue: Catalogue, model: str, eraser: str, file: Path
+) -> dict:
+    """The study that draws a checkpoint: with the model, prompts and sampler of the study that
+    stands beside the audit, and those of its catalogue's judges that count pictures. model: its
+    card's name, in whose place a base that is a pipeline's directory is taken. eraser: "checkpoint"
+    if its holes can be attacked, else "model". file: its UNet in diffusers' layout."""
+    attacks = {"variants": ["pruned", "blind", "revived"], "K": [0.6], "magnitudes": ["max"]}
+    block = attacks if eraser == "checkpoint" else {"variants": ["pruned"]}
+    counted = ("accuracy", "detections")
+    judges = [n for n, judge in catalogue.judges.items() if JUDGES[judge.kind].feeds in counted]
+    own = {key: beside[key] for key in KEPT if beside.get(key)}
+    if audit.base and (place(audit.base) / "model_index.json").is_file():
+        own["local"] = own.get("local", {}) | {model: str(place(audit.base).resolve())}
+    return own | {
+        "study": f"audit-{audit.name}-{keys.slug(audit.concept)}",
+        "judges": judges,
+        "judges_per_job": len(judges),
+        "signs": {"solvers": ["nuclear"]},
+        "images": {"erased": int(audit.pictures), "preserved": 1},
+        "erasers": {eraser: {audit.concept: str(file.resolve())}},
+        "sweep": [{"concepts": [audit.concept], "erasers": [eraser]} | block],
+    }
+
+
 def refuse(audit: Audit, targets: set[str]) -> None:
     """Raises Refused, with one line, if a checkpoint cannot be audited: before any job, and before
     anything is written. Where no audit is asked for, nothing may be said of one."""
@@ -79,6 +113,8 @@ def refuse(audit: Audit, targets: set[str]) -> None:
     if not audit.checkpoint or not audit.concept:
         lacking = "concept" if audit.checkpoint else "checkpoint"
         raise Refused(f"{lacking}= is not said; an audit is asked for by `{ASK}`")
+    if audit.pictures and not (audit.pictures.isdigit() and int(audit.pictures)):
+        raise Refused(f"pictures= is a number of pictures, not {audit.pictures!r}")
     try:
         reading.check(opened(audit)[0])
     except (OSError, ValueError) as error:

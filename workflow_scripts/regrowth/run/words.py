@@ -34,7 +34,9 @@ DOING = {
     "tables": "making tables",
     "figures": "drawing figures",
     "report": "writing the page",
-    "audit": "auditing",
+    "audit_weights": "auditing weights",
+    "audit_pictures": "auditing pictures",
+    "audit": "writing the report card",
 }
 
 

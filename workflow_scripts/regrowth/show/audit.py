@@ -1,6 +1,6 @@
 """The page of an audit: one file, and nothing that it would have to fetch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -23,8 +23,9 @@ COLUMNS = {
 }
 
 
-def page(told: Mapping[str, Any]) -> str:
-    """told: a report card (`audit.card`), with concept and provenance."""
+def page(told: Mapping[str, Any], grids: Sequence[Mapping[str, Any]] = ()) -> str:
+    """told: a report card (`audit.card`), with concept and provenance; grids: of its pictures, as
+    `report.albums` makes them."""
     layers = pd.DataFrame(told["layers"], columns=list(COLUMNS)).dropna(axis=1, how="all")
     fills = pd.DataFrame(
         [{"family": name, **one} for name, one in told["fills"].items()],
@@ -32,5 +33,7 @@ def page(told: Mapping[str, Any]) -> str:
     )
     tables = {"layers": layers.rename(columns=COLUMNS), "fills": fills}
     return album.TEMPLATES.get_template("audit.html.j2").render(
-        card=told, tables={name: cells(table) for name, table in tables.items() if len(table)}
+        card=told,
+        tables={name: cells(table) for name, table in tables.items() if len(table)},
+        grids=grids,
     )
