@@ -18,8 +18,9 @@ demo: .venv/ready  ## the default study: erase, regrow, judge, report
 smoke: .venv/ready  ## the same DAG in about five minutes
 	$(BIN)/snakemake --configfile config/smoke.yaml
 
-audit: .venv/ready  ## does a checkpoint leak: CHECKPOINT=… CONCEPT=… [BASE=…]
-	$(BIN)/snakemake audit --config checkpoint="$(CHECKPOINT)" concept="$(CONCEPT)" $(if $(BASE),base="$(BASE)")
+audit: .venv/ready  ## does a checkpoint leak: CHECKPOINT=… CONCEPT=… [BASE=…] [PICTURES=48]
+	$(BIN)/snakemake audit --config checkpoint="$(CHECKPOINT)" concept="$(CONCEPT)" \
+		$(if $(BASE),base="$(BASE)") $(if $(PICTURES),pictures=$(PICTURES))
 
 test: .venv/ready lint  ## everything CI runs
 	$(BIN)/pytest -q

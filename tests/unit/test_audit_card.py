@@ -22,6 +22,7 @@ from regrowth.study.sweep import Sweep
 from safetensors.torch import save_file
 
 FFN2 = disk.attacked_layers(zoo.MODEL, "ffn2")
+BESIDE = yaml.safe_load((zoo.ROOT / "config.yaml").read_text(encoding="utf-8"))
 
 
 def leak(accuracy, error=0.04, taken="large"):
@@ -164,11 +165,10 @@ def test_what_the_tables_of_a_study_say_is_its_verdict(back, word):
 
 
 def test_a_study_of_a_checkpoint_is_a_study():
-    beside = yaml.safe_load((zoo.ROOT / "config.yaml").read_text(encoding="utf-8"))
-    _, catalogue, card = load_study(beside, zoo.ROOT)
+    _, catalogue, card = load_study(BESIDE, zoo.ROOT)
     asked = audits.Audit("a/x.ckpt", "golf ball", str(zoo.MODEL), "24")
     for eraser, attacked in (("checkpoint", True), ("model", False)):
-        raw = audits.study(asked, beside, catalogue, card.name, eraser, zoo.UNET)
+        raw = audits.study(asked, BESIDE, catalogue, card.name, eraser, zoo.UNET)
         study, own, _ = load_study(raw, zoo.ROOT)
         cells = Sweep.of(study, own, FFN2, zoo.ROOT).cells
         assert study.study == "audit-x-golf-ball" and study.local == {card.name: str(zoo.MODEL)}
@@ -228,7 +228,9 @@ def test_what_cannot_be_audited_is_refused_before_any_job(tmp_path, what):
     change, said = REFUSED[what]
     save_file(change(zoo.unet()), tmp_path / "x.safetensors")
     with pytest.raises(Refused, match=said):
-        audits.refuse(audits.Audit(str(tmp_path / "x.safetensors"), "church"), {"audit"})
+        audits.refuse(
+            audits.Audit(str(tmp_path / "x.safetensors"), "church"), {"audit"}, {}, zoo.ROOT
+        )
     assert [f.name for f in tmp_path.iterdir()] == ["x.safetensors"]
 
 
@@ -240,15 +242,16 @@ def test_what_cannot_be_audited_is_refused_before_any_job(tmp_path, what):
         (audits.Audit("x.pt", "church"), {"audit"}, "no x.pt"),
         (audits.Audit("x.pt", "church"), {"all"}, "are an audit's: `snakemake audit"),
         (audits.Audit("x.pt", "church", "", "many"), {"audit"}, "a number of pictures, not 'many'"),
+        (audits.Audit(str(zoo.UNET), "a dragon", "", "9"), {"audit"}, "nothing .* of 'a dragon'"),
         (audits.Audit("https://x.org/y.pt", "church"), {"audit"}, "is an address"),
     ],
 )
 def test_what_is_not_said_is_asked_for(asked, targets, said):
     with pytest.raises(Refused, match=said):
-        audits.refuse(asked, targets)
+        audits.refuse(asked, targets, BESIDE, zoo.ROOT)
 
 
 def test_a_study_without_an_audit_is_none_of_its_business():
-    audits.refuse(audits.Audit(), {"all"})
+    audits.refuse(audits.Audit(), {"all"}, {}, zoo.ROOT)
     assert audits.is_asked({"results/audits/x/concept=y/audit.html"})
     assert not audits.is_asked({"all", "results/demo/report.html"})

@@ -8,7 +8,8 @@ from regrowth.audit import reading
 from regrowth.files import hub, keys
 from regrowth.judge import JUDGES
 from regrowth.run.refusals import Refused
-from regrowth.study.catalogue import Catalogue
+from regrowth.study.catalogue import Catalogue, concepts_of
+from regrowth.study.load import load_study
 
 #: What `--config` says of an audit.
 KEYS = ("checkpoint", "concept", "base", "pictures")
@@ -103,9 +104,12 @@ def study(
     }
 
 
-def refuse(audit: Audit, targets: set[str]) -> None:
-    """Raises Refused, with one line, if a checkpoint cannot be audited: before any job, and before
-    anything is written. Where no audit is asked for, nothing may be said of one."""
+def refuse(audit: Audit, targets: set[str], beside: dict, root: Path) -> None:
+    """Raises Refused if a checkpoint cannot be audited: before any job, and before anything is
+    written. Where no audit is asked for, nothing may be said of one.
+
+    beside: the study that stands beside it, whose catalogue has to know what is to be drawn.
+    """
     if not is_asked(targets):
         if audit != Audit():
             raise Refused(f"checkpoint=, concept= and base= are an audit's: `{ASK}`")
@@ -117,5 +121,14 @@ def refuse(audit: Audit, targets: set[str]) -> None:
         raise Refused(f"pictures= is a number of pictures, not {audit.pictures!r}")
     try:
         reading.check(opened(audit)[0])
+        if audit.pictures:
+            _, catalogue, card = load_study(beside, root)
+            known, file = concepts_of(catalogue), place(audit.checkpoint)
+            if keys.slug(audit.concept) not in known:
+                raise ValueError(
+                    f"nothing can be drawn of {audit.concept!r}: the study's catalogue has neither "
+                    f"prompts nor a judge of it; it knows {', '.join(known)}"
+                )
+            load_study(study(audit, beside, catalogue, card.name, "model", file), root)
     except (OSError, ValueError) as error:
         raise Refused(str(error)) from None

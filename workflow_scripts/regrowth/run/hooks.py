@@ -44,7 +44,7 @@ def before(workflow, sweep: Sweep, model: Path, audit: audits.Audit) -> None:
     """Raises Refused before any job. Jobs, and Snakemakes that a run starts itself, take no lock;
     nor do looks. Then unsafe pictures that nobody waits for are deleted."""
     targets = set(workflow.dag_settings.targets)
-    audits.refuse(audit, targets)
+    audits.refuse(audit, targets, sweep.study.model_dump(mode="json"), sweep.root)
     if targets == {"audit"}:  # nothing of the study is asked for
         return
     gc.enable()
