@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo smoke test soak bench rehearsal lint schema demo-model retrained mutants
+.PHONY: audit demo smoke test soak bench rehearsal lint schema demo-model retrained mutants
 
 .venv/ready: envs/install.sh requirements.txt requirements-alone.txt pyproject.toml
 	@sh envs/install.sh $(PYTHON)
@@ -12,6 +12,10 @@ demo: .venv/ready  ## the default study: erase, regrow, judge, report
 
 smoke: .venv/ready  ## the same DAG in about five minutes
 	$(BIN)/snakemake --configfile config/smoke.yaml
+
+audit: .venv/ready  ## does a checkpoint leak: CHECKPOINT=… CONCEPT=… [BASE=…] [PICTURES=48]
+	$(BIN)/snakemake audit --config checkpoint="$(CHECKPOINT)" concept="$(CONCEPT)" \
+		$(if $(BASE),base="$(BASE)") $(if $(PICTURES),pictures=$(PICTURES))
 
 test: .venv/ready lint  ## everything CI runs
 	$(BIN)/pytest -q

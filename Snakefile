@@ -21,7 +21,7 @@ if not (found := Path(regrowth.__file__).parents[1]).samefile(ROOT / "workflow_s
         f"these rules lie in {ROOT}, the regrowth that is installed in {found}: "
         f"`pip install --editable {ROOT}`"
     )
-from regrowth.run import hooks, terminal
+from regrowth.run import audits, hooks, terminal
 from regrowth.run.driver import name_interpreter, name_library
 from regrowth.run.planned import planned
 from regrowth.run.refusals import Refused
@@ -40,6 +40,7 @@ if not workflow.overwrite_configfiles:
 
 #: Of a table of what is there: the file that says so.
 PARTIAL = os.environ.get("REGROWTH_PARTIAL")
+AUDIT = audits.asked(config)
 try:
     SWEEP, DEPENDS = planned(config, ROOT, PARTIAL)
 except (ConfigError, Refused) as error:
@@ -68,6 +69,7 @@ if not PARTIAL:
     include: "rules/evaluate.smk"
     include: "rules/gallery.smk"
     include: "rules/upkeep.smk"
+    include: "rules/audit.smk"
     include: "rules/demo.smk"
 
 
@@ -86,7 +88,7 @@ rule all:
 
 onstart:
     try:
-        hooks.before(workflow, SWEEP, DEPENDS.folders["pretrained"])
+        hooks.before(workflow, SWEEP, DEPENDS.folders["pretrained"], AUDIT)
     except Refused as error:
         raise WorkflowError(str(error)) from None
 
@@ -97,6 +99,8 @@ atexit.register(hooks.leave, workflow, SWEEP, HERE)
 
 onsuccess:
     terminal.finish()
+    if audits.is_asked(set(workflow.dag_settings.targets)):
+        print(audits.summary(AUDIT))
     if hooks.is_whole(workflow):
         shell("test ! -f {MADE}/summary.txt || cat {MADE}/summary.txt")
         if not PARTIAL:

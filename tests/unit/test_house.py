@@ -18,6 +18,7 @@ FLOORS = [
     ["judge"],
     ["study"],
     ["measure"],
+    ["audit"],
     ["show"],
     ["run"],
     ["demo"],

@@ -54,7 +54,7 @@ def smallest(weights: np.ndarray) -> np.ndarray:
 
 def row(weights: np.ndarray) -> np.ndarray:
     """The smaller within its row, the more suspicious."""
-    return -np.abs(_by_row(weights))
+    return -np.abs(by_row(weights))
 
 
 def column(weights: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def column(weights: np.ndarray) -> np.ndarray:
     Erasure takes more of some columns than of others. Two zero-mean normals, scaled by row, the
     second half as wide, with a share of it for each column, fitted by expectation-maximisation.
     """
-    w = _by_row(weights)
+    w = by_row(weights)
     return _mixture(w, w, np.float32(1), QUIET)
 
 
@@ -74,14 +74,14 @@ def residual(weights: np.ndarray) -> np.ndarray:
     normal; each weight is predicted from the rest of its column by the other columns' covariance,
     which for all weights is one inversion.
     """
-    error, precision = _left_out(_by_row(weights))
+    error, precision = _left_out(by_row(weights))
     return np.abs(error) * np.sqrt(precision)
 
 
 def combined(weights: np.ndarray) -> np.ndarray:
     """Log odds as of `column`, where a kept weight is what the rest of the matrix predicts plus an
     error, and an erased one is noise as large as kept weights."""
-    w = _by_row(weights)
+    w = by_row(weights)
     error, precision = _left_out(w)
     return _mixture(w, error, 1 / precision, LOUD)
 
@@ -99,7 +99,7 @@ def detect(layers: Mapping[str, np.ndarray], detector: str) -> dict[str, np.ndar
     return {layer: s >= bound for layer, s in scores.items()}
 
 
-def _by_row(weights: np.ndarray) -> np.ndarray:
+def by_row(weights: np.ndarray) -> np.ndarray:
     """float32 (out, in), each row scaled to a mean square of 1."""
     w = weights.astype(float)  # whose squares are no zeros, however small the weights
     size = np.sqrt(np.square(w).mean(axis=1, keepdims=True))

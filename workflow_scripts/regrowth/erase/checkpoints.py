@@ -37,21 +37,33 @@ def masks(path: Path, layers: list[Layer], weights: dict[str, np.ndarray]) -> di
     """
     found = {}
     for name, given in read(path, layers).items():
-        given, own = given.astype(np.float32), weights[name].astype(np.float32)
-        told = []
-        for rounded in ROUNDED:
-            with np.errstate(over="ignore"):
-                kept = (given == rounded(own)) | (rounded(given) == own)
-            told.append(float(np.mean(~kept & (given != 0))))
-            found[name] = ~kept & (given == 0)
-            if not told[-1]:
-                break
-        else:
+        kept = same(given, weights[name])
+        found[name] = ~kept & (given == 0)
+        if stray := float(np.mean(~kept & (given != 0))):
             raise ValueError(
-                f"{path}: of {name}, {min(told):.2%} of the weights are neither the model's nor "
+                f"{path}: of {name}, {stray:.2%} of the weights are neither the model's nor "
                 f"zero: this is not the model of the study with weights pruned"
             )
     return found
+
+
+def same(given: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Where a checkpoint's weights are the model's, bool, in the shape of both.
+
+    Either may be the other's in half precision or bfloat16, whatever it is stored in: of ROUNDED
+    the one counts that leaves the fewest others, zeros aside.
+    """
+    given, own = given.astype(np.float32), own.astype(np.float32)
+    best, fewest = np.zeros(given.shape, bool), given.size + 1
+    for rounded in ROUNDED:
+        with np.errstate(over="ignore"):
+            kept = (given == rounded(own)) | (rounded(given) == own)
+        strays = int(np.count_nonzero(~kept & (given != 0)))
+        if strays < fewest:
+            best, fewest = kept, strays
+        if not strays:
+            break
+    return best
 
 
 def check(path: Path, layers: list[Layer], weights: dict[str, np.ndarray]) -> None:
@@ -147,9 +159,12 @@ def paths(path: Path, component: str) -> list[Path]:
     if not path.is_dir():
         return [path]
     folder = path / component if (path / component).is_dir() else path
-    if not disk.named(folder, disk.PARTS[component]):
+    found = disk.named(folder, disk.PARTS[component])
+    if not found:
         if others := sorted(folder.glob("*.safetensors")):
             return others
+    elif folder == path and None not in found and len(found) == 1:
+        return disk.whole(folder, next(iter(found.values())), disk.PARTS[component])
     return disk.files(path, component) if folder != path else disk.weights(path, component)
 
 

@@ -49,27 +49,47 @@ def read(file: Path, wanted: Iterable[str]) -> dict[str, np.ndarray]:
 
     Raises as `headers` does, and ValueError for a dtype that is none of READ_AS.
     """
-    wanted = list(wanted)
-    with _explained(file):
-        if file.suffix == ".safetensors":
-            kinds = {name: kind for name, (kind, _) in _in_safetensors(file).items()}
-        else:
-            import torch
+    held = Held(file)
+    return {name: held.read(name) for name in list(wanted)}
 
-            held = _load(file)
-            told = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16"}
-            told[torch.bfloat16] = "BF16"
-            kinds = {name: told.get(held[name].dtype, str(held[name].dtype)) for name in wanted}
-    for name in wanted:
-        if kinds[name] not in READ_AS:
-            raise ValueError(
-                f"{file}: {name} is {kinds[name].removeprefix('torch.')}; "
-                f"wanted: float32, float16 or bfloat16"
-            )
-    with _explained(file):
-        if file.suffix == ".safetensors":
-            return dict(_read_safetensors(file, wanted, kinds))
-        return {name: _array(held[name], kinds[name]) for name in wanted}
+
+class Held:
+    """A file that is read tensor by tensor. headers: of all its tensors, by name as in `names`.
+
+    What PyTorch wrote is mapped into memory where its form allows that. Raises as `headers` does.
+    """
+
+    def __init__(self, file: Path):
+        self.file = file
+        self._state: dict[str, Any] | None = None
+        with _explained(file):
+            if file.suffix == ".safetensors":
+                self.headers = _in_safetensors(file)
+                self._open = safe_open(file, framework="numpy")
+            else:
+                self._state = _load(file)
+                self.headers = {n: (_kind(t), tuple(t.shape)) for n, t in self._state.items()}
+
+    def read(self, name: str) -> np.ndarray:
+        """One tensor, as `read` gives it. Raises as `read` does."""
+        with _explained(self.file):
+            kind, _ = self.headers[name]
+        if kind not in READ_AS:
+            raise ValueError(f"{self.file}: {name} is {kind}; wanted: float32, float16 or bfloat16")
+        with _explained(self.file):
+            if self._state is not None:
+                return _array(self._state[name], kind)
+            return _brain(self.file, name) if kind == "BF16" else self._open.get_tensor(name)
+
+
+def _kind(tensor: Any) -> str:
+    """A tensor's dtype as safetensors calls it, or, of those that are not read, as PyTorch does."""
+    import torch
+
+    told = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16"}
+    return (told | {torch.bfloat16: "BF16"}).get(
+        tensor.dtype, str(tensor.dtype).removeprefix("torch.")
+    )
 
 
 def bfloat16(array: np.ndarray) -> np.ndarray:
@@ -99,6 +119,8 @@ def _ailment(file: Path) -> str:
         start = stream.read(64)
     if not size:
         return "is empty: its download failed"
+    if start.startswith(b"GGUF"):
+        return "is GGUF, whose weights are rounded to a few bits: wanted are those it was made from"
     if start.startswith(_LFS):
         return "is a Git-LFS pointer, not what it points to: run `git lfs pull` in its folder"
     if start.lstrip()[:1] == b"<":
@@ -149,20 +171,15 @@ def _in_safetensors(file: Path) -> Headers:
         return {name: (p.get_dtype(), tuple(p.get_shape())) for name, p in parts.items()}
 
 
-def _read_safetensors(
-    file: Path, wanted: list[str], kinds: dict[str, str]
-) -> Iterator[tuple[str, np.ndarray]]:
-    with safe_open(file, framework="numpy") as held:
-        yield from ((name, held.get_tensor(name)) for name in wanted if kinds[name] != "BF16")
+def _brain(file: Path, name: str) -> np.ndarray:
+    """A tensor of bfloat16 in a safetensors file, float32."""
     with open(file, "rb") as stream:
         n = int.from_bytes(stream.read(8), "little")
-        entries = _entries(stream.read(n))
-        for name in wanted:
-            if kinds[name] == "BF16":
-                shape, (begin, end) = entries[name]["shape"], entries[name]["data_offsets"]
-                stream.seek(8 + n + begin)
-                halves = np.frombuffer(stream.read(end - begin), "<u2").astype(np.uint32)
-                yield name, (halves << 16).view(np.float32).reshape(shape)
+        about = _entries(stream.read(n))[name]
+        begin, end = about["data_offsets"]
+        stream.seek(8 + n + begin)
+        halves = np.frombuffer(stream.read(end - begin), "<u2").astype(np.uint32)
+        return (halves << 16).view(np.float32).reshape(about["shape"])
 
 
 def _load(file: Path) -> dict[str, Any]:

@@ -80,12 +80,12 @@ def files(folder: Path, part: str) -> list[Path]:
     Raises FileNotFoundError or ValueError that names what is missing.
     """
     found = named(folder / part, PARTS[part])
-    return _whole(folder / part, found.get(variant(folder, part)), PARTS[part])
+    return whole(folder / part, found.get(variant(folder, part)), PARTS[part])
 
 
 def weights(folder: Path, part: str = "text_encoder") -> list[Path]:
     """The same of a folder that is one model: what such a part of a pipeline is, no variant."""
-    return _whole(folder, named(folder, PARTS[part]).get(None), PARTS[part])
+    return whole(folder, named(folder, PARTS[part]).get(None), PARTS[part])
 
 
 def loaded(folder: Path) -> list[Path]:
@@ -118,7 +118,7 @@ def named(folder: Path, forms: tuple[str, ...]) -> dict[str | None, Path]:
     return found
 
 
-def _whole(folder: Path, file: Path | None, forms: tuple[str, ...]) -> list[Path]:
+def whole(folder: Path, file: Path | None, forms: tuple[str, ...]) -> list[Path]:
     """A file of weights, or what an index says are its shards, after the index."""
     if file is None or not file.is_file():
         usual = [form for form in forms if not form.endswith(".json")]

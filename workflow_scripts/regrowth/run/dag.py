@@ -58,10 +58,12 @@ def _record(dag, job) -> dict:
     }
 
 
-def command(snakefile: str | Path, config: dict, folder: Path, *args: str) -> list[str]:
-    """Another Snakemake on the same study, beside this one. The study is written to `folder`."""
+def command(
+    snakefile: str | Path, config: dict, folder: Path, *args: str, cores: int = 1
+) -> list[str]:
+    """Another Snakemake on a study, beside this one. The study is written to `folder`."""
     study = folder / "study.yaml"
     write_text(study, yaml.safe_dump(dict(config), sort_keys=False))
     run = [sys.executable, "-m", "snakemake", *args, "--snakefile", snakefile]
-    run += ["--cores", "1", "--nolock", "--quiet", "all", "--configfile", study]
+    run += ["--cores", str(cores), "--nolock", "--quiet", "all", "--configfile", study]
     return list(map(str, run))

@@ -5,11 +5,11 @@ import os
 import subprocess
 from pathlib import Path
 
-from regrowth.run import dag, driver, refusals, unsafe
+from regrowth.run import audits, dag, driver, refusals, unsafe
 from regrowth.study.sweep import Sweep
 
 #: Targets that only look: they may be asked while a run is at work.
-LOOKS = {"plan", "status", "verify", "partial", "leftovers"}
+LOOKS = {"plan", "status", "verify", "partial", "leftovers", "audit"}
 #: What every script inherits. Its terminal is the driver's, and may lack a letter; and glibc keeps
 #: freed memory instead of returning it at each step, which makes pictures on a CPU a sixth faster.
 ENVIRONMENT = {
@@ -40,15 +40,18 @@ def _looks(workflow, sweep: Sweep) -> bool:
     return sweep.made is not None or bool(LOOKS.intersection(workflow.dag_settings.targets))
 
 
-def before(workflow, sweep: Sweep, model: Path) -> None:
+def before(workflow, sweep: Sweep, model: Path, audit: audits.Audit) -> None:
     """Raises Refused before any job. Jobs, and Snakemakes that a run starts itself, take no lock;
     nor do looks. Then unsafe pictures that nobody waits for are deleted."""
+    targets = set(workflow.dag_settings.targets)
+    audits.refuse(audit, targets, sweep.study.model_dump(mode="json"), sweep.root)
+    if targets == {"audit"}:  # nothing of the study is asked for
+        return
     gc.enable()
     # The limiter wakes the scheduler every second once more for each job that has ended: after
     # hundreds of jobs the driver would fill a core.
     workflow.scheduler.job_rate_limiter = None
     refusals.read_only(Path(sweep.out))
-    targets = set(workflow.dag_settings.targets)
     if workflow.execution_settings.lock and not (targets and targets <= LOOKS):
         refusals.second_driver(Path(sweep.out))
     refusals.no_numbers(sweep, model)

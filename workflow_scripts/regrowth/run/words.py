@@ -41,6 +41,9 @@ DOING = {
     "tables": "making tables",
     "figures": "drawing figures",
     "report": "writing the page",
+    "audit_weights": "auditing weights",
+    "audit_pictures": "auditing pictures",
+    "audit": "writing the report card",
 }
 
 
