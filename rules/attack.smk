@@ -161,7 +161,7 @@ rule relearn:
         code=DEPENDS.code("relearn"),
         versions=versions("calibrate"),
         model=DEPENDS.model,
-        at=SWEEP.steps_of("relearn"),
+        at=attackers.steps(SWEEP, "relearn"),
         settings=STUDY.learning.model_dump(),
         prompts=DEPENDS.taught,
         steps=STUDY.sampler.steps or CARD.steps,
@@ -185,7 +185,7 @@ use rule relearn as invert with:
         code=DEPENDS.code("relearn"),
         versions=versions("calibrate"),
         model=DEPENDS.model,
-        at=SWEEP.steps_of("inversion"),
+        at=attackers.steps(SWEEP, "inversion"),
         settings=STUDY.learning.model_dump(),
         prompts=None,
         steps=None,
@@ -221,7 +221,7 @@ rule derive:
 rule identify:
     input:
         released=SWEEP.parts_of("released"),
-        calibrated=SWEEP.calibrations_of,
+        calibrated=attackers.calibrations(SWEEP),
     output:
         f"{OUT}/identified/{RELEASED}/identified.parquet",
     log:
@@ -236,7 +236,7 @@ rule identify:
     params:
         code=DEPENDS.code("identify"),
         model=DEPENDS.model,
-        candidates=SWEEP.candidates,
-        how=SWEEP.told_by,
+        candidates=attackers.candidates(SWEEP),
+        how=attackers.told_by(SWEEP),
     script:
         "../workflow_scripts/identify.py"

@@ -13,7 +13,7 @@ from regrowth.files.provenance import versions
 from regrowth.models import disk
 from regrowth.run import unsafe
 from regrowth.run.planned import layout
-from regrowth.study import depends, outputs, several, sweep, variants
+from regrowth.study import attackers, depends, outputs, several, sweep, variants
 
 OUT, ENV = SWEEP.out, "../envs/regrowth.yaml"
 CARD = DEPENDS.cards["pretrained"]

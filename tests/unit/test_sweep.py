@@ -11,7 +11,7 @@ from regrowth.files import keys
 from regrowth.models import disk
 from regrowth.run.planned import planned
 from regrowth.run.refusals import Refused
-from regrowth.study import outputs, variants
+from regrowth.study import attackers, outputs, variants
 from regrowth.study.load import load_study
 from regrowth.study.sweep import Sweep, cell_of
 
@@ -142,11 +142,13 @@ def test_a_guess_is_made_of_every_candidates_calibration_and_of_no_mask():
     block = {"concepts": ["church"], "variants": ["pruned"]}
     sweep = sweep_of(identify=3, sweep=[block, block | {"erasers": ["uce"]}])
     assert len(sweep.identified) == 2 and "identified" in outputs.tables(sweep)
-    assert len(sweep.candidates) == 12 and sweep.candidates["golf-ball"] == "golf ball"
+    assert len(attackers.candidates(sweep)) == 12
+    assert attackers.candidates(sweep)["golf-ball"] == "golf ball"
+    told_by = attackers.told_by(sweep)
     pruned, edited = (keys.parsed(folder) for folder in sweep.identified)
-    assert (sweep.told_by(pruned), sweep.told_by(edited)) == ("holes", "edit")
-    assert sweep.calibrations_of(edited) == []
-    assert sweep.calibrations_of(pruned)[0] == (
+    assert (told_by(pruned), told_by(edited)) == ("holes", "edit")
+    assert attackers.calibrations(sweep)(edited) == []
+    assert attackers.calibrations(sweep)(pruned)[0] == (
         "results/smoke/calibration/concept=church/steps=3/norms.safetensors"
     )
     assert not sweep_of().identified
@@ -158,7 +160,7 @@ def test_a_training_is_kept_at_every_step_that_is_drawn_of_it():
         "more": {"kind": "relearn", "at": [10], "data": ["own", "auxiliary"]},
     }
     sweep = sweep_of(attacks=attacks, sweep=[{"concepts": ["church"], "attacks": ["few", "more"]}])
-    at = sweep.steps_of("relearn")
+    at = attackers.steps(sweep, "relearn")
     own = dict(zip(keys.RELEASED, ("church", "conceptprune", "none", "none", "none")))
     own |= {"parameters": "all", "lr": "0.00005"}
     assert at(own | {"data": "own"}) == [5, 10, 20] and at(own | {"data": "auxiliary"}) == [10]

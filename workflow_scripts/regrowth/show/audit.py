@@ -34,6 +34,6 @@ def page(told: Mapping[str, Any], grids: Sequence[Mapping[str, Any]] = ()) -> st
     tables = {"layers": layers.rename(columns=COLUMNS), "fills": fills}
     return album.TEMPLATES.get_template("audit.html.j2").render(
         card=told,
-        tables={name: cells(table) for name, table in tables.items() if len(table)},
+        tables={name: cells(table, table) for name, table in tables.items() if len(table)},
         grids=grids,
     )

@@ -193,27 +193,6 @@ class Sweep:
         at = f"{self.out}/identified/{{}}/identified.parquet".format
         return [c for c in found if self.of_those([at(c)])]
 
-    @cached_property
-    def candidates(self) -> dict[str, str]:
-        """What may have been erased, by its word in paths: every concept of the families that the
-        study erases one of."""
-        every = concepts_of(self.catalogue)
-        families = {every[c][0] for c in self.begun}
-        return {slug: name for slug, (family, name) in every.items() if family in families}
-
-    @inspected
-    def told_by(self, wildcards: Wildcards) -> str:
-        """What gives a released model's concept away."""
-        return "edit" if wildcards["eraser"] in self.edits else "holes"
-
-    @inspected
-    def calibrations_of(self, wildcards: Wildcards) -> list[str]:
-        """Each candidate's column norms, where holes are to be told by them."""
-        if wildcards["eraser"] in self.edits:
-            return []
-        at = f"{self.out}/calibration/concept={{}}/steps={self.study.identify}/norms.safetensors"
-        return [at.format(slug) for slug in self.candidates]
-
     # What wildcards may be
 
     @property
@@ -286,11 +265,16 @@ class Sweep:
 
     def known_to(self, variant: str) -> Callable[[Wildcards], dict[str, list[str]]]:
         """Input function: what the maker of a variant is given, by `Variant.needs`."""
+
+        def lesson(data: str) -> Files:
+            at = f"{self.out}/lessons/concept={{}}/data={data}/latents.safetensors"
+            return lambda wildcards: [at.format(wildcards["concept"])]
+
         given: dict[str, tuple[str, Files]] = {
             "weights": ("released", self.parts_of("released")),
-            "auxiliary": ("lesson", self.lesson("auxiliary")),
+            "auxiliary": ("lesson", lesson("auxiliary")),
             "base": ("base", lambda wildcards: []),  # a folder, which is no file of a study
-            "concept": ("lesson", self.lesson("concept")),
+            "concept": ("lesson", lesson("concept")),
             "truth": ("masks", self.masks_of),
         }
 
@@ -302,25 +286,6 @@ class Sweep:
             return {name: function(wildcards) for name, function in own}
 
         return files
-
-    def lesson(self, data: str) -> Files:
-        """Input function: what the pretrained model draws for an attacker to train on."""
-        return inspected(
-            lambda wildcards: [
-                f"{self.out}/lessons/concept={wildcards['concept']}/data={data}/latents.safetensors"
-            ]
-        )
-
-    def steps_of(self, variant: str) -> Callable[[Wildcards], list[int]]:
-        """After which steps an attacker's training is kept: all that the study draws of it."""
-        asked = [variants.unguarded(v) for v in self.asked if v["variant"] == variant]
-
-        @inspected
-        def steps(wildcards: Wildcards) -> list[int]:
-            own = {key: wildcards[key] for key in wildcards.keys()}
-            return sorted({int(v["step"]) for v in asked if own.items() <= v.items()})
-
-        return steps
 
     @inspected
     def variant_files(self, wildcards: Wildcards) -> dict[str, list[str] | str]:

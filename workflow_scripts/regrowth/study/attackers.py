@@ -1,0 +1,39 @@
+"""Attackers who train or guess: what their jobs read, and what of a training is kept."""
+
+from collections.abc import Callable
+
+from regrowth.study import variants
+from regrowth.study.catalogue import concepts_of
+from regrowth.study.sweep import Files, Sweep, Wildcards, inspected
+
+
+def steps(sweep: Sweep, variant: str) -> Callable[[Wildcards], list[int]]:
+    """After which steps a training of that variant is kept: all that the study draws of it."""
+    asked = [variants.unguarded(v) for v in sweep.asked if v["variant"] == variant]
+
+    @inspected
+    def found(wildcards: Wildcards) -> list[int]:
+        own = {key: wildcards[key] for key in wildcards.keys()}
+        return sorted({int(v["step"]) for v in asked if own.items() <= v.items()})
+
+    return found
+
+
+def candidates(sweep: Sweep) -> dict[str, str]:
+    """What may have been erased, by its word in paths: every concept of the families that the study
+    erases one of."""
+    every = concepts_of(sweep.catalogue)
+    families = {every[c][0] for c in sweep.begun}
+    return {slug: name for slug, (family, name) in every.items() if family in families}
+
+
+def told_by(sweep: Sweep) -> Callable[[Wildcards], str]:
+    """What gives a released model's concept away."""
+    return inspected(lambda wildcards: "edit" if wildcards["eraser"] in sweep.edits else "holes")
+
+
+def calibrations(sweep: Sweep) -> Files:
+    """Input function: each candidate's column norms, where holes are to be told by them."""
+    at = f"{sweep.out}/calibration/concept={{}}/steps={sweep.study.identify}/norms.safetensors"
+    every = [at.format(slug) for slug in candidates(sweep)]
+    return inspected(lambda wildcards: [] if wildcards["eraser"] in sweep.edits else every)
