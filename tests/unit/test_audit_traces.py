@@ -6,6 +6,8 @@ import torch
 import zoo
 from regrowth.attack import detectors
 from regrowth.audit import classes, fills, reading, traces
+from regrowth.draw.pipeline import load_pipeline
+from regrowth.erase import closed_form
 from regrowth.models import disk
 from safetensors.torch import save_file
 
@@ -175,3 +177,16 @@ def test_a_lora_is_a_low_rank_edit(tmp_path):
     base = reading.opened(zoo.UNET)
     done = classes.told(reading.opened(zoo.lora(tmp_path, "kohya"), base), base).done
     assert done.kind == "low-rank edit" and "rank 2 to 2" in done.why and "1 of 686" in done.why
+
+
+def test_what_uce_solves_for_is_an_edit_of_one_rank_for_each_word(tmp_path):
+    """One word is sent elsewhere: W changes by a product with that word's embedding alone."""
+    pipe = load_pipeline(zoo.MODEL, "float32", "cpu")
+    weights = disk.read_weights(list(disk.matrices(zoo.MODEL).values()))
+    about = {"name": "church", "others": ["golf ball", "racket"]}
+    edited = closed_form.uce(pipe, weights, about, closed_form.Uce().model_dump())
+    own = {n: torch.from_numpy(np.ascontiguousarray(w)).half() for n, w in edited.items()}
+    save_file(zoo.unet() | own, tmp_path / "x.safetensors")
+    base = reading.opened(zoo.MODEL)
+    done = classes.told(reading.opened(tmp_path / "x.safetensors", base), base).done
+    assert done.kind == "low-rank edit" and "32 of 686" in done.why and "rank 1 to 1" in done.why

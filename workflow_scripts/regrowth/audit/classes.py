@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from regrowth.audit.fills import Fills, fills
+from regrowth.audit.fills import QUIET, Fills, fills
 from regrowth.audit.reading import Checkpoint
 from regrowth.audit.traces import SPARSE, Difference, Trace, difference, trace
 from regrowth.models import LAYERS
@@ -95,7 +95,7 @@ def _zeros(cut: Sequence[Trace]) -> str:
 
 
 def _fills(family: str, one: Fills) -> str:
-    if one.quiet:
+    if one.quiet >= QUIET:
         return f"{family}: fills smaller than what is around them in {one.quiet} of {one.layers}"
     return f"{family}: {one.ratio:.1f} times as many weights look filled as by chance"
 
