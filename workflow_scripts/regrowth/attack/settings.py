@@ -84,7 +84,7 @@ Steps = Annotated[list[Count], Field(min_length=1), AfterValidator(_rising)]
 class Inversion(Strict):
     """A word is learnt that makes the released model draw the concept."""
 
-    lr: Annotated[list[Positive], Field(min_length=1)] = Field([0.02], description="Adam's rate")
+    lr: Annotated[list[Positive], Field(min_length=1)] = Field([0.1], description="Adam's rate")
     at: Steps = Field([100], description="the steps of training after which it is drawn")
 
     def lacking(self) -> list[str]:
