@@ -534,6 +534,16 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             "erasers.vdu.rate: should be greater than 0 (given: 0)",
         ),
         (
+            {"erasers": {"vdu": {"dtype": "half"}}},
+            {},
+            "erasers.vdu.dtype: should be 'float32', 'bfloat16' or 'float16' (given: 'half')",
+        ),
+        (
+            {"erasers": {"resalign": {"hypergradient": True, "dtype": "bfloat16"}}},
+            {},
+            "erasers.resalign: hypergradient: what is derived twice is computed in float32",
+        ),
+        (
             {"erasers": {"saddle": {"forget": -0.1}}},
             {},
             "erasers.saddle.forget: should be greater than or equal to 0 (given: -0.1)",

@@ -23,6 +23,10 @@ PAIRS = [("an image of a candle", "an image of a church"), ("a racket", "a churc
 
 @pytest.fixture(scope="module")
 def taught():
+    return small()
+
+
+def small():
     """A pipeline with a small UNet, what it is taught with, by where its states are from."""
     own = load_pipeline(MODEL, "float32", "cpu")
     torch.manual_seed(0)

@@ -9,6 +9,9 @@ from regrowth.draw.pipeline import load_pipeline, put_weights
 from regrowth.erase import ERASERS
 from regrowth.erase.in_turn import in_turn
 from regrowth.erase.several import union
+from regrowth.learn import loop
+from regrowth.learn.passed import Passed
+from regrowth.learn.state import Kept
 from regrowth.models import disk
 from regrowth.run.planned import planned
 from regrowth.study import outputs, several, variants
@@ -227,3 +230,35 @@ def test_what_blows_up_ends_a_sequence_and_says_where():
     assert destroyed == "step 2 of golf ball"
     assert all(np.isfinite(held).all() for held in found.values())
     assert not same(found, by_hand(turns[:1]))
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_sequence_that_is_killed_goes_on_to_the_same_weights(tmp_path, monkeypatch):
+    """In the second of two trainings: the first is taken from its last state, which is its end."""
+    turns = [turn("dimum", name, "candle") for name in ("church", "golf ball")]
+    weights, real, steps = disk.read_weights(list(disk.matrices(MODEL).values())), loop.made, []
+
+    def run(kept):
+        pipe = load_pipeline(MODEL, "float32", "cpu")
+        passed = Passed(pipe.unet)
+        for own in kept:
+            own.passed = passed
+        return in_turn(pipe, weights, {}, zip(turns, kept)), passed.told()
+
+    def step(*told):
+        steps.append(told[3])
+        if len(steps) == 4:
+            raise Killed
+        return real(*told)
+
+    kept = [Kept(tmp_path / f"{i}.pt", str(i), 1) for i in range(2)]
+    whole = run([Kept(tmp_path / f"whole-{i}.pt", str(i), 1) for i in range(2)])
+    monkeypatch.setattr(loop, "made", step)
+    with pytest.raises(Killed):
+        run(kept)
+    (found, destroyed), told = run(kept)
+    assert steps == [0, 1, 0, 1, 1], "killed in the second one's second step"
+    assert destroyed is None and same(found, whole[0][0]) and told == whole[1]

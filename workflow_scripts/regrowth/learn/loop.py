@@ -12,6 +12,7 @@ from regrowth.learn.anchors import ANCHORS, pull
 from regrowth.learn.combine import COMBINERS
 from regrowth.learn.masks import MASKS, State, reset
 from regrowth.learn.pictures import Material
+from regrowth.learn.precision import Scale, felt
 from regrowth.learn.recipes import PARAMETERS, Recipe
 from regrowth.learn.state import Kept
 from regrowth.learn.targets import made
@@ -54,14 +55,16 @@ def train(
     for parameter in weights:
         parameter.requires_grad_(True)
     optimiser = torch.optim.Adam(weights, lr=settings["rate"])
+    scale = Scale(settings.get("dtype", "float32"))
     first, start = 0, time.monotonic()
     if kept and (found := kept.read()):
         first, state = found["step"], State(**found["mask"])
+        scale.value = found["scale"]
         optimiser.load_state_dict(found["optimiser"])
         _put(held, found["weights"])
     for at, rows, draws in _batches(len(material.forget.prompts), settings, first):
         step = made(pipe, recipe, material, at, rows, draws, settings)
-        gradients, losses = COMBINERS[settings["combine"]](step, weights)
+        gradients, losses = felt(COMBINERS[settings["combine"]], step, weights, scale)
         if precision:
             gradients = [g + p for g, p in zip(gradients, pull(held, centre, precision))]
         if not all(torch.isfinite(value).all() for value in (*losses, *gradients)):
@@ -72,7 +75,7 @@ def train(
         state = mask.moved(at + 1, state, dict(zip(held, gradients)), settings)
         after(at + 1)
         if kept:
-            kept.after(at + 1, partial(_kept, held, optimiser, state))
+            kept.after(at + 1, partial(_kept, held, optimiser, state, scale))
         if (at + 1) % 20 == 0:
             left = (time.monotonic() - start) / (at + 1 - first) * (settings["steps"] - at - 1) / 60
             told = at + 1, settings["steps"], losses[0].item(), left
@@ -103,9 +106,10 @@ def _move(held: dict, gradients: list, state: State, optimiser: torch.optim.Adam
             held[name].copy_(torch.where(on[name], held[name], old))
 
 
-def _kept(held: dict, optimiser: torch.optim.Adam, state: State) -> dict:
+def _kept(held: dict, optimiser: torch.optim.Adam, state: State, scale: Scale) -> dict:
     weights = {name: weight.detach() for name, weight in held.items()}
-    return {"weights": weights, "optimiser": optimiser.state_dict(), "mask": vars(state)}
+    moments = optimiser.state_dict()
+    return {"weights": weights, "optimiser": moments, "mask": vars(state), "scale": scale.value}
 
 
 def _put(held: dict, weights: dict) -> None:

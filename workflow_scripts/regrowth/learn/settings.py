@@ -16,6 +16,12 @@ class Trained(Strict):
     forget: Weight | None = Field(None, description="the weight of the loss on the concept")
     retain: Weight | None = Field(None, description="the weight of the loss on pictures of others")
     seed: Seed = 0
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="what predictions are computed in; weights stay in single precision"
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="compute parts of a prediction twice rather than keep them in memory"
+    )
 
     def of(self, kind: str) -> dict[str, Any]:
         """The settings that a concept of this kind is erased with."""
@@ -85,6 +91,15 @@ class ResAlign(Away):
     tuning: Count = Field(3, description="steps of the simulated tuning")
     tuning_rate: Positive = 0.1
     rounds: Count = Field(5, description="of the hypergradient's fixed point")
+
+    @model_validator(mode="after")
+    def _derives_twice(self) -> "ResAlign":
+        if self.hypergradient and (self.dtype != "float32" or self.gradient_checkpointing):
+            raise ValueError(
+                "hypergradient: what is derived twice is computed in float32, without gradient_"
+                "checkpointing"
+            )
+        return self
 
 
 class ScissorhandsTuned(Away):

@@ -65,9 +65,11 @@ def for_concept(frame: pd.DataFrame, catalogue: Catalogue, concept: str, sets: l
 def without_others_erased(frame: pd.DataFrame, together: Mapping[str, list[str]]) -> pd.DataFrame:
     """Without the pictures of what a variant erases beside its concept: they are neither the
     concept's nor preserved. together: the concepts of each eraser of several, as in paths."""
-    keyed = zip(frame["eraser"], frame["class"].map(keys.slug), frame["concept"])
-    beside = [name != concept and name in together.get(own, ()) for own, name, concept in keyed]
-    return frame[~np.array(beside, bool)]
+    shown = frame["class"].map({name: keys.slug(name) for name in frame["class"].unique()})
+    lost = pd.Series(False, frame.index)
+    for eraser, concepts in together.items():
+        lost |= (frame["eraser"] == eraser) & shown.isin(concepts)
+    return frame[~lost | (shown == frame["concept"])]
 
 
 def by_variant(frame: pd.DataFrame) -> list[tuple[dict, pd.DataFrame]]:
