@@ -247,6 +247,16 @@ def test_a_study_that_cannot_be_planned_is_refused(tmp_path, monkeypatch, sweep,
         planned(RAW | {"sweep": sweep}, ROOT)
 
 
+def test_a_study_of_nothing_but_an_edit_is_planned(tmp_path, monkeypatch):
+    """It has no holes, and so no signs to measure; its pictures are compared all the same."""
+    monkeypatch.chdir(tmp_path)
+    given = ROOT / "resources/demo/model/unet/diffusion_pytorch_model.safetensors"
+    erasers = {"model": {"church": str(given)}}
+    sweep = [{"concepts": ["church"], "erasers": ["model"], "variants": ["pruned", "quant4"]}]
+    found, _ = planned(RAW | {"study": "edit", "erasers": erasers, "sweep": sweep}, ROOT)
+    assert not found.signs and "signs" not in outputs.tables(found)
+
+
 def test_one_study_has_a_method_at_several_settings():
     """Each instance has masks of its own; the column norms are those of its steps."""
     half = {"kind": "conceptprune", "ratio": 0.05, "steps": 2}

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import yaml
 from regrowth.erase import checkpoints
+from regrowth.files.keys import NONE
 from regrowth.models import disk
 from regrowth.run import driver
 from regrowth.run.cost import UNREADABLE
+from regrowth.study import variants
 from regrowth.study.sweep import Sweep
 
 
@@ -27,7 +29,8 @@ def unasked_layer(sweep: Sweep) -> None:
 
 
 def no_attack(sweep: Sweep) -> None:
-    if not sweep.signs and sweep.concepts:
+    plain = (v for v in sweep.asked if variants.unguarded(v)["defence"] == NONE)
+    if sweep.concepts and not any(plain):
         raise Refused(
             "the study erases concepts, but attacks none without a defence, which all of its "
             "tables compare with: add a block with `variants: [pruned]` and no `defences`"
