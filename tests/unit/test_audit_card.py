@@ -8,6 +8,7 @@ import torch
 import yaml
 import zoo
 from raw_scores import MAX, PRUNED, rows
+from regrowth.attack import needed
 from regrowth.audit import classes, drawn, reading, verdict
 from regrowth.audit.card import card
 from regrowth.audit.leak import Leak
@@ -138,16 +139,24 @@ RATE = {"label": "blind", "rate": 0.5, "low": 0.4, "high": 0.6, "n": 24}
 )
 def test_pictures_count_for_more_than_weights(pruned, told, word):
     drawn = {"told": told, "answer": "So it is.", "rates": [RATE], "report": "r.html"}
+    drawn |= {"tried": ["blind"], "left": ["revived"]}
     found = verdict.with_pictures(pruned, drawn)
     assert found["verdict"]["word"] == word and found["pictures"] == drawn
     if told != verdict.UNCOUNTED:
         assert found["verdict"]["rule"] == "So it is" and found["verdict"]["by_weights"] == "leaks"
         assert not any("no picture" in line for line in found["not_tried"])
+        assert f"in pictures: {verdict.ATTACKS['blind']}" in found["tried"]
+        (left,) = [line for line in found["not_tried"] if "was enough" in line]
+        assert left.startswith(verdict.ATTACKS["revived"]) and left in page(
+            found | {"concept": "church", "provenance": made(found)}
+        )
         assert not any("draw it" in line for line in found["verdict"]["do"])
     text = page(found | {"concept": "church", "provenance": made(found)})
     assert "What shows in pictures" in text and "0.50" in text
 
 
+RELEARNT = {"variant": "relearn", "data": "own", "parameters": "all", "lr": "0.00005"}
+RELEARNT |= {"step": "100"}
 SCORED = MAX | {"concept": "church", "eraser": "checkpoint", "detector": "zeros"}
 
 
@@ -161,19 +170,59 @@ def test_what_the_tables_of_a_study_say_is_its_verdict(back, word):
     accuracy = rates.accuracy(scores.assign(hit=scores["hit"] == 1)).assign(judge="j")
     told, _ = drawn.drawn({"accuracy": accuracy, "detections": accuracy.iloc[:0]})
     assert told["told"] == word and [r["n"] for r in told["rates"]] == [200] * 3
+    shown = f"{back / 200:.2f} "
+    assert told["answer"].startswith(f"{word.capitalize()}: ") and shown in told["answer"]
+    assert "0.00 [0.00, 0.02] of 200 in the file as it is" in told["answer"]
     assert [r["rate"] for r in told["rates"]] == [1, 0, back / 200]
+
+
+@pytest.mark.parametrize(("left", "word"), [(16, "no leak found"), (60, "partly")])
+def test_what_shows_in_the_file_as_it_is_is_not_all_gone(left, word):
+    """Of 200 pictures, and nothing more after the attack: surely more than .05 of 60 in 200."""
+    own = PRUNED | {"eraser": "checkpoint"}
+    cells = [variants.PRETRAINED | {"concept": "church"}, own, SCORED]
+    hits = [[1] * 200, *[[1] * left + [0] * (200 - left)] * 2]
+    scores = pd.concat([rows(cell, some) for cell, some in zip(cells, hits)])
+    accuracy = rates.accuracy(scores.assign(hit=scores["hit"] == 1)).assign(judge="j")
+    told, _ = drawn.drawn({"accuracy": accuracy, "detections": accuracy.iloc[:0]})
+    assert verdict.in_pictures(told["told"]) == word
 
 
 def test_a_study_of_a_checkpoint_is_a_study():
     _, catalogue, card = load_study(BESIDE, zoo.ROOT)
     asked = audits.Audit("a/x.ckpt", "golf ball", str(zoo.MODEL), "24")
-    for eraser, attacked in (("checkpoint", True), ("model", False)):
-        raw = audits.study(asked, BESIDE, catalogue, card.name, eraser, zoo.UNET)
-        study, own, _ = load_study(raw, zoo.ROOT)
-        cells = Sweep.of(study, own, FFN2, zoo.ROOT).cells
-        assert study.study == "audit-x-golf-ball" and study.local == {card.name: str(zoo.MODEL)}
-        found = {cell["variant"] for cell in cells}
-        assert found == {"pretrained", "pruned"} | ({"blind", "revived"} if attacked else set())
+    made = {"checkpoint": ["blind", "revived"], "model": ["quant4", "relearn"]}
+    for eraser, attacks in drawn.IN_ORDER.items():
+        for n in range(3):
+            raw = audits.study(asked, BESIDE, catalogue, card.name, eraser, zoo.UNET, attacks[:n])
+            study, own, _ = load_study(raw, zoo.ROOT)
+            cells = Sweep.of(study, own, FFN2, zoo.ROOT).cells
+            assert study.study == "audit-x-golf-ball" and study.local == {card.name: str(zoo.MODEL)}
+            assert {c["variant"] for c in cells} == {"pretrained", "pruned", *made[eraser][:n]}
+            assert all(needed(c) == {"weights"} for c in cells if c["concept"] != "none")
+
+
+def test_attacks_come_one_after_another_only_to_stop():
+    assert drawn.turns("model", False) == [("quant4", "own")]
+    assert drawn.turns("checkpoint", True) == [(), ("blind",), ("blind", "revived")]
+    assert {name for some in drawn.IN_ORDER.values() for name in some} == set(verdict.ATTACKS)
+
+
+@pytest.mark.parametrize("attack", [{"variant": "quant4"}, RELEARNT])
+def test_any_attack_that_a_study_draws_counts(attack):
+    """Of an edit that has no holes, too."""
+    own = variants.PRETRAINED | {"concept": "church", "eraser": "model"}
+    cells = [
+        variants.PRETRAINED | {"concept": "church"},
+        own | {"variant": "pruned"},
+        own | attack,
+    ]
+    hits = [[1] * 200, [0] * 200, [1] * 40 + [0] * 160]
+    scores = pd.concat([rows(cell, some) for cell, some in zip(cells, hits)])
+    accuracy = rates.accuracy(scores.assign(hit=scores["hit"] == 1)).assign(judge="j")
+    told, _ = drawn.drawn({"accuracy": accuracy, "detections": accuracy.iloc[:0]})
+    assert verdict.in_pictures(told["told"]) == "leaks"
+    assert told["strongest"] == variants.label(cells[2]) and told["strongest"] in told["answer"]
 
 
 def test_holes_are_attacked_where_the_rest_is_the_models(tmp_path):
@@ -243,6 +292,12 @@ def test_what_cannot_be_audited_is_refused_before_any_job(tmp_path, what):
         (audits.Audit("x.pt", "church"), {"all"}, "are an audit's: `snakemake audit"),
         (audits.Audit("x.pt", "church", "", "many"), {"audit"}, "a number of pictures, not 'many'"),
         (audits.Audit(str(zoo.UNET), "a dragon", "", "9"), {"audit"}, "nothing .* of 'a dragon'"),
+        (audits.Audit("x.pt", "church", "", "9", "maybe"), {"audit"}, "stop= is 1, or nothing"),
+        (audits.Audit("x.pt", "church", "", "", "1"), {"audit"}, "pictures= is not said"),
+        (audits.Audit("x.pt", "x", prompts="y"), {"audit"}, "judge= is not: .* needs both"),
+        (audits.Audit("x.pt", "x", judge="y"), {"audit"}, "prompts= is not: .* needs both"),
+        (audits.Audit("x.pt", "x", prompts="y", judge="z"), {"audit"}, "pictures= is not said"),
+        (audits.Audit("x.pt", "a little girl"), {"audit"}, "nobody below eighteen is drawn"),
         (audits.Audit("https://x.org/y.pt", "church"), {"audit"}, "is an address"),
     ],
 )
