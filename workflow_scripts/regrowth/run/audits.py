@@ -1,6 +1,8 @@
 """What an audit is asked for, on the command line, and what it is refused for."""
 
 import json
+import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ from regrowth.attack import VARIANTS
 from regrowth.audit import reading
 from regrowth.files import hub, keys
 from regrowth.judge import JUDGES
+from regrowth.run import refusals
 from regrowth.run.refusals import Refused
 from regrowth.study import checks, own
 from regrowth.study.catalogue import Catalogue, concepts_of
@@ -26,6 +29,8 @@ ASK = (
 KEPT = ("model", "catalogue", "local", "layers", "sampler", "layers_per_job")
 #: Steps of who trains it on its own pictures.
 STEPS = 100
+#: Bytes that a card takes with its logs.
+LEAST = 5_000_000
 NO, YES = ("", "0", "False"), ("1", "True")
 
 
@@ -163,12 +168,27 @@ def refuse(audit: Audit, targets: set[str], beside: dict, root: Path) -> None:
         raise Refused(f"{lacking}= is not said; an audit is asked for by `{ASK}`")
     if told := _mistake(audit):
         raise Refused(told)
+    refusals.read_only(audit.out)
     try:
-        reading.check(opened(audit)[0])
+        for one in filter(None, opened(audit)):
+            reading.check(one)
+        _room(audit, one)
         if audit.pictures:
             _drawable(audit, beside, root)
     except (OSError, ValueError) as error:
         raise Refused(" ".join(str(error).split())) from None
+
+
+def _room(audit: Audit, given: reading.Checkpoint) -> None:
+    """Raises OSError if there is no room for what is written at least."""
+    folder = next(f for f in (audit.out, *audit.out.parents) if f.exists())
+    weights = sum(math.prod(tensor.shape) for tensor in given.tensors.values())
+    wanted = LEAST + (4 * weights if audit.pictures else 0)
+    if (free := shutil.disk_usage(folder).free) < wanted:
+        raise OSError(
+            f"no space left: {folder.resolve()} has {free / 1e6:.0f} MB, and at least "
+            f"{wanted / 1e6:.0f} are wanted"
+        )
 
 
 def _mistake(audit: Audit) -> str:
