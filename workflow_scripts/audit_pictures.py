@@ -21,15 +21,20 @@ asked, folder = snakemake.params.asked, Path(snakemake.output[0]).parent
 given, base = audits.opened(asked)
 file = folder / "unet.safetensors"
 write_arrays(file, {name: tensor.value() for name, tensor in given.tensors.items()})
-layers = disk.attacked_layers(job.model, job.study.layers or job.card.layers)
-eraser, beside = eraser_for(file, layers), dict(snakemake.config)
+family = job.study.layers or job.card.layers
+weights = json.loads(Path(snakemake.input[0]).read_text(encoding="utf-8"))
+detector = weights["detectors"].get(family)
+model = audits.model(asked, job.model)
+eraser = eraser_for(file, disk.attacked_layers(model, family), model, bool(detector))
+seen = detector if eraser == "filled" else "zeros"
+beside = dict(snakemake.config)
 catalogue = audits.catalogue(asked, job.catalogue, job.root)
 if asked.prompts:
     write_text(asked.catalogue, yaml.safe_dump(catalogue.model_dump(exclude_defaults=True)))
 
 
 def draw(target: str, attacks: tuple[str, ...]) -> tuple[dict, pd.DataFrame, Path]:
-    study = audits.study(asked, beside, catalogue, job.card.name, eraser, file, attacks)
+    study = audits.study(asked, beside, catalogue, job.card.name, eraser, file, attacks, seen)
     run = dag.command(snakemake.params.snakefile, study, folder, target, cores=snakemake.threads)
     subprocess.run(run, check=True)
     out = Path("results", study["study"])

@@ -54,9 +54,12 @@ def test_a_study_of_a_checkpoint_is_a_study():
     _, catalogue, card = load_study(BESIDE, zoo.ROOT)
     asked = audits.Audit("a/x.ckpt", "golf ball", str(zoo.MODEL), "24")
     made = {"checkpoint": ["blind", "revived"], "model": ["quant4", "relearn"]}
+    made["filled"] = ["quant4", "blind", "revived", "relearn"]
     for eraser, attacks in drawn.IN_ORDER.items():
-        for n in range(3):
-            raw = audits.study(asked, BESIDE, catalogue, card.name, eraser, zoo.UNET, attacks[:n])
+        seen = "combined-0.05" if eraser == "filled" else "zeros"
+        for n in range(len(attacks) + 1):
+            said = BESIDE, catalogue, card.name, eraser, zoo.UNET, attacks[:n], seen
+            raw = audits.study(asked, *said)
             study, own, _ = load_study(raw, zoo.ROOT)
             cells = Sweep.of(study, own, FFN2, zoo.ROOT).cells
             assert study.study == "audit-x-golf-ball" and study.local == {card.name: str(zoo.MODEL)}
@@ -92,6 +95,6 @@ def test_holes_are_attacked_where_the_rest_is_the_models(tmp_path):
     cut = zoo.pruned(state, zoo.holes(state))
     for change, eraser in ((cut, "checkpoint"), (state, "model")):
         save_file(change, tmp_path / "x.safetensors")
-        assert drawn.eraser_for(tmp_path / "x.safetensors", FFN2) == eraser
+        assert drawn.eraser_for(tmp_path / "x.safetensors", FFN2, zoo.MODEL, False) == eraser
     save_file({n: w + w for n, w in cut.items()}, tmp_path / "x.safetensors")
-    assert drawn.eraser_for(tmp_path / "x.safetensors", FFN2) == "model"
+    assert drawn.eraser_for(tmp_path / "x.safetensors", FFN2, zoo.MODEL, True) == "model"

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 import zoo
 from raw_scores import rows
@@ -34,7 +35,7 @@ def draws(tmp_path, monkeypatch):
     Snakemakes for, and what it writes."""
     monkeypatch.chdir(tmp_path)
 
-    def run(state, back, **said):
+    def run(state, back, detectors=(), **said):
         asked_for = []
 
         def drawn(command, check):
@@ -60,12 +61,15 @@ def draws(tmp_path, monkeypatch):
         monkeypatch.setattr(album, "erased", lambda *some: nothing)
         monkeypatch.setattr(report, "albums", lambda *some: [])
         save_file(state, tmp_path / "x.safetensors")
+        told = json.dumps({"detectors": dict(detectors)})
+        Path("weights.json").write_text(told, encoding="utf-8")
         asked = audits.Audit("x.safetensors", "church", "", str(N), **said)
         snakemake = SimpleNamespace(
             rule="audit_pictures",
             config=BESIDE,
             log=[str(tmp_path / "log")],
             threads=1,
+            input=["weights.json"],
             resources=Params(),
             params=Params(asked=asked, snakefile="Snakefile"),
             output=["out/pictures.json"],
@@ -119,6 +123,32 @@ def test_what_has_no_holes_is_rounded_and_trained(draws):
     assert asked_for[0][1][:3] == ["pruned", "quant4", "relearn"]
     assert (found["tried"], found["eraser"]) == (["quant4", "own"], "model")
     assert found["strongest"].startswith("relearnt ×100 on its own pictures")
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_filled_holes_are_attacked_through_a_detector(draws, alone):
+    """Where all other weights are the model's."""
+    state = zoo.unet()
+    masks = {name: torch.from_numpy(mask) for name, mask in zoo.holes(state).items()}
+    filled = state | {n: torch.where(m, -state[n], state[n]) for n, m in masks.items()}
+    if not alone:
+        filled["conv_in.bias"] = state["conv_in.bias"] + 1
+    asked_for, found = draws(filled, "blind", {"ffn2": "combined-0.08"}, stop="1")
+    raw = yaml.safe_load(Path("out/study.yaml").read_text(encoding="utf-8"))
+    (block,) = raw["sweep"]
+    if alone:
+        assert [made[:-1] for _, made in asked_for] == [
+            ["pruned"],
+            ["pruned", "quant4"],
+            *[["pruned", "quant4", "blind"]] * 2,
+        ]
+        assert (block["erasers"], block["detectors"]) == (["filled"], ["combined-0.08"])
+        assert found["strongest"] == "blind at combined-0.08, filled" and found["left"] == [
+            "revived",
+            "own",
+        ]
+    else:
+        assert block["erasers"] == ["model"] and found["tried"] == ["quant4", "own"]
 
 
 def test_a_concept_of_ones_own_is_drawn_by_a_catalogue_beside_the_card(draws):

@@ -15,6 +15,8 @@ from browser import browser, lacking, opened
 from PIL import Image
 from regrowth.audit.verdict import with_pictures
 from regrowth.files import images, tensors
+from regrowth.files.bits import unpack
+from regrowth.files.store import read_arrays
 from regrowth.show import album
 from regrowth.show.audit import page
 from regrowth.study import variants
@@ -125,3 +127,28 @@ def test_the_bases_own_checkpoint_is_untouched(audited, tmp_path):
     (card,) = tmp_path.glob("results/audits/*/*/audit.json")
     told = json.loads(card.read_text(encoding="utf-8"))
     assert told["done"]["kind"] == "untouched" and told["verdict"]["word"] == "leaks"
+
+
+def test_filled_holes_are_completed_as_they_are_given_through_a_detector(tmp_path):
+    """What is released are the file's own weights, and no mask is made of them."""
+    held = tensors.read(UNET, tensors.names(UNET))
+    for name, w in held.items():
+        if name.endswith(".ff.net.2.weight"):
+            held[name] = np.where(np.abs(w) > np.quantile(np.abs(w), 0.95), -w, w)
+    file = tmp_path / "given.safetensors"
+    save_file({name: torch.from_numpy(w) for name, w in held.items()}, file)
+    block = {"concepts": ["church"], "erasers": ["filled"], "variants": ["pruned", "blind"]}
+    more = {"detectors": ["combined-0.08"]}
+    study = {"erasers": {"filled": {"church": str(file)}}, "sweep": [block | more]}
+    road = Road(tmp_path, SMOKE | study)
+    cell = "concept=church/eraser=filled/defence=none/sigma=none/weight_seed=none"
+    patch = f"patches/{cell}/variant=blind/detector=combined-0.08/patch.safetensors"
+    road.run(str(road.out.relative_to(tmp_path) / patch))
+    released = read_arrays(road.out.glob(f"released/{cell}/*.safetensors"))
+    assert len(released) == 16 and not (road.out / "masks").exists()
+    for name, w in released.items():
+        np.testing.assert_array_equal(w, held[name])
+    arrays = read_arrays(road.out / patch)
+    found = [unpack(arrays[f"{name}:positions"], w.shape) for name, w in released.items()]
+    share = sum(map(np.sum, found)) / sum(mask.size for mask in found)
+    assert share == pytest.approx(0.08, abs=1e-4)

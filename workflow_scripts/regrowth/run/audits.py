@@ -85,6 +85,12 @@ def place(path: str) -> Path:
     return local if local.exists() else hub.directory(path, None, "model_index.json", Path.cwd())
 
 
+def model(audit: Audit, other: Path) -> Path:
+    """The model that a checkpoint is held to: its base, if that is a pipeline's directory."""
+    base = place(audit.base) if audit.base else other
+    return base.resolve() if (base / "model_index.json").is_file() else other
+
+
 def opened(audit: Audit) -> tuple[reading.Checkpoint, reading.Checkpoint | None]:
     """The checkpoint and its base. Raises as `place` and `reading.opened` do."""
     base = reading.opened(place(audit.base)) if audit.base else None
@@ -116,31 +122,33 @@ def study(
     audit: Audit,
     beside: dict,
     catalogue: Catalogue,
-    model: str,
+    card: str,
     eraser: str,
     file: Path,
     attacks: Sequence[str],
+    detector: str = "zeros",
 ) -> dict:
     """The study that draws a checkpoint: with the model, prompts and sampler of the study that
-    stands beside the audit, and those of the catalogue's judges that count pictures. model: its
-    card's name, in whose place a base that is a pipeline's directory is taken. eraser: "checkpoint"
-    if its holes can be attacked, else "model". file: its UNet in diffusers' layout. attacks: of
-    `verdict.ATTACKS`."""
+    stands beside the audit, and those of the catalogue's judges that count pictures. card: the
+    model's name, in whose place a base that is a pipeline's directory is taken. eraser: as of
+    `drawn.eraser_for`. file: its UNet in diffusers' layout. attacks: of `verdict.ATTACKS`.
+    detector: what sees its holes."""
     block: dict[str, Any] = {
         "concepts": [audit.concept],
         "erasers": [eraser],
         "variants": ["pruned", *(name for name in attacks if name in VARIANTS)],
         "attacks": [name for name in attacks if name not in VARIANTS],
+        "detectors": [detector],
     }
     block |= {"K": [0.6], "magnitudes": ["max"]} if "revived" in attacks else {}
     counted = ("accuracy", "detections")
     judges = [n for n, judge in catalogue.judges.items() if JUDGES[judge.kind].feeds in counted]
     kept = {key: beside[key] for key in KEPT if beside.get(key)}
     if audit.prompts:  # its judges are where the study beside it has them already
-        of_model = {name: at for name, at in kept.get("local", {}).items() if name == model}
+        of_model = {name: at for name, at in kept.get("local", {}).items() if name == card}
         kept |= {"catalogue": str(audit.catalogue), "local": of_model}
-    if audit.base and (place(audit.base) / "model_index.json").is_file():
-        kept["local"] = kept.get("local", {}) | {model: str(place(audit.base).resolve())}
+    if (base := model(audit, Path())) != Path():
+        kept["local"] = kept.get("local", {}) | {card: str(base)}
     return kept | {
         "study": f"audit-{audit.name}-{keys.slug(audit.concept)}",
         "judges": judges,

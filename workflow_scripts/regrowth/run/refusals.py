@@ -84,13 +84,16 @@ def other_checkpoints(sweep: Sweep, model: Path) -> None:
     erasers, layers, told = sweep.study.erasers, list(sweep.layers), []
     given = {name: erasers.checkpoints(name) for name in sweep.erasers("given")}
     weights = disk.read_weights(layers) if any(given.values()) else {}
+    hidden = {name: erasers.checkpoints(name) for name in sweep.erasers("hidden")}
     whole = {name: erasers.checkpoints(name) for name in sweep.erasers("whole")}
     stored = disk.stored(model) if any(whole.values()) else {}
-    for name, paths in (given | whole).items():
+    for name, paths in (given | hidden | whole).items():
         for concept, path in paths.items():
             try:
                 if name in whole:
                     checkpoints.fits(sweep.root / path, stored)
+                elif name in hidden:
+                    checkpoints.read(sweep.root / path, layers)
                 else:
                     checkpoints.check(sweep.root / path, layers, weights)
             except (OSError, ValueError) as error:
