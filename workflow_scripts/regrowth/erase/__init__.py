@@ -11,8 +11,7 @@ class Eraser:
     where erased. edit: (pipeline, the UNet's weights by name, `Depends.about`, settings, what
     keeps its state on the way) → the weights that are changed, float32 by name; none is erased.
     With neither, what was erased is found in a checkpoint that the settings name; or, `whole`,
-    that checkpoint is what is released, or, `hidden`, its weights under attack are, which somebody
-    has pruned and filled, and nobody knows where.
+    that checkpoint is what is released.
 
     reads: what a mask reads of its layer beside the weights, a key of READ. bar: (weights by layer,
     what is read of every layer, settings) → what all layers have in common, which a mask finds in
@@ -26,25 +25,19 @@ class Eraser:
     edit: Place | None = None
     source: str = ""
     whole: bool = False
-    hidden: bool = False
 
     @property
     def how(self) -> str:
-        """How it comes to what is released: by a "mask", by an "edit", or it is "given", pruned,
-        "whole" or with "hidden" holes."""
+        """How it comes to what is released: by a "mask", by an "edit", or it is "given", pruned or
+        "whole"."""
         if self.mask or self.edit:
             return "mask" if self.mask else "edit"
-        return "whole" if self.whole else "hidden" if self.hidden else "given"
+        return "whole" if self.whole else "given"
 
     @property
     def holes(self) -> bool:
         """Whether it leaves holes, which an attack completes and a defence fills."""
-        return self.how in ("mask", "given", "hidden")
-
-    @property
-    def known(self) -> bool:
-        """Whether it leaves holes, and says where."""
-        return self.holes and not self.hidden
+        return self.how in ("mask", "given")
 
 
 @dataclass(frozen=True)
@@ -63,6 +56,19 @@ class Together(Eraser):
     @property
     def holes(self) -> bool:
         return self.of == "mask"
+
+
+class Hidden(Eraser):
+    """A checkpoint whose weights under attack are released as they are: somebody has pruned and
+    filled them, and nobody knows where."""
+
+    @property
+    def how(self) -> str:
+        return "hidden"
+
+    @property
+    def holes(self) -> bool:
+        return True
 
 
 #: What a mask may read of a layer, by name. norms: its column norms at the first
@@ -131,7 +137,7 @@ ERASERS = Kind(
         ),
         "checkpoint": Eraser(settings=Place("erase.checkpoints.Given"), reads=""),
         "model": Eraser(settings=Place("erase.checkpoints.Given"), reads="", whole=True),
-        "filled": Eraser(settings=Place("erase.checkpoints.Given"), reads="", hidden=True),
+        "filled": Hidden(settings=Place("erase.checkpoints.Given"), reads=""),
         "union": Together(settings=Place("erase.several.Several"), reads="", of="mask"),
         "sequence": Together(settings=Place("erase.several.Several"), reads="", of="edit"),
     },

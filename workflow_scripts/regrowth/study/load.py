@@ -242,7 +242,8 @@ def edit_mistakes(study: Study) -> list[str]:
 
 def hidden_mistakes(study: Study) -> list[str]:
     """What has to be told where something was erased, asked for where nobody knows."""
-    out = []
+    out, kinds = [], {name: study.erasers.kind(name) for name in study.erasers.names()}
+    hidden = [name for name, kind in kinds.items() if ERASERS[kind].how == "hidden"]
     for i, block in enumerate(study.sweep):
         named = [study.attacks[name] for name in block.attacks if name in study.attacks]
         wanted = [d for d in block.defences if d in FILLS]
@@ -257,7 +258,7 @@ def hidden_mistakes(study: Study) -> list[str]:
             f"config: sweep[{i}]: where {name} has erased nobody knows, so a detector has to look, "
             f"such as detectors: [combined-0.05], without a defence (given: {', '.join(wanted)})"
             for name in block.erasers
-            if wanted and name in study.erasers.names() and ERASERS[study.erasers.kind(name)].hidden
+            if wanted and name in hidden
         ]
     return out
 

@@ -218,8 +218,8 @@ class Sweep:
     @cached_property
     def masked(self) -> list[str]:
         """What the erasers are called that leave holes and say where."""
-        own = self.study.erasers
-        return [name for name in own.names() if ERASERS[own.kind(name)].known]
+        other = (*self.edits, *self.erasers("hidden"))
+        return [name for name in self.study.erasers.names() if name not in other]
 
     def as_it_is(self, variant: str) -> bool:
         """Whether a variant is a model as it is, with none of its weights replaced."""
