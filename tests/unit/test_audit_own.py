@@ -97,7 +97,8 @@ def test_it_is_drawn_as_often_as_asked_and_by_nothing_else(tmp_path, monkeypatch
 
 
 def test_a_text_is_told_from_others_by_what_a_picture_shows():
-    """Its share of CLIP's softmax: the shares of all texts are one, picture by picture."""
+    """Held to the likeliest other: one text alone reaches a half, and with the next likeliest it
+    makes one."""
     images = [Image.fromarray(np.full((64, 64, 3), grey, np.uint8)) for grey in (0, 128, 255)]
     texts = [f"a photo of a {name}" for name in ("church", "candle", "racket")]
     shares = []
@@ -107,8 +108,9 @@ def test_a_text_is_told_from_others_by_what_a_picture_shows():
         found = judges.score(judge, ROOT, images, [{}] * 3, "cpu")
         assert [row["label"] for row in found] == [text] * 3
         shares.append([row["score"] for row in found])
-    np.testing.assert_allclose(np.sum(shares, axis=0), 1, atol=1e-5)
-    assert np.ptp(shares, axis=1).min() > 0
+    least, *best = np.sort(shares, axis=0)
+    np.testing.assert_allclose(np.sum(best, axis=0), 1, atol=2e-6)
+    assert (best[0] < 0.5).all() and (least < best[0]).all() and np.ptp(shares, axis=1).min() > 0
 
 
 def test_a_judge_of_texts_wants_others():

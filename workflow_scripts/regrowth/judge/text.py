@@ -7,7 +7,8 @@ from regrowth.judge.settings import Judge
 
 
 def score(judge: Judge, root: Path, images, rows, device: str):
-    """The entry's label, and its share of CLIP's softmax over it and the others."""
+    """The entry's label, and how likely it is beside the likeliest other, as CLIP's softmax has it:
+    .5 and more where it is the likeliest of all."""
     import torch
     from regrowth.judge.networks import OFFLINE, batches, load, row
     from transformers import AutoTokenizer
@@ -21,7 +22,7 @@ def score(judge: Judge, root: Path, images, rows, device: str):
         for some in batches(images):
             pixels = process(some, return_tensors="pt")
             odds = model(**words.to(device), **pixels.to(device)).logits_per_image
-            out += odds.softmax(-1)[:, 0].tolist()
+            out += (odds[:, 0] - odds[:, 1:].amax(1)).sigmoid().tolist()
     return [row(i, judge.label, p) for i, p in enumerate(out)]
 
 
