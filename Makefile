@@ -13,9 +13,11 @@ demo: .venv/ready  ## the default study: erase, regrow, judge, report
 smoke: .venv/ready  ## the same DAG in about five minutes
 	$(BIN)/snakemake --configfile config/smoke.yaml
 
-audit: .venv/ready  ## does a checkpoint leak: CHECKPOINT=… CONCEPT=… [BASE=…] [PICTURES=48]
+audit: .venv/ready  ## does a checkpoint leak: CHECKPOINT=… CONCEPT=… [BASE=…] [PICTURES=48 [STOP=1] [PROMPTS=… JUDGE=…]]
 	$(BIN)/snakemake audit --config checkpoint="$(CHECKPOINT)" concept="$(CONCEPT)" \
-		$(if $(BASE),base="$(BASE)") $(if $(PICTURES),pictures=$(PICTURES))
+		$(if $(BASE),base="$(BASE)") $(if $(PICTURES),pictures=$(PICTURES)) \
+		$(if $(STOP),stop=$(STOP)) $(if $(PROMPTS),prompts="$(PROMPTS)") \
+		$(if $(JUDGE),judge="$(JUDGE)")
 
 test: .venv/ready lint  ## everything CI runs
 	$(BIN)/pytest -q

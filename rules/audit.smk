@@ -40,6 +40,7 @@ rule audit_pictures:
     params:
         code=DEPENDS.code("audit_pictures", *depends.NAMES_ALONE),
         asked=AUDIT,
+        prompts=AUDIT.stamps(AUDIT.prompts),
         snakefile=workflow.main_snakefile,
     script:
         "../workflow_scripts/audit_pictures.py"

@@ -136,6 +136,8 @@ rule prune:
         f"{OUT}/logs/prune/{ERASED}/part={{part}}.log",
     benchmark:
         f"{OUT}/benchmarks/prune/{ERASED}/part={{part}}.tsv"
+    wildcard_constraints:
+        eraser=one_of(SWEEP.masked),
     conda:
         ENV
     resources:
@@ -147,6 +149,30 @@ rule prune:
         layers=DEPENDS.layers_of,
     script:
         "../workflow_scripts/prune.py"
+
+
+# Pruned and filled elsewhere: what of it is under attack, as it is there. The holes are not known.
+rule released_of_checkpoint:
+    output:
+        f"{OUT}/released/{ERASED}/defence=none/sigma=none/weight_seed=none/part={{part}}.safetensors",
+    log:
+        f"{OUT}/logs/release/{ERASED}/part={{part}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/release/{ERASED}/part={{part}}.tsv"
+    wildcard_constraints:
+        eraser=one_of(SWEEP.erasers("hidden")),
+    conda:
+        ENV
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        code=DEPENDS.code("released_of_checkpoint"),
+        model=DEPENDS.model,
+        layers=DEPENDS.layers_of,
+        checkpoint=DEPENDS.checkpoint,
+    script:
+        "../workflow_scripts/released_of_checkpoint.py"
 
 
 # Weights changed anywhere, and none erased: no mask, and nothing to complete.

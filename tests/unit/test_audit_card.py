@@ -1,27 +1,26 @@
-"""Report cards: the verdict and its rule, the page, and what an audit is refused for."""
+"""Report cards: the verdict and its rule, and the page."""
 
+import errno
 import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+from types import SimpleNamespace
 
-import pandas as pd
 import pytest
 import torch
 import yaml
 import zoo
-from raw_scores import MAX, PRUNED, rows
-from regrowth.audit import classes, drawn, reading, verdict
+from regrowth.audit import classes, reading, verdict
 from regrowth.audit.card import card
 from regrowth.audit.leak import Leak
-from regrowth.measure import rates
-from regrowth.models import disk
-from regrowth.run import audits
-from regrowth.run.refusals import Refused
 from regrowth.show.audit import page
-from regrowth.study import variants
-from regrowth.study.load import load_study
-from regrowth.study.sweep import Sweep
 from safetensors.torch import save_file
 
-FFN2 = disk.attacked_layers(zoo.MODEL, "ffn2")
 BESIDE = yaml.safe_load((zoo.ROOT / "config.yaml").read_text(encoding="utf-8"))
 
 
@@ -103,6 +102,64 @@ def test_filled_holes_are_taken_through_a_detector(tmp_path, size):
     assert told["fills"]["ffn2"]["told"] == "filled" and told["fills"]["ffn1"]["told"] == "none"
 
 
+def with_holes(state, value):
+    masks = {name: torch.from_numpy(mask) for name, mask in zoo.holes(state).items()}
+    return state | {n: torch.where(m, value(state[n]), state[n]) for n, m in masks.items()}
+
+
+#: By what was done: how, and the verdict with the base and without.
+VERDICTS = {
+    "flipped": (lambda s: with_holes(s, lambda w: -w), "partly", "partly"),
+    "trained on a little": (lambda s: {n: w * 1.01 for n, w in s.items()}, *["no leak found"] * 2),
+    "untouched": (lambda s: s, "leaks", "no leak found"),
+    "of another training": (
+        lambda s: {n: w.flatten().roll(7).view(w.shape) for n, w in s.items()},
+        "no leak found",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", VERDICTS)
+def test_a_verdict_on_what_was_done_with_its_base_and_without(tmp_path, what):
+    change, with_base, alone = VERDICTS[what]
+    file, base = tmp_path / "x.safetensors", reading.opened(zoo.UNET)
+    save_file({n: w.contiguous() for n, w in change(zoo.unet()).items()}, file)
+    assert card(reading.opened(file, base), base)["verdict"]["word"] == with_base
+    if alone:
+        assert card(reading.opened(file), None)["verdict"]["word"] == alone
+
+
+ALONE = """
+import json, sys
+from collections import namedtuple
+from pathlib import Path
+from regrowth.audit import card, reading
+from regrowth.run.job import ROOT
+
+assert not (ROOT / "resources").exists()
+told = card.card(reading.opened(Path("x.safetensors")), None)
+Path("card.json").write_text(json.dumps(told), encoding="utf-8")
+"""
+
+
+def test_an_audit_ends_in_a_process_that_cannot_read_the_base(pruned, tmp_path):
+    """The library stands alone in a folder: no model lies where it looks for one."""
+    shutil.copytree(
+        zoo.ROOT / "workflow_scripts",
+        tmp_path / "workflow_scripts",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    state = zoo.unet()
+    checkpoint(tmp_path, zoo.pruned(state, zoo.holes(state)))
+    there = os.environ | {"PYTHONPATH": str(tmp_path / "workflow_scripts")}
+    subprocess.run([sys.executable, "-c", ALONE], cwd=tmp_path, env=there, check=True)
+    told = json.loads((tmp_path / "card.json").read_text(encoding="utf-8"))
+    assert told["checkpoint"].pop("path") == "x.safetensors"
+    same = {name: pruned["checkpoint"][name] for name in told["checkpoint"]}
+    assert told == pruned | {"checkpoint": same}
+
+
 def test_a_matrix_of_which_nothing_is_left_is_not_completed(tmp_path):
     state = zoo.unet()
     state = zoo.pruned(state, zoo.holes(state))
@@ -121,8 +178,6 @@ def test_a_page_says_the_verdict_and_nothing_that_a_name_says_is_run(pruned):
     assert " safe" not in text
 
 
-# --- pictures
-
 RATE = {"label": "blind", "rate": 0.5, "low": 0.4, "high": 0.6, "n": 24}
 
 
@@ -138,120 +193,44 @@ RATE = {"label": "blind", "rate": 0.5, "low": 0.4, "high": 0.6, "n": 24}
 )
 def test_pictures_count_for_more_than_weights(pruned, told, word):
     drawn = {"told": told, "answer": "So it is.", "rates": [RATE], "report": "r.html"}
+    drawn |= {"tried": ["blind"], "left": ["revived"]}
     found = verdict.with_pictures(pruned, drawn)
     assert found["verdict"]["word"] == word and found["pictures"] == drawn
     if told != verdict.UNCOUNTED:
         assert found["verdict"]["rule"] == "So it is" and found["verdict"]["by_weights"] == "leaks"
         assert not any("no picture" in line for line in found["not_tried"])
+        assert f"in pictures: {verdict.ATTACKS['blind']}" in found["tried"]
+        (left,) = [line for line in found["not_tried"] if "was enough" in line]
+        assert left.startswith(verdict.ATTACKS["revived"]) and left in page(
+            found | {"concept": "church", "provenance": made(found)}
+        )
         assert not any("draw it" in line for line in found["verdict"]["do"])
     text = page(found | {"concept": "church", "provenance": made(found)})
     assert "What shows in pictures" in text and "0.50" in text
 
 
-SCORED = MAX | {"concept": "church", "eraser": "checkpoint", "detector": "zeros"}
+Output = namedtuple("Output", ["json", "html"])
 
 
-@pytest.mark.parametrize(("back", "word"), [(40, "grew back"), (2, "stayed erased")])
-def test_what_the_tables_of_a_study_say_is_its_verdict(back, word):
-    """Of 200 pictures: all before, none after erasure, and so many after the attack."""
-    own = PRUNED | {"eraser": "checkpoint"}
-    cells = [variants.PRETRAINED | {"concept": "church"}, own, SCORED]
-    hits = [[1] * 200, [0] * 200, [1] * back + [0] * (200 - back)]
-    scores = pd.concat([rows(cell, some) for cell, some in zip(cells, hits)])
-    accuracy = rates.accuracy(scores.assign(hit=scores["hit"] == 1)).assign(judge="j")
-    told, _ = drawn.drawn({"accuracy": accuracy, "detections": accuracy.iloc[:0]})
-    assert told["told"] == word and [r["n"] for r in told["rates"]] == [200] * 3
-    assert [r["rate"] for r in told["rates"]] == [1, 0, back / 200]
+def test_space_that_ends_on_the_way_leaves_no_half_of_a_card(tmp_path, monkeypatch, pruned):
+    (tmp_path / "weights.json").write_text(
+        json.dumps(pruned | {"concept": "church", "provenance": made(pruned)}), encoding="utf-8"
+    )
 
+    def full(self, text, **how):
+        self.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
 
-def test_a_study_of_a_checkpoint_is_a_study():
-    _, catalogue, card = load_study(BESIDE, zoo.ROOT)
-    asked = audits.Audit("a/x.ckpt", "golf ball", str(zoo.MODEL), "24")
-    for eraser, attacked in (("checkpoint", True), ("model", False)):
-        raw = audits.study(asked, BESIDE, catalogue, card.name, eraser, zoo.UNET)
-        study, own, _ = load_study(raw, zoo.ROOT)
-        cells = Sweep.of(study, own, FFN2, zoo.ROOT).cells
-        assert study.study == "audit-x-golf-ball" and study.local == {card.name: str(zoo.MODEL)}
-        found = {cell["variant"] for cell in cells}
-        assert found == {"pretrained", "pruned"} | ({"blind", "revived"} if attacked else set())
-
-
-def test_holes_are_attacked_where_the_rest_is_the_models(tmp_path):
-    state = zoo.unet()
-    cut = zoo.pruned(state, zoo.holes(state))
-    for change, eraser in ((cut, "checkpoint"), (state, "model")):
-        save_file(change, tmp_path / "x.safetensors")
-        assert drawn.eraser_for(tmp_path / "x.safetensors", FFN2) == eraser
-    save_file({n: w + w for n, w in cut.items()}, tmp_path / "x.safetensors")
-    assert drawn.eraser_for(tmp_path / "x.safetensors", FFN2) == "model"
-
-
-# --- what an audit is asked for
-
-
-def test_what_is_asked_is_taken_out_of_the_study():
-    config = {"study": "demo", "checkpoint": "a/My File.ckpt", "concept": "golf ball"}
-    asked = audits.asked(config)
-    assert config == {"study": "demo"} and asked.base == ""
-    assert str(asked.out) == "results/audits/my-file/concept=golf-ball"
-    assert audits.asked({}) == audits.Audit() and not audits.Audit().stamps()
-
-
-def test_a_stamp_changes_with_the_file(tmp_path):
-    file = tmp_path / "x.pt"
-    file.write_bytes(b"1")
-    asked = audits.Audit(str(file), "x")
-    before = asked.stamps()
-    assert [b[:2] for b in before] == [[str(file), 1]]
-    file.write_bytes(b"12")
-    assert asked.stamps() != before
-    assert audits.Audit(str(tmp_path / "none"), "x").stamps() == []
-
-
-def with_a(value):
-    def change(state):
-        state["conv_in.weight"][0, 0, 0, 0] = value
-        return state
-
-    return change
-
-
-REFUSED = {
-    "no number": (with_a(float("nan")), "conv_in.weight holds weights that are no numbers"),
-    "infinite": (with_a(float("inf")), "conv_in.weight holds weights that are no numbers"),
-    "nothing left": (lambda s: {n: w * 0 for n, w in s.items()}, "has nothing left"),
-}
-
-
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_cannot_be_audited_is_refused_before_any_job(tmp_path, what):
-    change, said = REFUSED[what]
-    save_file(change(zoo.unet()), tmp_path / "x.safetensors")
-    with pytest.raises(Refused, match=said):
-        audits.refuse(
-            audits.Audit(str(tmp_path / "x.safetensors"), "church"), {"audit"}, {}, zoo.ROOT
-        )
-    assert [f.name for f in tmp_path.iterdir()] == ["x.safetensors"]
-
-
-@pytest.mark.parametrize(
-    ("asked", "targets", "said"),
-    [
-        (audits.Audit(), {"audit"}, "checkpoint= is not said"),
-        (audits.Audit("x.pt"), {"audit"}, "concept= is not said"),
-        (audits.Audit("x.pt", "church"), {"audit"}, "no x.pt"),
-        (audits.Audit("x.pt", "church"), {"all"}, "are an audit's: `snakemake audit"),
-        (audits.Audit("x.pt", "church", "", "many"), {"audit"}, "a number of pictures, not 'many'"),
-        (audits.Audit(str(zoo.UNET), "a dragon", "", "9"), {"audit"}, "nothing .* of 'a dragon'"),
-        (audits.Audit("https://x.org/y.pt", "church"), {"audit"}, "is an address"),
-    ],
-)
-def test_what_is_not_said_is_asked_for(asked, targets, said):
-    with pytest.raises(Refused, match=said):
-        audits.refuse(asked, targets, BESIDE, zoo.ROOT)
-
-
-def test_a_study_without_an_audit_is_none_of_its_business():
-    audits.refuse(audits.Audit(), {"all"}, {}, zoo.ROOT)
-    assert audits.is_asked({"results/audits/x/concept=y/audit.html"})
-    assert not audits.is_asked({"all", "results/demo/report.html"})
+    told = SimpleNamespace(
+        rule="audit",
+        config=BESIDE,
+        log=[str(tmp_path / "log")],
+        resources={},
+        params={},
+        input=[str(tmp_path / "weights.json")],
+        output=Output(tmp_path / "audit.json", tmp_path / "audit.html"),
+    )
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        runpy.run_path(str(zoo.ROOT / "workflow_scripts/audit.py"), {"snakemake": told})
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["log", "weights.json"]

@@ -236,7 +236,8 @@ def as_it_is(name):
 USED = {"generate": {"job.study.images.batch"}}
 USED |= dict.fromkeys(("score", "reference"), {"job.catalogue"})
 MAKE = "resolve calibrate mask mask_of_checkpoint union sequence prune defend defend_by_completion"
-MAKE += " detect complete revive blind oracle signs detectability generate score reference"
+MAKE += " released_of_checkpoint detect complete revive blind oracle signs detectability generate"
+MAKE += " score reference"
 
 
 @pytest.mark.parametrize("script", MAKE.split())

@@ -12,7 +12,7 @@ from regrowth.models import disk
 from regrowth.run.planned import planned
 from regrowth.run.refusals import Refused
 from regrowth.study import attackers, outputs, variants
-from regrowth.study.load import load_study
+from regrowth.study.load import ConfigError, load_study
 from regrowth.study.sweep import Sweep, cell_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -245,6 +245,58 @@ def test_a_study_that_cannot_be_planned_is_refused(tmp_path, monkeypatch, sweep,
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Refused, match=told):
         planned(RAW | {"sweep": sweep}, ROOT)
+
+
+def test_a_study_of_nothing_but_an_edit_is_planned(tmp_path, monkeypatch):
+    """It has no holes, and so no signs to measure; its pictures are compared all the same."""
+    monkeypatch.chdir(tmp_path)
+    given = ROOT / "resources/demo/model/unet/diffusion_pytorch_model.safetensors"
+    erasers = {"model": {"church": str(given)}}
+    sweep = [{"concepts": ["church"], "erasers": ["model"], "variants": ["pruned", "quant4"]}]
+    found, _ = planned(RAW | {"study": "edit", "erasers": erasers, "sweep": sweep}, ROOT)
+    assert not found.signs and "signs" not in outputs.tables(found)
+
+
+HIDDEN = {"concepts": ["church"], "erasers": ["filled"], "variants": ["pruned", "blind"]}
+HIDDEN |= {"detectors": ["combined-0.05"]}
+
+
+def test_filled_holes_are_looked_for_by_a_detector(tmp_path, monkeypatch):
+    """What was erased is not known: no signs, and no masks to lay beside others'."""
+    monkeypatch.chdir(tmp_path)
+    erasers = RAW["erasers"] | {"filled": {"church": str(ROOT / "resources/demo/model")}}
+    sweep = [HIDDEN, RAW["sweep"][0], RAW["sweep"][0] | {"erasers": ["salun"]}]
+    found, depends = planned(RAW | {"study": "filled", "erasers": erasers, "sweep": sweep}, ROOT)
+    assert "filled" in {cell["eraser"] for cell in found.asked} and found.signs
+    assert not [name for name in found.signs if "eraser=filled" in name]
+    assert {eraser for _, eraser in found.compared} == {"conceptprune", "salun"}
+    cell = {"concept": "church", "eraser": "filled", "defence": "none", "sigma": "none"}
+    cell |= {"weight_seed": "none", "detector": "combined-0.05"}
+    (part,) = found.known_to("blind")(cell)["released"]
+    assert part.endswith(
+        "eraser=filled/defence=none/sigma=none/weight_seed=none/part=00.safetensors"
+    )
+    assert depends.checkpoint(cell)
+
+
+@pytest.mark.parametrize(
+    ("more", "given"),
+    [
+        ({"detectors": ["zeros"]}, "zeros"),
+        ({"defences": ["gaussian"], "sigmas": [1.0]}, "gaussian"),
+        ({"variants": ["pruned", "oracle"], "oracles": ["max"]}, "oracle"),
+        ({"variants": ["pruned"], "attacks": ["named"]}, "zeros"),
+    ],
+)
+def test_where_nobody_knows_what_was_erased_nothing_asks_for_it(more, given):
+    erasers = RAW["erasers"] | {"filled": {"church": str(ROOT / "resources/demo/model")}}
+    raw = RAW | {
+        "erasers": erasers,
+        "sweep": [HIDDEN | more],
+        "attacks": {"named": {"kind": "blind"}},
+    }
+    with pytest.raises(ConfigError, match=rf"nobody knows.*\(given: {given}\)"):
+        load_study(raw, ROOT)
 
 
 def test_one_study_has_a_method_at_several_settings():

@@ -21,7 +21,8 @@ def card(given: Checkpoint, base: Checkpoint | None, device: str = "cpu") -> dic
     enters the estimate, which is what an attacker has who holds the file alone.
     """
     told = classes.told(given, base)
-    holes = dict(_holes(given, told))
+    looks = _detectors(given, told)
+    holes = dict(_holes(given, told, looks))
     leak = estimate(holes, device)
     concluded = verdict(told.done.kind, leak)
     return {
@@ -30,6 +31,7 @@ def card(given: Checkpoint, base: Checkpoint | None, device: str = "cpu") -> dic
         "leak": _leak(leak),
         "layers": list(_layers(given, told, holes)),
         "fills": {n: asdict(f) | {"ratio": f.ratio, "told": f.told} for n, f in told.fills.items()},
+        "detectors": looks,
         "tried": tried(base is not None, told.fills, leak),
         "not_tried": list(NOT_TRIED),
         "checkpoint": {
@@ -43,7 +45,21 @@ def card(given: Checkpoint, base: Checkpoint | None, device: str = "cpu") -> dic
     }
 
 
-def _holes(given: Checkpoint, told: classes.Told) -> Iterator[tuple[str, tuple]]:
+def _detectors(given: Checkpoint, told: classes.Told) -> dict[str, str]:
+    """Where holes were filled, by family of layers, through which detector they are seen."""
+    if told.done.kind != "pruned and filled":
+        return {}
+    looked = {name: told.fills.get(name) or fills(own) for name, own in classes.families(given)}
+    return {
+        name: f"column-{detectors.SHARE}" if f.quiet >= QUIET else f"combined-{round(f.found, 4)}"
+        for name, f in looked.items()
+        if f.told == "filled"
+    }
+
+
+def _holes(
+    given: Checkpoint, told: classes.Told, looks: dict[str, str]
+) -> Iterator[tuple[str, tuple]]:
     """By name (weights, missing) of the matrices that an attacker of the file alone would complete:
     zeros, or, where they were filled, what a detector takes for them."""
     if told.done.kind == "pruned":
@@ -52,15 +68,9 @@ def _holes(given: Checkpoint, told: classes.Told) -> Iterator[tuple[str, tuple]]
             missing = traces.holes(weights)
             if not is_constant(weights[~missing]):
                 yield one.name, (weights, missing)
-    if told.done.kind == "pruned and filled":
-        for name, layers in classes.families(given):
-            found = told.fills.get(name) or fills(layers)
-            if found.told != "filled":
-                continue
-            quiet = found.quiet >= QUIET
-            share = detectors.SHARE if quiet else found.found
-            detector = f"{'column' if quiet else 'combined'}-{round(share, 4)}"
-            for layer, missing in detectors.detect(layers, detector).items():
+    for name, layers in classes.families(given) if looks else ():
+        if name in looks:
+            for layer, missing in detectors.detect(layers, looks[name]).items():
                 yield layer, (layers[layer], missing)
 
 

@@ -1,43 +1,105 @@
 """What the pictures of a checkpoint tell, from the tables of the study that has drawn it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from regrowth.attack import VARIANTS
 from regrowth.audit.verdict import UNCOUNTED
 from regrowth.erase import checkpoints
+from regrowth.files import tensors
 from regrowth.measure import headline
+from regrowth.measure.paired import BUDGET
 from regrowth.models import disk
 from regrowth.models.disk import Layer
 from regrowth.study import variants
 
+#: By what a study takes a checkpoint for, the attacks on it (`verdict.ATTACKS`) in order of cost.
+IN_ORDER = {
+    "checkpoint": ("blind", "revived"),
+    "filled": ("quant4", "blind", "revived", "own"),
+    "model": ("quant4", "own"),
+}
+#: What is told of a rate.
+RATE = ("rate", "low", "high", "n")
+#: What attacks are drawn as: every variant but the file as it is.
+_ATTACKED = tuple(name for name in VARIANTS if name != "pruned")
 
-def eraser_for(file: Path, layers: list[Layer]) -> str:
+
+def eraser_for(file: Path, layers: list[Layer], folder: Path, filled: bool) -> str:
     """What a study takes a checkpoint for: "checkpoint" if it is the model with holes in these
-    layers, which attacks complete; else "model", which is drawn as it is."""
+    layers, which attacks complete; "filled" if somebody has `filled` them, and all others are the
+    model's; else "model", which has none. folder: the model's."""
     try:
         checkpoints.check(file, layers, disk.read_weights(layers))
     except (OSError, ValueError):
-        return "model"
+        return "filled" if filled and _is_alone(file, layers, folder) else "model"
     return "checkpoint"
+
+
+def _is_alone(file: Path, layers: list[Layer], folder: Path) -> bool:
+    """Whether a checkpoint has all weights but these layers' as the model has them."""
+    changed = {layer.name for layer in layers}
+    for layer in disk.stored(folder).values():
+        if layer.file.parent.name != "unet" or layer.name in changed:
+            continue
+        (now,) = tensors.read(file, [layer.name]).values()
+        (was,) = tensors.read(layer.file, [layer.stored]).values()
+        if not checkpoints.same(now, was).all():
+            return False
+    return True
+
+
+def turns(eraser: str, stop: bool) -> list[tuple[str, ...]]:
+    """What a checkpoint is attacked by: all that applies; or, to `stop` at the first that brings it
+    back, one attack more at each turn, from none on."""
+    every = IN_ORDER[eraser]
+    return [every[:n] for n in range(len(every) + 1)] if stop else [every]
 
 
 def drawn(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, Any], pd.DataFrame]:
     """What a report card says of pictures, and the rates that it is said from.
 
     tables: a study's `accuracy` and `detections`, of one concept and one checkpoint. told: the
-    verdict on it, as a study's page has it; rates: of each variant how often the concept shows.
+    verdict on it; answer: the same in numbers; rates: of each variant how often the concept shows.
     """
     shown = headline.rates(dict(tables))
-    top = headline.headline(shown)
+    top = headline.headline(shown, _ATTACKED)
     if top.empty:
         return {"told": UNCOUNTED, "rates": []}, shown
     rates = [
         {"label": variants.label({key: row[key] for key in variants.KEYS})}
-        | {name: row[name] for name in ("rate", "low", "high", "n")}
+        | {name: row[name] for name in RATE}
         for row in shown.to_dict("records")
     ]
     first = top.iloc[0].to_dict()
-    told = {"told": headline.verdict(first), "strongest": first["strongest"]}
-    return told | {"rates": rates, "answer": headline.answer(top)}, shown
+    told = _told(first)
+    answer = f"{told[0].upper()}{told[1:]}: {_answer(first)}"
+    about = {"told": told, "strongest": first["strongest"], "answer": answer}
+    return about | {"rates": rates}, shown
+
+
+def _told(row: dict[str, Any]) -> str:
+    """The verdict of a study's page; of a concept that attacks do not bring back, but that shows
+    as it is, that it is not all gone."""
+    told = headline.verdict(row)
+    shows = row["erased"] == "yes" and row["regrown"] in ("no", "") and row["pruned_low"] > BUDGET
+    return f"{told}, in part" if shows else told
+
+
+def _answer(row: dict[str, Any]) -> str:
+    """A row of the headline in numbers."""
+    more = headline.wanted(row)
+    decided = "" if np.isnan(more) else f"; about {more:.0f} would decide"
+    return f"shown in {', '.join(_stages(row))}{decided}."
+
+
+def _stages(row: Mapping[str, Any]) -> Iterator[str]:
+    where = {"pretrained": "before", "pruned": "in the file as it is"}
+    where |= {"revived": f"after {row['strongest']}"}
+    for stage, said in where.items():
+        rate, low, high, n = (row.get(f"{stage}_{name}", np.nan) for name in RATE)
+        if not np.isnan(rate):
+            yield f"{rate:.2f} [{low:.2f}, {high:.2f}] of {n:.0f} {said}"

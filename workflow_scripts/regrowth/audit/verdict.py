@@ -23,10 +23,18 @@ class Verdict:
     do: tuple[str, ...]
 
 
+#: Attacks in pictures by who has the weights alone: what a study calls them, and what they do.
+ATTACKS = {
+    "quant4": "its weights rounded to 4 bits",
+    "blind": "its holes completed, with nothing left to choose (blind)",
+    "revived": "its holes completed as in the paper",
+    "own": "training on pictures of other things that it draws itself",
+}
 #: What is not tried without pictures, and by nobody who has the weights alone.
 NOT_TRIED = (
     "no picture was drawn: what comes back is estimated from signs",
-    "what needs pictures of the concept, or training: relearning, an inverted prompt",
+    ATTACKS["own"],
+    "what needs pictures of the concept: an inverted prompt, and to be taught it anew",
     "prompts that go round what was erased",
 )
 _FILL = (
@@ -102,15 +110,23 @@ _DRAWN = {
 UNCOUNTED = "no judge of the study counts pictures"
 
 
+def in_pictures(told: str) -> str:
+    """The word, of WORDS, for what a study says of its pictures."""
+    return _DRAWN.get(told, "partly")
+
+
 def with_pictures(card: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
     """A report card with what its pictures tell, which is what counts then. drawn: as
-    `drawn.drawn` tells. Too few pictures to decide are "partly"."""
+    `drawn.drawn` tells, with the attacks `tried` and `left`, of ATTACKS. Too few pictures to decide
+    are "partly"."""
     if drawn["told"] == UNCOUNTED:
         return card | {"pictures": drawn}
-    word = _DRAWN.get(drawn["told"], "partly")
+    word = in_pictures(drawn["told"])
     rule = drawn.get("answer", drawn["told"]).removesuffix(".")
     do = [line for line in card["verdict"]["do"] if "draw it" not in line]
-    not_tried = [line for line in card["not_tried"] if not line.startswith("no picture")]
-    done = [*card["tried"], f"pictures of {len(drawn['rates'])} variants"]
+    done, left = ([ATTACKS[name] for name in drawn[which]] for which in ("tried", "left"))
+    rest = [line for line in card["not_tried"] if line not in (NOT_TRIED[0], *done, *left)]
+    not_tried = [f"{line}: what was tried before it was enough" for line in left] + rest
+    done = [*card["tried"], *(f"in pictures: {line}" for line in ("the file as it is", *done))]
     told = {"word": word, "rule": rule, "do": do, "by_weights": card["verdict"]["word"]}
     return card | {"verdict": told, "tried": done, "not_tried": not_tried, "pictures": drawn}

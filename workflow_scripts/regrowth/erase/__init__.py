@@ -58,6 +58,19 @@ class Together(Eraser):
         return self.of == "mask"
 
 
+class Hidden(Eraser):
+    """A checkpoint whose weights under attack are released as they are: somebody has pruned and
+    filled them, and nobody knows where."""
+
+    @property
+    def how(self) -> str:
+        return "hidden"
+
+    @property
+    def holes(self) -> bool:
+        return True
+
+
 #: What a mask may read of a layer, by name. norms: its column norms at the first
 #: `settings.steps` denoising steps, (steps, in) each. gradients: of the loss that the settings
 #: name, on the concept's own pictures, over batches: their sum, and that of their magnitudes,
@@ -124,6 +137,7 @@ ERASERS = Kind(
         ),
         "checkpoint": Eraser(settings=Place("erase.checkpoints.Given"), reads=""),
         "model": Eraser(settings=Place("erase.checkpoints.Given"), reads="", whole=True),
+        "filled": Hidden(settings=Place("erase.checkpoints.Given"), reads=""),
         "union": Together(settings=Place("erase.several.Several"), reads="", of="mask"),
         "sequence": Together(settings=Place("erase.several.Several"), reads="", of="edit"),
     },

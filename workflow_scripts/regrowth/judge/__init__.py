@@ -45,6 +45,12 @@ JUDGES = Kind(
         "clip": JudgeKind(
             Place("judge.clip.score"), mistakes=Place("judge.clip.mistakes"), feeds="similarity"
         ),
+        "text": JudgeKind(
+            Place("judge.text.score"),
+            mistakes=Place("judge.text.mistakes"),
+            feeds="accuracy",
+            by="threshold",
+        ),
         "nudenet": JudgeKind(
             Place("judge.nudenet.score"),
             mistakes=Place("judge.nudenet.mistakes"),

@@ -16,8 +16,11 @@ class Judge(Strict):
     classes: Place | None = Field(
         None, description="classifier: a table (CSV: concept, index, names) of its outputs"
     )
-    label: str | None = Field(None, description="detector: the label whose score is kept")
-    threshold: Share = Field(0.5, description="detector: applied in the tables only")
+    label: str | None = Field(
+        None, description="detector: the label whose score is kept; text: what a picture may show"
+    )
+    others: list[str] = Field([], description="text: what it may show instead")
+    threshold: Share = Field(0.5, description="detector, text: applied in the tables only")
     thresholds: Annotated[list[Share], Field(min_length=1)] = Field(
         [0.5],
         description="nudenet: applied in the tables only; the first is that of the headline",

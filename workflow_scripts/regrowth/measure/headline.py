@@ -1,5 +1,7 @@
 """The study's answer: was each concept erased, did it grow back, and how sure is that."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 from regrowth.files import keys
 from regrowth.measure.cells import one_judge
@@ -42,15 +44,16 @@ def of_both_roles(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
-def headline(rates: pd.DataFrame) -> pd.DataFrame:
+def headline(rates: pd.DataFrame, counted: Sequence[str] = variants.COUNTED) -> pd.DataFrame:
     """One row per concept, eraser and prompt set that has a pruned variant without a defence.
 
-    rates: as `rates` makes them. strongest: of the `attacks` on the undefended model the one after
-    which the concept shows most; revived_…: its rate, with Wilson's interval at 1 − .05 / attacks,
-    since it was chosen. erased: whether the pruned model's rate is more than BUDGET below the
-    pretrained one's; regrown: whether the strongest attack's is more than that above the pruned
-    model's: "yes", "no" or "undecided", as `paired.decide` finds on the same pictures, and "" where
-    there is nothing to compare. …_difference and its interval; …_wanted: the n that would decide.
+    rates: as `rates` makes them. counted: the variants that are `attacks`. strongest: of those on
+    the undefended model the one after which the concept shows most; revived_…: its rate, with
+    Wilson's interval at 1 − .05 / attacks, since it was chosen. erased: whether the pruned model's
+    rate is more than BUDGET below the pretrained one's; regrown: whether the strongest attack's is
+    more than that above the pruned model's: "yes", "no" or "undecided", as `paired.decide` finds on
+    the same pictures, and "" where there is nothing to compare. …_difference and its interval;
+    …_wanted: the n that would decide.
     """
     plain = rates[rates["defence"] == keys.NONE]
     before = plain[plain["variant"] == "pretrained"].set_index(["concept", "prompt_set"])
@@ -59,7 +62,7 @@ def headline(rates: pd.DataFrame) -> pd.DataFrame:
         ["concept", "eraser", "prompt_set"], sort=False
     ):
         pruned = part[part["variant"] == "pruned"]
-        attacks = part[part["variant"].isin(variants.COUNTED)]
+        attacks = part[part["variant"].isin(counted)]
         if pruned.empty:
             continue
         own = pruned.iloc[0]

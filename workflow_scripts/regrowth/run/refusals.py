@@ -5,9 +5,11 @@ from pathlib import Path
 
 import yaml
 from regrowth.erase import checkpoints
+from regrowth.files.keys import NONE
 from regrowth.models import disk
 from regrowth.run import driver
 from regrowth.run.cost import UNREADABLE
+from regrowth.study import variants
 from regrowth.study.sweep import Sweep
 
 
@@ -27,7 +29,8 @@ def unasked_layer(sweep: Sweep) -> None:
 
 
 def no_attack(sweep: Sweep) -> None:
-    if not sweep.signs and sweep.concepts:
+    plain = (v for v in sweep.asked if variants.unguarded(v)["defence"] == NONE)
+    if sweep.concepts and not any(plain):
         raise Refused(
             "the study erases concepts, but attacks none without a defence, which all of its "
             "tables compare with: add a block with `variants: [pruned]` and no `defences`"
@@ -81,13 +84,16 @@ def other_checkpoints(sweep: Sweep, model: Path) -> None:
     erasers, layers, told = sweep.study.erasers, list(sweep.layers), []
     given = {name: erasers.checkpoints(name) for name in sweep.erasers("given")}
     weights = disk.read_weights(layers) if any(given.values()) else {}
+    hidden = {name: erasers.checkpoints(name) for name in sweep.erasers("hidden")}
     whole = {name: erasers.checkpoints(name) for name in sweep.erasers("whole")}
     stored = disk.stored(model) if any(whole.values()) else {}
-    for name, paths in (given | whole).items():
+    for name, paths in (given | hidden | whole).items():
         for concept, path in paths.items():
             try:
                 if name in whole:
                     checkpoints.fits(sweep.root / path, stored)
+                elif name in hidden:
+                    checkpoints.read(sweep.root / path, layers)
                 else:
                     checkpoints.check(sweep.root / path, layers, weights)
             except (OSError, ValueError) as error:

@@ -18,6 +18,7 @@ DOING = {
     "edit": "erasing",
     "sequence": "erasing",
     "edit_of_checkpoint": "reading the model",
+    "released_of_checkpoint": "reading the model",
     "defend": "defending",
     "defend_by_completion": "defending",
     "detect": "looking for holes",

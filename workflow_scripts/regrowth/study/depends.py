@@ -249,7 +249,7 @@ class Depends:
             held.append(folder_digest(folder, disk.loaded(folder), DIGESTS))
         if judge.classes:
             held.append(file_digest(root / judge.classes, DIGESTS))
-        return digest(judge.kind, judge.label, held)
+        return digest(judge.kind, judge.label, held, *judge.others)
 
     def judge_code(self, script: str) -> Callable[[Wildcards], str]:
         """Digest of a script with the kinds of judges alone that the job's path names."""

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from pydantic import ValidationError
-from regrowth.attack import VARIANTS, needed
+from regrowth.attack import DETECTORS, VARIANTS, needed
+from regrowth.attack.settings import parted
 from regrowth.defend import FILLS
 from regrowth.erase import ERASERS
 from regrowth.files import hub, keys
@@ -48,7 +49,9 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
         mistakes += checkpoint_mistakes(study, root)
         mistakes += eraser_mistakes(study, catalogue, card)
         mistakes += attacker_mistakes(study, catalogue)
-        mistakes += edit_mistakes(study) + alternative_mistakes(study, catalogue)
+        mistakes += (
+            edit_mistakes(study) + hidden_mistakes(study) + alternative_mistakes(study, catalogue)
+        )
         mistakes += keep_judges(study, catalogue)
         if files and not mistakes:
             mistakes += checks.file_mistakes(study, catalogue, root, study.catalogue)
@@ -163,7 +166,8 @@ def instance_mistakes(study: Study) -> list[str]:
 def checkpoint_mistakes(study: Study, root: Path) -> list[str]:
     """Checkpoints that a block asks for and nobody named, or that are not there."""
     out = []
-    asked = together.asked(study, "checkpoint") | together.asked(study, "model")
+    kinds = (kind for kind, eraser in ERASERS.items() if eraser.how in ("given", "whole", "hidden"))
+    asked = {n: c for kind in kinds for n, c in together.asked(study, kind).items()}
     for name, concepts in asked.items():
         given = study.erasers.checkpoints(name)
         place = f"erasers.{name}" + ("" if name in ERASERS else ".models")
@@ -232,6 +236,29 @@ def edit_mistakes(study: Study) -> list[str]:
             f"config: {place}: {concept!r} is sent to itself: another word, or none"
             for concept in together.asked(study, kinds[name])[name]
             if guide and keys.slug(concept) == keys.slug(guide)
+        ]
+    return out
+
+
+def hidden_mistakes(study: Study) -> list[str]:
+    """What has to be told where something was erased, asked for where nobody knows."""
+    out, kinds = [], {name: study.erasers.kind(name) for name in study.erasers.names()}
+    hidden = [name for name, kind in kinds.items() if ERASERS[kind].how == "hidden"]
+    for i, block in enumerate(study.sweep):
+        named = [study.attacks[name] for name in block.attacks if name in study.attacks]
+        wanted = [d for d in block.defences if d in FILLS]
+        wanted += [
+            "oracle" for name in [*block.variants, *(a.kind for a in named)] if name == "oracle"
+        ]
+        told = [block] if any(VARIANTS[name].holes for name in block.variants) else []
+        told += [attack for attack in named if VARIANTS[attack.kind].holes]
+        detectors = [d for some in told for d in getattr(some, "detectors", [])]
+        wanted += [d for d in detectors if not DETECTORS[parted(d)[0]].share]
+        out += [
+            f"config: sweep[{i}]: where {name} has erased nobody knows, so a detector has to look, "
+            f"such as detectors: [combined-0.05], without a defence (given: {', '.join(wanted)})"
+            for name in block.erasers
+            if wanted and name in hidden
         ]
     return out
 

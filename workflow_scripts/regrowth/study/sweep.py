@@ -143,13 +143,13 @@ class Sweep:
         """Released models without a defence × solvers, and the blind attack where it is asked for,
         whose signs are measured: their folders."""
         made = [variants.released_of(variants.unguarded(v)) for v in self.asked]
-        released = {tuple(r.items()) for r in made}
+        released = {tuple(r.items()) for r in made if r["eraser"] in self.masked}
         blind = [v for v in self.asked if v["variant"] == "blind" and v["detector"] == "zeros"]
         by_blind = {tuple(variants.released_of(variants.unguarded(v)).items()) for v in blind}
         found = [
             keys.path(dict(cell) | {"detector": "zeros", "solver": solver})
             for cell in sorted(released)
-            if dict(cell)["defence"] == NONE and dict(cell)["eraser"] not in self.edits
+            if dict(cell)["defence"] == NONE
             for solver in [*self.study.signs.solvers, *(["blind"] if cell in by_blind else [])]
         ]
         return [c for c in found if self.of_those([f"{self.out}/signs/{c}/accuracy.parquet"])]
@@ -168,6 +168,7 @@ class Sweep:
         of its edit."""
         pairs = dict.fromkeys((cell["concept"], cell["eraser"]) for cell in self.asked)
         edits, found = self.edits, {}
+        pairs = {pair: None for pair in pairs if pair[1] in (*edits, *self.masked)}
         for concept, eraser in pairs if len({eraser for _, eraser in pairs}) > 1 else ():
             cell = dict(zip(RELEASED, (concept, eraser, *[NONE] * 3)))
             where = self.parts_of("released") if eraser in edits else self.masks_of
@@ -189,7 +190,8 @@ class Sweep:
         if not self.study.identify:
             return []
         made = (variants.released_of(variants.unguarded(v)) for v in self.asked)
-        found = dict.fromkeys(keys.path(r) for r in made if r["defence"] == NONE)
+        told = (r for r in made if r["eraser"] in (*self.edits, *self.masked))
+        found = dict.fromkeys(keys.path(r) for r in told if r["defence"] == NONE)
         at = f"{self.out}/identified/{{}}/identified.parquet".format
         return [c for c in found if self.of_those([at(c)])]
 
@@ -212,6 +214,12 @@ class Sweep:
         """What the erasers are called that leave no holes."""
         own = self.study.erasers
         return [name for name in own.names() if not ERASERS[own.kind(name)].holes]
+
+    @cached_property
+    def masked(self) -> list[str]:
+        """What the erasers are called that leave holes and say where."""
+        other = (*self.edits, *self.erasers("hidden"))
+        return [name for name in self.study.erasers.names() if name not in other]
 
     def as_it_is(self, variant: str) -> bool:
         """Whether a variant is a model as it is, with none of its weights replaced."""
