@@ -47,6 +47,7 @@ lint: .venv/ready
 
 schema: .venv/ready  ## config/*.schema.json and the table of docs/method.md, from the library
 	$(BIN)/python -m regrowth.study.config
+	$(BIN)/python -m regrowth.classify.study
 	$(BIN)/python -m regrowth.study.methods
 
 retrained: .venv/ready  ## the control: the bundled model without church and Picasso (some hours on two cores)

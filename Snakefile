@@ -38,75 +38,83 @@ if not workflow.overwrite_configfiles:
     configfile: str(ROOT / "config.yaml")
 
 
-#: Of a table of what is there: the file that says so.
-PARTIAL = os.environ.get("REGROWTH_PARTIAL")
-AUDIT = audits.asked(config)
-try:
-    SWEEP, DEPENDS = planned(config, ROOT, PARTIAL)
-except (ConfigError, Refused) as error:
-    raise WorkflowError(str(error)) from None
-STUDY, CATALOGUE = SWEEP.study, SWEEP.catalogue
-config.update(STUDY.model_dump(mode="json"))
-
-
 # docs/cluster.md says how it is built.
 if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
 
     container: "regrowth.sif"
 
 
-include: "rules/common.smk"
+if config.get("kind") == "classifiers":
 
+    include: "rules/classifiers.smk"
 
-if not PARTIAL:
+    rule all:
+        default_target: True
+        input:
+            [*map(str, rules.classifier_tables.output)],
+            f"{OUT}/timings.csv",
 
-    include: "rules/model.smk"
-    include: "rules/erase.smk"
-    include: "rules/defend.smk"
-    include: "rules/attack.smk"
-    include: "rules/generate.smk"
-    include: "rules/score.smk"
-    include: "rules/evaluate.smk"
-    include: "rules/gallery.smk"
-    include: "rules/upkeep.smk"
-    include: "rules/audit.smk"
-    include: "rules/demo.smk"
+    onsuccess:
+        terminal.finish()
 
+    onerror:
+        terminal.finish()
 
-include: "rules/report.smk"
-
-
-# Not the page alone: Snakemake does not miss what lies behind a file that is there.
-rule all:
-    default_target: True
-    input:
-        f"{MADE}/report.html",
-        SWEEP.wanted,
-        map(str, rules.tables.output),
-        map(str, rules.figures.output),
-
-
-onstart:
+else:
+    #: Of a table of what is there: the file that says so.
+    PARTIAL = os.environ.get("REGROWTH_PARTIAL")
+    AUDIT = audits.asked(config)
     try:
-        hooks.before(workflow, SWEEP, DEPENDS.folders["pretrained"], AUDIT)
-    except Refused as error:
+        SWEEP, DEPENDS = planned(config, ROOT, PARTIAL)
+    except (ConfigError, Refused) as error:
         raise WorkflowError(str(error)) from None
+    STUDY, CATALOGUE = SWEEP.study, SWEEP.catalogue
+    config.update(STUDY.model_dump(mode="json"))
 
+    include: "rules/common.smk"
 
-# However it ends; a run that has nothing to do ends without the hooks below.
-atexit.register(hooks.leave, workflow, SWEEP, HERE)
+    if not PARTIAL:
 
+        include: "rules/model.smk"
+        include: "rules/erase.smk"
+        include: "rules/defend.smk"
+        include: "rules/attack.smk"
+        include: "rules/generate.smk"
+        include: "rules/score.smk"
+        include: "rules/evaluate.smk"
+        include: "rules/gallery.smk"
+        include: "rules/upkeep.smk"
+        include: "rules/audit.smk"
+        include: "rules/demo.smk"
+    include: "rules/report.smk"
 
-onsuccess:
-    terminal.finish()
-    if audits.is_asked(set(workflow.dag_settings.targets)):
-        print(audits.summary(AUDIT))
-    if hooks.is_whole(workflow):
-        shell("test ! -f {MADE}/summary.txt || cat {MADE}/summary.txt")
-        if not PARTIAL:
-            shell("rm -rf {OUT}/partial")
+    # Not the page alone: Snakemake does not miss what lies behind a file that is there.
+    rule all:
+        default_target: True
+        input:
+            f"{MADE}/report.html",
+            SWEEP.wanted,
+            [*map(str, rules.tables.output)],
+            [*map(str, rules.figures.output)],
 
+    onstart:
+        try:
+            hooks.before(workflow, SWEEP, DEPENDS.folders["pretrained"], AUDIT)
+        except Refused as error:
+            raise WorkflowError(str(error)) from None
 
-onerror:
-    terminal.finish()
-    hooks.failed(workflow, SWEEP, config)
+    # However it ends; a run that has nothing to do ends without the hooks below.
+    atexit.register(hooks.leave, workflow, SWEEP, HERE)
+
+    onsuccess:
+        terminal.finish()
+        if audits.is_asked(set(workflow.dag_settings.targets)):
+            print(audits.summary(AUDIT))
+        if hooks.is_whole(workflow):
+            shell("test ! -f {MADE}/summary.txt || cat {MADE}/summary.txt")
+            if not PARTIAL:
+                shell("rm -rf {OUT}/partial")
+
+    onerror:
+        terminal.finish()
+        hooks.failed(workflow, SWEEP, config)

@@ -18,7 +18,7 @@ FLOORS = [
     ["judge"],
     ["study"],
     ["measure"],
-    ["audit"],
+    ["audit", "classify"],
     ["show"],
     ["run"],
     ["demo"],
@@ -28,6 +28,8 @@ FLOOR = {room: i for i, floor in enumerate(FLOORS) for room in floor}
 DEMO_MAY = {"demo", "files"}
 #: What planning imports; torch takes seconds.
 WITHOUT_TORCH = ("files", "models", "defend", "study", "settings.py", "kinds.py")
+WITHOUT_TORCH += tuple(f"classify/{of}.py" for of in ("__init__", "settings", "study", "parts"))
+WITHOUT_TORCH += ("classify/data.py", "classify/split.py")
 
 
 def rooms_of(file: Path) -> dict[str, int]:

@@ -17,7 +17,8 @@ LIBRARY = Path(__file__).resolve().parents[1]
 PLUMBING = {
     *("files/hub", "files/digests", "files/provenance", "models/card", "run/devices", "settings"),
     *("judge/settings", "study/catalogue", "study/config", "study/young"),
-    *("run/job.start", "run/job.Job", "study/prompts.bundle_rows"),
+    *("run/job.begin", "run/job.start", "run/job.Job", "study/prompts.bundle_rows"),
+    *("classify/study", "classify/settings", "run/classroom"),
 }
 
 
@@ -32,6 +33,8 @@ PACKAGES = {
     "reference": JUDGING,
     "complete": TORCH,
     "defend_by_completion": TORCH,
+    "classify": TORCH,
+    "membership": ("numpy", "scikit-learn"),
     "defend": ("numpy",),
     "revive": ("numpy",),
     "oracle": ("numpy",),

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import torch
+from regrowth.learn.projection import Gradients, added, products, projected, valued
 from regrowth.learn.resilient import ahead
 from regrowth.learn.targets import Step
 
-Gradients = list[torch.Tensor]
 #: Trained weights → (a step's gradient, the losses that it is made of).
 Combiner = Callable[[Step, Gradients], tuple[Gradients, list[torch.Tensor]]]
 
@@ -20,34 +20,6 @@ def both(step: Step, weights: Gradients) -> tuple[Gradients, Gradients, list[tor
     kept = step.retain()
     of_others = [retain * g for g in torch.autograd.grad(kept, weights)]
     return of_concept, of_others, [forget.detach(), kept.detach()]
-
-
-def products(one: Gradients, other: Gradients) -> tuple[float, float]:
-    """<other, one> and |one|², over all weights together, in double precision."""
-    pairs = [(a.double(), b.double()) for a, b in zip(one, other)]
-    product = sum(float((a * b).sum()) for a, b in pairs)
-    return product, sum(float(a.square().sum()) for a, _ in pairs)
-
-
-def added(one: Gradients, other: Gradients, weight: float) -> Gradients:
-    return [b + weight * a for a, b in zip(one, other)]
-
-
-def projected(product: float, square: float, weight: float) -> float:
-    """The weight of the forget gradient under which no step undoes forgetting, and at least
-    `weight`.
-
-    product: <g_r, u>, square: |u|², where u is the gradient of what is lowered to forget. With
-    u = −g_f it is Scissorhands' g = g_r − max(λ, <g_r, g_f> / |g_f|²) g_f (its dual problem
-    (5), printed as a supremum, is an infimum): then <u, g> ≥ 0, and 0 where it acted.
-    """
-    return max(weight, -product / square) if square else weight
-
-
-def valued(product: float, square: float, slack: float) -> float:
-    """EraseDiff's printed weight: max(0, (η |u|² − <g_r, u>) / |u|²), the inner optimum of
-    its value function a constant."""
-    return max(0.0, slack - product / square) if square else 0.0
 
 
 def summed(step: Step, weights: Gradients):

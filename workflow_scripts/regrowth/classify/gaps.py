@@ -1,0 +1,152 @@
+"""What an unlearner comes to: how often its models are right, whom they give away, and how far that
+is from a training without what is forgotten."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from regrowth.classify.study import KEYS, Cell
+from regrowth.measure.cells import interval
+
+#: The four of the average gap: accuracy on what is forgotten, on tests, on what is kept; and the
+#: share of the forgotten that is taken for never seen, by confidence.
+METRICS = ("df", "dt", "dr", "mia")
+PARTS = {"df": "forget", "dt": "test", "dr": "retain"}
+FEATURE, RESAMPLES = "confidence", 1000
+GAPS = ["concept", "unlearner", "attack", *METRICS, *(f"d_{metric}" for metric in METRICS)]
+GAPS += ["avg_gap", "low", "high", "floor", "backwards", "runs", "n_forget", "reason"]
+#: A model whose logits are none is a row with this.
+BROKEN = "its logits are not numbers"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A cell's pictures. right: bool by part. unseen: bool by feature, of what is forgotten;
+    nothing for a model whose logits are not numbers. passed: pictures that went backwards."""
+
+    cell: Cell
+    right: dict[str, np.ndarray]
+    unseen: dict[str, np.ndarray]
+    passed: int
+
+    @property
+    def told(self) -> dict[str, np.ndarray]:
+        """Bool by metric; nothing where one is lacking."""
+        if FEATURE not in self.unseen:
+            return {}
+        return {m: self.right[p] for m, p in PARTS.items()} | {"mia": self.unseen[FEATURE]}
+
+    @property
+    def rated(self) -> dict[str, float]:
+        """The metrics, in points of a hundred."""
+        return {metric: 100 * float(some.mean()) for metric, some in self.told.items()}
+
+
+def outcome(cell: Cell, predicted: pd.DataFrame, parts: pd.Series, unseen, passed: int) -> Outcome:
+    """predicted: picture, class, logits. parts: of a picture. unseen: picture, feature, unseen."""
+    logits = np.stack(predicted["logits"].to_numpy())
+    right = logits.argmax(1) == predicted["class"].to_numpy()
+    part = parts.loc[predicted["picture"]].to_numpy()
+    by = {name: right[part == name] for name in ("forget", "retain", "validation", "test")}
+    told = {f: s["unseen"].to_numpy() for f, s in unseen.groupby("feature", sort=False)}
+    return Outcome(cell, by if np.isfinite(logits).all() else {}, told, passed)
+
+
+def rates(outcomes: Iterable[Outcome]) -> pd.DataFrame:
+    """One row per cell and part, and per cell and feature of membership: hits, n, rate, low, high
+    (Wilson 95 %); of a broken model one row, with its reason."""
+    rows = []
+    for one in outcomes:
+        own = {key: getattr(one.cell, key) for key in KEYS}
+        if not one.right:
+            rows.append(own | {"reason": BROKEN})
+        told = {("accuracy", part): hits for part, hits in one.right.items()}
+        told |= {("unseen", feature): hits for feature, hits in one.unseen.items()}
+        for (metric, of), hits in told.items():
+            k, n = int(hits.sum()), len(hits)
+            low, high = interval(k, n)
+            row = {"metric": metric, "of": of, "hits": k, "n": n, "rate": k / n if n else np.nan}
+            rows.append(own | row | {"low": low, "high": high, "reason": ""})
+    return pd.DataFrame(rows)
+
+
+def average_gap(one: dict[str, float], other: dict[str, float]) -> float:
+    """The mean of |differences|, of whatever metrics both have."""
+    return float(np.mean([abs(one[m] - other[m]) for m in METRICS if m in one and m in other]))
+
+
+def gaps(outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]) -> pd.DataFrame:
+    """One row per concept, unlearner and attack, in points of a hundred.
+
+    oracle: which cells are the retrained. The metrics and their differences are means over runs;
+    avg_gap is the mean over pairs of a run and another retraining of the same split, so that the
+    row of the retrained themselves is the noise floor, `floor` of every row. low, high:
+    95 % of resampled pictures, the same for all runs; where nothing differs, they lie above zero,
+    as a mean of magnitudes does. backwards: pictures that went backwards over the retraining's.
+    """
+    by: dict[tuple[str, str, str], list[Outcome]] = {}
+    for one in outcomes:
+        by.setdefault((one.cell.concept, one.cell.unlearner, one.cell.attack), []).append(one)
+    rows = []
+    for (concept, unlearner, attack), runs in by.items():
+        against = [
+            o for (c, *_), some in by.items() if c == concept for o in some if oracle(o.cell)
+        ]
+        pairs = [(a, b) for a, b in product(runs, against) if _comparable(a.cell, b.cell)]
+        row = {"concept": concept, "unlearner": unlearner, "attack": attack, "runs": len(runs)}
+        if whole := [pair for pair in pairs if pair[0].told and pair[1].told]:
+            row |= _row(whole)
+        row["backwards"] = _mean(r.passed for r in runs) / _mean(r.passed for r in against)
+        row["reason"] = "" if all(r.told for r in runs) else BROKEN
+        rows.append(row | {"oracle": oracle(runs[0].cell)})
+    table = pd.DataFrame(rows, columns=[*GAPS, "oracle"])
+    floors = table[table["oracle"]].drop_duplicates("concept").set_index("concept")["avg_gap"]
+    return table.assign(floor=table["concept"].map(floors)).drop(columns="oracle")
+
+
+def _comparable(cell: Cell, other: Cell) -> bool:
+    same = (cell.unlearner, cell.seed) == (other.unlearner, other.seed)
+    return cell.split == other.split and not same
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
+
+
+def _row(pairs: list[tuple[Outcome, Outcome]]) -> dict[str, Any]:
+    rated = [(a.rated, b.rated) for a, b in pairs]
+    metrics = {m: _mean(one[m] for one, _ in rated) for m in METRICS}
+    differences = {f"d_{m}": metrics[m] - _mean(other[m] for _, other in rated) for m in METRICS}
+    low, high = np.quantile(np.mean([_resampled(*pair) for pair in pairs], axis=0), [0.025, 0.975])
+    gap = {"avg_gap": _mean(average_gap(*pair) for pair in rated), "low": low, "high": high}
+    return metrics | differences | gap | {"n_forget": len(pairs[0][0].told["df"])}
+
+
+def _resampled(one: Outcome, other: Outcome) -> np.ndarray:
+    """The average gap of RESAMPLES draws of the pictures with replacement; which are drawn depends
+    on the split and on how many there are alone."""
+    total = np.zeros(RESAMPLES)
+    for metric in METRICS:
+        a, b = one.told[metric].astype(float), other.told[metric].astype(float)
+        source = PARTS.get(metric, "forget")
+        draws = np.random.default_rng([int(one.cell.split), *source.encode()])
+        difference = a - b
+        n = len(difference)
+        means = [difference[draws.integers(n, size=n)].mean() for _ in range(RESAMPLES)]
+        total += 100 * np.abs(means) / len(METRICS)
+    return total
+
+
+def relearnt(curves: dict[Cell, pd.DataFrame]) -> pd.DataFrame:
+    """How many passes until the original's accuracy on what was forgotten was back; `censored`
+    where the cap came first. curves: passes, accuracy, goal."""
+    rows = []
+    for cell, curve in curves.items():
+        accuracy, goal = curve["accuracy"].to_numpy(), float(curve["goal"].iloc[0])
+        told = {"passes": len(curve) - 1, "censored": bool(accuracy[-1] < goal), "goal": goal}
+        own = {key: getattr(cell, key) for key in KEYS}
+        rows.append(own | told | {"before": accuracy[0], "after": accuracy[-1]})
+    return pd.DataFrame(rows)

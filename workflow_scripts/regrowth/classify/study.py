@@ -1,0 +1,201 @@
+"""A study of classifiers: what a user writes, its mistakes, and the cells that it asks for."""
+
+import difflib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import Field, GetPydanticSchema, ValidationError, create_model, model_validator
+from regrowth.classify import ATTACKS, NETWORKS, SOURCES, UNLEARNERS, parts
+from regrowth.classify.settings import Part, Relearn, Training
+from regrowth.files import hub, keys
+from regrowth.kinds import Kind
+from regrowth.settings import Count, Number, Place, Seed, Strict, lines, one_of
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Seeds = Annotated[list[Seed], Field(min_length=1)]
+Rest = Annotated[float, Number, Field(ge=0, lt=1)]
+
+
+def _instances(table: Kind[Any]) -> Any:
+    """What makes anything the settings of one of a table's methods, by its `kind`."""
+    tagged = []
+    for name, record in table.items():
+        own: dict[str, Any] = {"kind": (Literal[name], ...)}
+        model = record.settings.held
+        tagged.append(create_model(model.__name__, __base__=model, **own))
+    by_kind = Field(discriminator="kind")
+    return GetPydanticSchema(lambda _, held: held(Annotated[Union[*tagged], by_kind]))
+
+
+AnUnlearner = Annotated[Any, _instances(UNLEARNERS)]
+AnAttack = Annotated[Any, _instances(ATTACKS)]
+
+
+class Data(Strict):
+    """Pictures and how many of them are used."""
+
+    kind: Annotated[str, one_of(*SOURCES)]
+    folder: Place | None = None
+    train: Count | None = Field(None, description="of the training pictures; by default all")
+    test: Count | None = Field(None, description="of the test pictures; by default all")
+    validation: Rest = Field(0.1, description="share of each class's training pictures, held out")
+
+
+class Samples(Strict):
+    """Pictures at random."""
+
+    kind: Literal["samples"]
+    share: Part | None = None
+    number: Count | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Samples":
+        if (self.share is None) == (self.number is None):
+            raise ValueError("either a share or a number is wanted")
+        return self
+
+
+class Classes(Strict):
+    """All pictures of some classes: of things, or of people."""
+
+    kind: Literal["classes"]
+    classes: Annotated[list[int | str], Field(min_length=1)]
+
+
+class SeedsOf(Strict):
+    """split: who learns which picture. train: the original's start. unlearn: all that follows."""
+
+    split: Seeds = [0]
+    train: Seed = 0
+    unlearn: Seeds = [0, 1]
+
+
+class Classifiers(Strict):
+    """The whole study."""
+
+    kind: Literal["classifiers"]
+    study: Name
+    data: Data
+    network: Annotated[str, one_of(*NETWORKS)] = "small"
+    training: Training = Training()
+    seeds: SeedsOf = SeedsOf()
+    forget: Annotated[
+        dict[Name, Annotated[Samples | Classes, Field(discriminator="kind")]], Field(min_length=1)
+    ]
+    unlearners: dict[Name, AnUnlearner]
+    attacks: dict[Name, AnAttack] = {}
+    relearn: Relearn = Relearn()
+
+    @model_validator(mode="after")
+    def _known(self) -> "Classifiers":
+        if "retrain" not in [one.kind for one in self.unlearners.values()]:
+            raise ValueError("unlearners: none is a retrain, which all are held against")
+        if ORIGINAL in self.unlearners or keys.NONE in {*self.attacks, *self.forget}:
+            raise ValueError(f"{ORIGINAL} and {keys.NONE} are names with a meaning of their own")
+        for name in self.relearn.unlearners:
+            if name not in self.unlearners:
+                raise ValueError(f"relearn.unlearners: {unknown(name, self.unlearners)}")
+        return self
+
+
+ORIGINAL = "original"
+
+
+def unknown(name: Any, known: Any) -> str:
+    near = difflib.get_close_matches(str(name), list(map(str, known)), 1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"no {name!r}; {hint}known: {', '.join(map(str, known))}"
+
+
+class Mistaken(ValueError):
+    """A study's mistakes, one line each."""
+
+    def __init__(self, told: list[str]):
+        super().__init__("\n".join(told))
+
+
+def load(raw: dict[str, Any]) -> Classifiers:
+    """A study as Snakemake reads it. Raises Mistaken."""
+    try:
+        return Classifiers.model_validate(raw)
+    except ValidationError as error:
+        raise Mistaken(lines(error, Classifiers, "config")) from None
+
+
+def files_of(study: Classifiers, root: Path) -> list[Path]:
+    """The files of its pictures. Raises Mistaken that says what to install or download."""
+    source = SOURCES[study.data.kind]
+    folder = study.data.folder or source.folder or ""
+    try:
+        return source.files(root / hub.expanded(folder) if folder else Path())
+    except FileNotFoundError as error:
+        told = f"config: data: {error}; {study.data.kind}: {source.get}"
+        where = "" if study.data.kind == "orl" else ", and say where it lies under data.folder"
+        raise Mistaken([told + where]) from None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A model: of a split, what it was made to forget, by what, with which seed, and what an
+    attacker made of it."""
+
+    split: str
+    concept: str
+    unlearner: str
+    seed: str
+    attack: str = keys.NONE
+
+    @property
+    def path(self) -> str:
+        return keys.path({field.name: getattr(self, field.name) for field in fields(self)})
+
+
+KEYS = tuple(field.name for field in fields(Cell))
+#: What names a model before any attack.
+RELEASED = KEYS[:-1]
+
+
+def original(study: Classifiers, split: int | str) -> Cell:
+    return Cell(str(split), keys.NONE, ORIGINAL, str(study.seeds.train))
+
+
+def cells(study: Classifiers) -> Iterator[Cell]:
+    """Everything that is measured, the original on each concept first."""
+    for split in map(str, study.seeds.split):
+        for concept in study.forget:
+            yield Cell(split, concept, ORIGINAL, str(study.seeds.train))
+            for name, unlearner in study.unlearners.items():
+                for seed in map(str, study.seeds.unlearn):
+                    yield Cell(split, concept, name, seed)
+                    if UNLEARNERS[unlearner.kind].holes:
+                        yield from (Cell(split, concept, name, seed, a) for a in study.attacks)
+
+
+def relearnt(study: Classifiers) -> list[Cell]:
+    wanted = study.relearn.unlearners
+    return [cell for cell in cells(study) if cell.unlearner in wanted and cell.attack == keys.NONE]
+
+
+def check(study: Classifiers, files: list[Path]) -> None:
+    """Every split of every concept, before any job. Raises Mistaken with all that is wrong."""
+    try:
+        pictures = SOURCES[study.data.kind].read(files)
+    except (OSError, ValueError) as error:
+        raise Mistaken([f"config: data: {error}"]) from None
+    told: dict[str, None] = {}
+    for name, what in study.forget.items():
+        for seed in study.seeds.split:
+            try:
+                parts.parts(pictures, study.data.model_dump(), what.model_dump(), name, seed)
+            except ValueError as error:
+                told[f"config: {error}"] = None
+    if told:
+        raise Mistaken(list(told))
+
+
+if __name__ == "__main__":
+    text = json.dumps(Classifiers.model_json_schema(), indent=2)
+    Path("config/classifiers.schema.json").write_text(text + "\n", encoding="utf-8")

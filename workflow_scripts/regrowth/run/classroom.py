@@ -1,0 +1,152 @@
+"""What a study of classifiers is planned and run with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from regrowth.classify import UNLEARNERS, study
+from regrowth.classify.study import Cell, Classifiers, Mistaken
+from regrowth.files import keys
+from regrowth.files.digests import DIGESTS, digest, file_digest
+from regrowth.files.provenance import remembered_code_digest
+from regrowth.run.job import ROOT, begin
+from regrowth.run.refusals import Refused
+from regrowth.study.sweep import inspected
+
+Of = Callable[..., Any]
+
+
+def start(snakemake) -> tuple[str, list[Path]]:
+    """`job.begin`; the study's name, and the files of its pictures, if they are still those that
+    the run was planned with. Raises RuntimeError if not."""
+    begin(snakemake)
+    told = study.load(dict(snakemake.config))
+    files = study.files_of(told, ROOT)
+    planned = snakemake.params.get("pictures")
+    if planned and planned != pictures_digest(files):
+        raise RuntimeError(f"{files[0].parent} has changed since this run was planned")
+    return told.study, files
+
+
+def pictures_digest(files: list[Path]) -> str:
+    return digest([[file.name, file_digest(file, DIGESTS)] for file in files])
+
+
+@dataclass(frozen=True)
+class Classroom:
+    """A study as the rules see it."""
+
+    study: Classifiers
+    files: list[Path]
+    root: Path
+
+    @property
+    def out(self) -> str:
+        return f"results/{self.study.study}"
+
+    def code(self, script: str, *methods: tuple[str, str]) -> str:
+        own = ("classify.SOURCES", self.study.data.kind), ("classify.NETWORKS", self.study.network)
+        file = self.root / "workflow_scripts" / f"{script}.py"
+        return remembered_code_digest(file, (*own, *methods), DIGESTS)
+
+    @property
+    def pictures(self) -> str:
+        return pictures_digest(self.files)
+
+    # Where things lie
+
+    def split(self, cell: Cell, concept: str | None = None) -> str:
+        at = {"split": cell.split, "concept": concept or cell.concept}
+        return f"{self.out}/splits/{keys.path(at)}/parts.parquet"
+
+    def weights(self, cell: Cell) -> str:
+        """A model before any attack."""
+        at = {key: getattr(self.made(cell), key) for key in study.RELEASED}
+        return f"{self.out}/models/{keys.path(at)}/weights.safetensors"
+
+    def released(self, cell: Cell) -> str:
+        """A model as it is measured."""
+        if cell.attack == keys.NONE:
+            return self.weights(cell)
+        return f"{self.out}/regrown/{cell.path}/weights.safetensors"
+
+    def predictions(self, cell: Cell) -> str:
+        return f"{self.out}/predictions/{self.made(cell).path}/predictions.parquet"
+
+    def membership(self, cell: Cell) -> str:
+        return f"{self.out}/membership/{cell.path}/membership.parquet"
+
+    def curve(self, cell: Cell) -> str:
+        return f"{self.out}/relearnt/{cell.path}/curve.parquet"
+
+    def made(self, cell: Cell) -> Cell:
+        """The model that a cell is about: the original is one, whatever is to be forgotten."""
+        own = cell.unlearner == study.ORIGINAL
+        return study.original(self.study, cell.split) if own else cell
+
+    def of(self, file: Of) -> Of:
+        """Input function of a job of one cell: this file of it."""
+        return inspected(lambda wildcards: file(cell_of(wildcards)))
+
+    def original(self, wildcards) -> list[str]:
+        """Input function: the original's weights, for what does not start anew."""
+        kind = self.study.unlearners[wildcards.unlearner].kind
+        cell = study.original(self.study, wildcards.split)
+        return [] if UNLEARNERS[kind].fresh else [self.weights(cell)]
+
+    def predicted_before(self, wildcards) -> str:
+        """Input function: the original's predictions."""
+        return self.predictions(study.original(self.study, wildcards.split))
+
+    # What stands in params
+
+    def concept(self, wildcards) -> dict[str, Any] | None:
+        what = self.study.forget.get(wildcards.concept)
+        return what.model_dump() if what else None
+
+    def unlearner(self, wildcards) -> dict[str, Any]:
+        told = self.study.unlearners[wildcards.unlearner].model_dump()
+        fresh = UNLEARNERS[told["kind"]].fresh
+        return told | (self.study.training.model_dump() if fresh else {})
+
+    def unlearner_code(self, wildcards) -> str:
+        kind = self.study.unlearners[wildcards.unlearner].kind
+        return self.code("unlearn", ("classify.UNLEARNERS", kind))
+
+    def attack(self, wildcards) -> dict[str, Any]:
+        return self.study.attacks[wildcards.attack].model_dump()
+
+    def attack_code(self, wildcards) -> str:
+        told = self.attack(wildcards)
+        solver = ("complete.SOLVERS", told.get("solver", "gauss-spin"))
+        magnitude = ("attack.MAGNITUDES", told.get("magnitude", ""))
+        return self.code("regrow", ("classify.ATTACKS", told["kind"]), solver, magnitude)
+
+    # What tables say
+
+    @property
+    def oracles(self) -> list[str]:
+        return [name for name, one in self.study.unlearners.items() if one.kind == "retrain"]
+
+    def about(self) -> dict[str, Any]:
+        controls = [n for n, one in self.study.unlearners.items() if UNLEARNERS[one.kind].control]
+        told = {"data": self.study.data.kind, "network": self.study.network}
+        return told | {"oracles": self.oracles, "controls": [study.ORIGINAL, *controls]}
+
+
+def cell_of(wildcards) -> Cell:
+    told = {key: wildcards[key] for key in study.KEYS if key in wildcards.keys()}
+    return Cell(**told)
+
+
+def planned(raw: dict[str, Any], root: Path, whole: bool) -> Classroom:
+    """whole: whether its pictures are looked at, too. Raises Refused, for people."""
+    try:
+        told = study.load(raw)
+        files = study.files_of(told, root)
+        if whole:
+            study.check(told, files)
+    except Mistaken as error:
+        raise Refused(str(error)) from None
+    return Classroom(told, files, root)

@@ -1,0 +1,25 @@
+"""A classifier that was made to forget, or was never told."""
+
+from regrowth.classify import UNLEARNERS, networks
+from regrowth.classify.data import read
+from regrowth.classify.lesson import lesson
+from regrowth.classify.parts import placed
+from regrowth.classify.split import number
+from regrowth.files.store import read_arrays, read_frame, write_arrays
+from regrowth.learn.passed import Passed
+from regrowth.run import classroom, compute
+
+_, files = classroom.start(snakemake)
+compute.use_threads(snakemake.threads)
+told, device, seed = snakemake.params, compute.device(), int(snakemake.wildcards.seed)
+pictures = read(told.kind, files)
+parts = placed(read_frame(snakemake.input.parts), len(pictures.labels))
+given = lesson(pictures, parts, told.network, told.augment, device, seed)
+if original := snakemake.input.get("original"):
+    network = networks.restored(told.network, read_arrays(original)).to(device)
+else:
+    start = number("retrain", seed)
+    network = networks.new(told.network, given.classes, given.retain.images, start).to(device)
+passed = Passed(network)
+facts = UNLEARNERS[told.unlearner["kind"]].run(network, given, told.unlearner)
+write_arrays(snakemake.output[0], networks.state(network), facts=facts, **passed.told())
