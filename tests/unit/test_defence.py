@@ -6,7 +6,8 @@ from pydantic import TypeAdapter
 from regrowth.attack import DETECTORS, detectors
 from regrowth.attack.settings import Detector
 from regrowth.complete.engine import complete
-from regrowth.defend import FILLS, fills
+from regrowth.defend import FILLS
+from regrowth.draw import GUARDS, fills
 from regrowth.files import store
 from regrowth.measure import detectability
 from regrowth.models import disk
@@ -122,7 +123,7 @@ def test_surrogate_hides_from_the_detector_that_finds_white_noise():
 
 
 def test_what_a_study_may_ask_for_is_what_there_is():
-    known = {"none", *FILLS}
+    known = {"none", *FILLS, *GUARDS}
     assert set(TypeAdapter(config.Defence).json_schema()["enum"]) == known
     check = TypeAdapter(Detector).validate_python
     assert check("zeros") and all(check(f"{name}-0.02") for name in SCORES)

@@ -231,6 +231,7 @@ def test_a_picture_whose_caption_is_left_out_is_left_out(tmp_path, caplog, heade
 
 
 def test_a_table_that_names_no_pictures_is_said_and_a_pictures_own_name_counts(tmp_path, caplog):
+    caplog.set_level("WARNING")
     (tmp_path / "captions.csv").write_text("prompt\na man\ntwo boys\n", encoding="utf-8")
     for name in ("a", "b", "two-girls_3"):
         noise(64, 64).save(tmp_path / f"{name}.png")
