@@ -6,8 +6,8 @@ from pydantic import TypeAdapter
 from regrowth.attack import DETECTORS, detectors
 from regrowth.attack.settings import Detector
 from regrowth.complete.engine import complete
-from regrowth.defend import FILLS
-from regrowth.draw import GUARDS, fills
+from regrowth.defend import FILLS, fills
+from regrowth.draw import GUARDS
 from regrowth.files import store
 from regrowth.measure import detectability
 from regrowth.models import disk
