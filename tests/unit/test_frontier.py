@@ -1,10 +1,12 @@
 """The frontier: who gets what back for what, from rates that are worked out by hand."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from regrowth.measure import frontier
 from regrowth.measure.paired import interval
+from regrowth.show.figures.frontier import frontier as drawn
 from regrowth.study import variants
 
 TRAINED = {"variant": "relearn", "data": "own", "parameters": "all", "lr": "0.00005"}
@@ -96,3 +98,17 @@ def test_the_answer_names_the_best_of_each_knowledge_and_what_it_took():
 def test_without_a_released_model_there_is_no_row():
     table = frontier.frontier(RATES.iloc[:1], COSTS, None)
     assert table.empty and list(table) == frontier.COLUMNS
+
+
+def test_the_figure_has_an_axis_a_released_model_and_a_line_a_way():
+    table = frontier.frontier(RATES, COSTS, "retrained")
+    figure = drawn(table, "church")
+    one, other = figure.axes
+    assert (one.get_title(), other.get_title()) == ("esd-x", "retrained")
+    lines = {c.get_label(): list(c.lines[0].get_ydata()) for c in one.containers}
+    assert lines == {
+        "the weights alone, weights trained": [0.2, 0.6],
+        "pictures of other things, weights trained": [0.5],
+        "pictures of the concept, a word trained": [0.8],
+    }
+    plt.close(figure)

@@ -55,9 +55,10 @@ def _one(axis, table: pd.DataFrame) -> None:
         how = {"inversion": "a word", "relearn": parameters.replace("all", "weights")}
         label = f"{WORDS[knows]}, {how.get(variant, variant)} trained"
         _points(axis, part.sort_values("steps"), colours[knows], LINES[parameters], label)
-    axis.set(xscale="symlog", ylim=(-0.02, 1.02), xlim=(-1, None), xlabel="steps of training")
+    axis.set_xscale("symlog", linthresh=10)
+    axis.set(ylim=(-0.02, 1.02), xlim=(-2, None), xlabel="steps of training")
     ticks = sorted({0, *trained["steps"]})
-    axis.set_xticks(ticks, [str(tick) for tick in ticks])
+    axis.set_xticks(ticks, [str(tick) for tick in ticks], fontsize=8)
     axis.minorticks_off()
     axis.grid(alpha=0.3)
 
