@@ -28,6 +28,13 @@ def test_wilson_interval_is_the_closed_form():
     assert all(np.isnan(interval(0, 0)))
 
 
+def test_a_trainings_steps_come_as_numbers():
+    trained = {"variant": "relearn", "data": "own", "parameters": "all", "lr": "0.00005"}
+    cells = [PRUNED | trained | {"step": step} for step in ("200", "50", "10")]
+    frame = pd.concat([rows(cell, [True]) for cell in cells])
+    assert [cell["step"] for cell, _ in by_variant(frame)] == ["10", "50", "200"]
+
+
 def test_variants_come_in_the_reports_order():
     cells = [MAX | {"magnitude": "mean"}, MAX | {"K": "0.2"}, MAX, PRUNED, variants.PRETRAINED]
     cells += [MAX | {"variant": "alone", "layer_alone": "3"}, PRUNED | {"variant": "quant4"}]

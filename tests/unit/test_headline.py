@@ -43,7 +43,7 @@ def rows(concept, n, pretrained, pruned, **revived):
             "erased; too few pictures to say whether it grew back",
             900,
         ),
-        ({"pretrained": 98, "pruned": 10}, "erased; not attacked", None),
+        ({"pretrained": 98, "pruned": 10}, "erased; not attacked without training", None),
         ({"pretrained": 98, "pruned": 90}, "too few pictures to say that it was erased", 300),
         ({"pretrained": 98, "pruned": 98, "max": 98}, "was not erased", None),
         (

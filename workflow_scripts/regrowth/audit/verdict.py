@@ -104,7 +104,7 @@ _DRAWN = {
     "grew back": "leaks",
     "grew back, though erasure is not certain": "leaks",
     "stayed erased": "no leak found",
-    "erased; not attacked": "no leak found",
+    "erased; not attacked without training": "no leak found",
 }
 #: What no judge has counted leaves the verdict as it was.
 UNCOUNTED = "no judge of the study counts pictures"

@@ -80,6 +80,7 @@ def by_variant(frame: pd.DataFrame) -> list[tuple[dict, pd.DataFrame]]:
         (dict(zip(variants.KEYS, values)), part)
         for values, part in frame.groupby(list(variants.KEYS), sort=True)
     ]
+    groups.sort(key=lambda g: ([g[0][key] for key in variants.KEYS if key != "step"], _step(g[0])))
     groups.sort(
         key=lambda g: (
             rank.get(g[0]["variant"], rank[""]),
@@ -89,6 +90,11 @@ def by_variant(frame: pd.DataFrame) -> list[tuple[dict, pd.DataFrame]]:
         )
     )
     return groups
+
+
+def _step(cell: Mapping[str, str]) -> int:
+    """Of a training, as a number: 50 before 200."""
+    return 0 if cell["step"] == keys.NONE else int(cell["step"])
 
 
 def by_cell(frame: pd.DataFrame) -> list[tuple[dict, pd.DataFrame]]:

@@ -105,7 +105,7 @@ def verdict(row: dict) -> str:
     return {
         "no": "stayed erased",
         "undecided": "erased; too few pictures to say whether it grew back",
-        "": "erased; not attacked",
+        "": "erased; not attacked without training",
     }[row["regrown"]]
 
 
