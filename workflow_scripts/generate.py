@@ -1,6 +1,5 @@
 """The pictures of one variant for one shard of its prompts, and small ones for the report."""
 
-import torch
 from regrowth.attack import ROUNDINGS, VARIANTS
 from regrowth.draw import GUARDS, patches, pipeline
 from regrowth.files import images
@@ -27,15 +26,10 @@ if name in ROUNDINGS:
     matrices = (layer for layer, weights in released.items() if weights.ndim == 2)
     rounded = [*([] if alone else disk.matrices(model)), *matrices]
     pipeline.round_weights(pipe, rounded, ROUNDINGS[name])
-asked = rows
-if patches.WORD in patch:
-    words.put(pipe, torch.from_numpy(patch[patches.WORD]))
-    prompts = words.said([row["prompt"] for row in rows], settings.sampling["word"])
-    asked = [row | {"prompt": prompt} for row, prompt in zip(rows, prompts)]
-if patches.SAID in patch:
-    words.answer(pipe, settings.sampling["word"], torch.from_numpy(patch[patches.SAID]))
-if guard := settings.sampling.get("guard"):
-    GUARDS[guard].put(pipe, settings.sampling["word"])
+word = settings.sampling.get("word", "")
+if guard := settings.sampling.get("guard"):  # first: no attack changes what it steers away from
+    GUARDS[guard].put(pipe, word)
+asked = words.asked(pipe, rows, patch, word)
 how = settings.sampling["steps"], settings.sampling["guidance"]
 made = pipeline.pictures(pipe, asked, *how, job.study.images.batch)
 shard = images.frame(rows, [images.encode(picture, settings.format) for picture in made])

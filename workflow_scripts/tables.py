@@ -1,7 +1,7 @@
 """Every table of the study, as parquet, CSV and LaTeX."""
 
 import json
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -16,63 +16,34 @@ from regrowth.files.store import (
 )
 from regrowth.judge import READ_BY_CELL
 from regrowth.measure import erasers, paper, tables
-from regrowth.measure.cells import SCORES, without_others_erased
 from regrowth.measure.frontier import frontier
 from regrowth.measure.guards import guards
 from regrowth.measure.headline import of_both_roles
 from regrowth.measure.identified import identified
+from regrowth.measure.raw import Raw
 from regrowth.measure.tradeoff import tradeoff
 from regrowth.run.job import start
 from regrowth.run.progress import MISSING
 from regrowth.show.latex import latex
 from regrowth.study import variants
-from regrowth.study.prompts import concerns
 
 job = start(snakemake)
 out, target = job.out, Path(snakemake.output[0]).parent
-partial = snakemake.params.missing
-rows = json.loads(Path(partial).read_text(encoding="utf-8"))["missing"] if partial else []
-kinds = {name: judge.kind for name, judge in job.catalogue.judges.items()}
+lacking = snakemake.params.missing
+rows = json.loads(Path(lacking).read_text(encoding="utf-8"))["missing"] if lacking else []
 references = {
     (told["judge"], told["prompts"]): read_arrays(file)
     for file in snakemake.input.references
     for told in [keys_of(file, out / "references")]
 }
-sets, together = snakemake.params.sets, snakemake.params.together
-scored = {file: keys_of(file, out / "scores") for file in snakemake.input.scores}
-
-
-def scores(concept: str, judge: str) -> pd.DataFrame:
-    """What a judge says of a concept's variants, and of models as they are on the same sets."""
-    files = [
-        file
-        for file, told in scored.items()
-        if judge in told["judges"].split("+") and concerns(told, concept, sets[concept])
-    ]
-    nothing = pd.DataFrame(columns=SCORES)
-    found = read_hive(files, out / "scores", variants.KEYS) if files else nothing
-    own = without_others_erased(found[found["judge"] == judge], together)
-    return own.drop(columns=["features", "judges"], errors="ignore")
-
-
-def featured(pretrained: bool) -> Iterator[pd.DataFrame]:
-    """What each judge of features says, file by file: of the pretrained model, or of all."""
-    for file, told in scored.items():
-        if pretrained and told["variant"] != "pretrained":
-            continue
-        for judge in told["judges"].split("+"):
-            if kinds[judge] in READ_BY_CELL:
-                found = read_hive([file], out / "scores", variants.KEYS)
-                own = without_others_erased(found[found["judge"] == judge], together)
-                yield own.drop(columns="judges")
-
-
+raw = Raw(snakemake.input.scores, out / "scores", snakemake.params.sets, snakemake.params.together)
+read = [name for name, judge in job.catalogue.judges.items() if judge.kind in READ_BY_CELL]
 made = tables.of_judges(
-    scores,
-    featured,
+    raw.scores,
+    partial(raw.featured, read),
     references,
     job.catalogue,
-    sets,
+    snakemake.params.sets,
     pd.DataFrame(rows, columns=MISSING),
 )
 if snakemake.input.signs:
@@ -84,14 +55,15 @@ for name in ("detectability", "normality"):
     if files := snakemake.input[name]:
         told = read_hive(files, out / name).drop(columns="curve", errors="ignore")
         made[name] = told[[*keys.RELEASED, *(c for c in told if c not in keys.RELEASED)]]
+rates = of_both_roles(made)
 if "guards" in snakemake.params.names:
-    made["guards"] = guards(made["accuracy"])
+    made["guards"] = guards(rates)
 if "detectability" in made:
-    made["defences"] = tradeoff(of_both_roles(made), made["detectability"])
+    made["defences"] = tradeoff(rates, made["detectability"])
 if snakemake.input.costs:
     spent = read_hive(snakemake.input.costs, out / "costs", variants.KEYS)
     spent["step"] = spent.pop("at").astype(str)
-    made["frontier"] = frontier(made["accuracy"], spent, snakemake.params.control)
+    made["frontier"] = frontier(rates, spent, snakemake.params.control)
 if snakemake.input.identified:
     guesses = read_hive(snakemake.input.identified, out / "identified")
     made["identified"] = identified(guesses)

@@ -15,7 +15,7 @@ from regrowth.judge import JUDGES, nudenet
 from regrowth.judge.labels import classes, outputs
 from regrowth.judge.mistakes import of_weights
 from regrowth.judge.settings import Judge
-from regrowth.study import load, prompt_tables, prompts
+from regrowth.study import load, prompt_tables, prompts, variants
 from regrowth.study.catalogue import Catalogue, Source
 from regrowth.study.config import Study
 from regrowth.study.load import ConfigError, load_study
@@ -613,10 +613,14 @@ def test_a_concept_that_is_its_own_alternative_is_refused(monkeypatch):
 
 def test_what_has_no_holes_can_be_trained_and_an_unsafe_concept_on_other_things():
     raw = copy.deepcopy(GOOD)
-    raw["sweep"][0] |= {"erasers": ["esd-x"], "variants": ["pruned", "relearn", "inversion"]}
-    raw["sweep"][0]["concepts"] = ["church"]
-    raw["sweep"].append({"concepts": ["snow"], "variants": ["relearn"]})
-    load_study(raw, ROOT, files=False)
+    names = ["pruned", "relearn", "inversion"]
+    raw["sweep"] = [
+        {"concepts": ["church"], "erasers": ["esd-x"], "variants": names},
+        {"concepts": ["snow"], "variants": ["relearn"]},
+    ]
+    study, _, _ = load_study(raw, ROOT, files=False)
+    drawn = {(cell["concept"], cell["variant"]) for cell, _ in variants.of_sweep(study.sweep, 0)}
+    assert drawn == {("snow", "relearn"), *(("church", name) for name in names)}
 
 
 def test_an_eraser_of_ones_own_is_asked_for_by_its_name():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from diffusers import DDPMScheduler, UNet2DConditionModel
+from diffusers import DDPMScheduler
 from regrowth.draw import pipeline
 from regrowth.draw.pipeline import load_pipeline
 from regrowth.erase import ERASERS
@@ -16,6 +16,7 @@ from regrowth.learn.pictures import FIRST_SEED, material, trajectory
 from regrowth.learn.recipes import PARAMETERS, RECIPES, resolved
 from regrowth.learn.state import Kept
 from road import ROOT
+from small_unet import small_unet
 
 MODEL = ROOT / "resources/demo/model"
 PAIRS = [("an image of a candle", "an image of a church"), ("a racket", "a church in a park")]
@@ -29,17 +30,7 @@ def taught():
 def small():
     """A pipeline with a small UNet, what it is taught with, by where its states are from."""
     own = load_pipeline(MODEL, "float32", "cpu")
-    torch.manual_seed(0)
-    own.unet = UNet2DConditionModel(
-        sample_size=16,
-        block_out_channels=(16, 32),
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        layers_per_block=1,
-        cross_attention_dim=128,
-        attention_head_dim=2,
-        norm_num_groups=8,
-    ).eval()
+    own.unet = small_unet()
     made = {
         way: material(own, PAIRS, 6, 4, 2.0, 3, RECIPES[name])
         for way, name in (("pictures", "dimum"), ("trajectory", "esd-x"))

@@ -3,39 +3,25 @@
 import numpy as np
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
 from regrowth.attack import TUNINGS
 from regrowth.attack.relearning import learn_word, relearn
-from regrowth.draw import patches
+from regrowth.draw import guards, patches, pipeline
 from regrowth.draw.pipeline import load_pipeline
 from regrowth.erase import closed_form
 from regrowth.learn import lora, words
 from regrowth.learn.losses import embedded, noised, predicted
 from regrowth.learn.pictures import Pictures
 from road import ROOT
+from small_unet import small_unet
 
 PROMPTS = ["an image of a church", "a church in a park", "a church in a forest", "a Church"]
 SETTINGS = {"rate": 1e-3, "batch": 3, "seed": 0}
 
 
-def small():
-    torch.manual_seed(0)
-    return UNet2DConditionModel(
-        sample_size=16,
-        block_out_channels=(16, 32),
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        layers_per_block=1,
-        cross_attention_dim=128,
-        attention_head_dim=2,
-        norm_num_groups=8,
-    ).eval()
-
-
 @pytest.fixture
 def pipe():
     own = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
-    own.unet = small()
+    own.unet = small_unet()
     return own
 
 
@@ -66,7 +52,7 @@ def test_at_a_rate_of_nothing_the_released_model_stays_bit_by_bit(pipe, lesson):
 def test_what_comes_after_few_steps_is_what_a_short_training_comes_to(pipe, lesson):
     seen = []
     long, _ = relearn(pipe, lesson, "all", [2, 4], SETTINGS, seen.append)
-    pipe.unet = small()
+    pipe.unet = small_unet()
     short, _ = relearn(pipe, lesson, "all", [2], SETTINGS)
     assert seen == [2, 4]
     one, other = applied(long, 2), applied(short, 2)
@@ -120,7 +106,7 @@ def test_a_word_is_learnt_and_no_weight_is_touched(pipe, lesson):
     errors = []
     for step in (1, 30):
         own = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
-        own.unet = small()
+        own.unet = small_unet()
         words.put(own, torch.from_numpy(found[step][patches.WORD]))
         errors.append(error(own, lesson, words.said(PROMPTS, "church")))
     assert errors[1] < errors[0]
@@ -188,3 +174,26 @@ def test_a_derived_word_says_what_the_name_said(pipe):
         for text, vector in (("name", said), ("derived", found))
     }
     assert off["derived"] < 0.7 * off["name"]
+
+
+def test_a_guard_that_is_put_first_steers_from_what_the_name_meant(pipe):
+    """The script's order: what an attack makes of the name does not reach the guard's words."""
+    rows = [{"prompt": "an image of a cat", "seed": 0}]
+    patch = {patches.SAID: np.full(128, 7.0, np.float32)}
+    guards.negative(pipe, "church")
+    before = pipeline.latents(pipe, rows, 4, 2.0, 1)
+    assert words.asked(pipe, rows, patch, "church") == rows
+    np.testing.assert_array_equal(pipeline.latents(pipe, rows, 4, 2.0, 1), before)
+    church = [{"prompt": "an image of a church", "seed": 0}]
+    changed = pipeline.latents(pipe, church, 4, 2.0, 1)
+    assert words.asked(pipe, church, {}, "church") is church
+    assert (changed != before).any()
+
+
+def test_a_learnt_word_is_asked_for_by_its_own_prompt_and_seed(pipe):
+    rows = [{"prompt": "a church in a park", "seed": 3}, {"prompt": "a cat", "seed": 4}]
+    told = words.asked(pipe, rows, {patches.WORD: np.zeros(128, np.float32)}, "church")
+    assert told == [{"prompt": f"a {words.WORD} in a park", "seed": 3}, rows[1]]
+    assert pipe.tokenizer(words.WORD, add_special_tokens=False).input_ids == [
+        pipe.tokenizer.convert_tokens_to_ids(words.WORD)
+    ]

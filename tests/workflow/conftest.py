@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 import yaml
+from browser import browser, lacking, opened
 from regrowth.run import devices
 from road import ROOT, Road
 
@@ -66,3 +67,18 @@ def judged_apart(smoke, tmp_path_factory) -> Road:
 def apart(judged_apart, project):
     """A copy of the project that may be edited, on that study."""
     return Road(judged_apart.folder, judged_apart.config, root=project.root)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    if why := lacking():
+        pytest.skip(why)
+    with browser() as driver:
+        yield driver
+
+
+@pytest.fixture
+def page(chromium, smoke):
+    """The smoke study's report, opened anew."""
+    assert opened(chromium, smoke.out / "report.html") == ([], [])
+    return chromium

@@ -5,7 +5,7 @@ from base64 import b64encode
 
 import pandas as pd
 import pytest
-from browser import browser, lacking, opened
+from browser import browser, opened
 from PIL import Image
 from regrowth.study import variants
 from selenium.webdriver.common.by import By
@@ -13,21 +13,7 @@ from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.ui import WebDriverWait
 
 NUMBER = re.compile(r"(\d\.\d+) \[(\d\.\d+), (\d\.\d+)\], n = (\d+)")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def chromium():
-    if why := lacking():
-        pytest.skip(why)
-    with browser() as driver:
-        yield driver
-
-
-@pytest.fixture
-def page(chromium, smoke):
-    """The smoke study's report, opened anew."""
-    assert opened(chromium, smoke.out / "report.html") == ([], [])
-    return chromium
+pytestmark = pytest.mark.usefixtures("chromium")  # without one, all are left out
 
 
 def rows(page, table):

@@ -5,7 +5,7 @@ import time
 
 import pandas as pd
 import pytest
-from browser import browser, lacking, opened
+from browser import browser, opened
 from PIL import Image
 from regrowth.files import images
 from regrowth.show import album
@@ -19,21 +19,7 @@ MAX = PRUNED | {"variant": "revived", "detector": "zeros", "solver": "nuclear", 
 MAX |= {"magnitude": "max"}
 MODELS = variants.PRETRAINED, PRUNED, MAX
 STOPS = "a[href], button:not([tabindex='-1']), select, input, summary, [tabindex='0']"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def chromium():
-    if why := lacking():
-        pytest.skip(why)
-    with browser() as driver:
-        yield driver
-
-
-@pytest.fixture
-def page(chromium, smoke):
-    """The smoke study's report, opened anew."""
-    assert opened(chromium, smoke.out / "report.html") == ([], [])
-    return chromium
+pytestmark = pytest.mark.usefixtures("chromium")  # without one, all are left out
 
 
 @pytest.fixture

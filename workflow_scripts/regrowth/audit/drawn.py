@@ -98,7 +98,8 @@ def _answer(row: dict[str, Any]) -> str:
 
 def _stages(row: Mapping[str, Any]) -> Iterator[str]:
     where = {"pretrained": "before", "pruned": "in the file as it is"}
-    where |= {"revived": f"after {row['strongest']}"}
+    attack = row["strongest"].removesuffix(f", {row['eraser']}")  # there is no other
+    where |= {"revived": f"after {attack}"}
     for stage, said in where.items():
         rate, low, high, n = (row.get(f"{stage}_{name}", np.nan) for name in RATE)
         if not np.isnan(rate):

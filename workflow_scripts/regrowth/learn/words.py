@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 import torch
+from regrowth.draw import patches
 from regrowth.learn.losses import embedded, noised, predicted
 from regrowth.learn.pictures import Pictures
 from torch.nn.functional import mse_loss
@@ -45,6 +46,18 @@ def answer(pipe, name: str, vector: torch.Tensor) -> None:
         return out
 
     pipe.text_encoder.register_forward_hook(replaced)
+
+
+def asked(pipe, rows: list[dict], patch: patches.Arrays, name: str) -> list[dict]:
+    """The rows (prompt, seed) as they are to be drawn with what a patch says of a concept's name,
+    which the pipeline understands then; as they are, where it says nothing."""
+    if patches.SAID in patch:
+        answer(pipe, name, torch.from_numpy(patch[patches.SAID]))
+    if patches.WORD not in patch:
+        return rows
+    put(pipe, torch.from_numpy(patch[patches.WORD]))
+    prompts = said([row["prompt"] for row in rows], name)
+    return [row | {"prompt": prompt} for row, prompt in zip(rows, prompts)]
 
 
 def start(pipe, name: str) -> torch.Tensor:

@@ -32,16 +32,17 @@ def knows(cell) -> str:
     return max(needed(cell), key=KNOWLEDGE.index)
 
 
-def frontier(accuracy: pd.DataFrame, costs: pd.DataFrame, control: str | None) -> pd.DataFrame:
+def frontier(rates: pd.DataFrame, costs: pd.DataFrame, control: str | None) -> pd.DataFrame:
     """A row an attack on an undefended model, and one for what is released (`knows` is "").
 
-    accuracy: the table; by each set's first judge. costs: of attacks that train, by the keys of
-    their variant: drawn, forwards, backwards, destroyed; others spend nothing. control: the eraser
-    whose release never knew the concept. gain: the rate less that of what is released, on the same
-    pictures, with Tango's 95 % interval; others: the rate of what is to be preserved; beyond: the
-    rate less the same attack's on the control, with the interval of Newcombe's score method.
+    rates: as `headline.of_both_roles` makes them; by each set's first judge. costs: of attacks that
+    train, by the keys of their variant: drawn, forwards, backwards, destroyed; others spend
+    nothing. control: the eraser whose release never knew the concept. gain: the rate less that of
+    what is released, on the same pictures, with Tango's 95 % interval; others: the rate of what is
+    to be preserved; beyond: the rate less the same attack's on the control, with the interval of
+    Newcombe's score method.
     """
-    plain = accuracy[(accuracy["defence"] == keys.NONE) & (accuracy["eraser"] != keys.NONE)]
+    plain = rates[(rates["defence"] == keys.NONE) & (rates["eraser"] != keys.NONE)]
     if plain.empty:
         return pd.DataFrame(columns=COLUMNS)
     shown = one_judge(plain)

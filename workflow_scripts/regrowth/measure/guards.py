@@ -13,12 +13,12 @@ COLUMNS = [
 ]
 
 
-def guards(accuracy: pd.DataFrame) -> pd.DataFrame:
+def guards(rates: pd.DataFrame) -> pd.DataFrame:
     """A row a released model, guard (first: "none") and what is made of the model: how often the
-    concept shows, and what is to be preserved, with Wilson's intervals. accuracy: the table; by
-    each set's first judge."""
-    told = accuracy["defence"].isin([keys.NONE, *GUARDS]) & (accuracy["eraser"] != keys.NONE)
-    shown = one_judge(accuracy[told]) if told.any() else accuracy[told]
+    concept shows, and what is to be preserved, with Wilson's intervals. rates: as
+    `headline.of_both_roles` makes them; by each set's first judge."""
+    told = rates["defence"].isin([keys.NONE, *GUARDS]) & (rates["eraser"] != keys.NONE)
+    shown = one_judge(rates[told]) if told.any() else rates[told]
     guarded = set(map(tuple, shown.loc[shown["defence"] != keys.NONE, _place(shown)].values))
     out: dict[tuple, dict] = {}
     for row in shown.to_dict("records"):
