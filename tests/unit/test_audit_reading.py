@@ -1,12 +1,14 @@
 """Checkpoints in every form that people save them in: one UNet by its own names, or one line."""
 
+import os
 import pickle
+import sys
 
 import numpy as np
 import pytest
 import torch
 import zoo
-from regrowth.audit import reading
+from regrowth.audit import pickles, reading
 from safetensors.torch import save_file
 
 
@@ -20,7 +22,7 @@ def state():
 def test_every_form_is_the_same_unet(tmp_path, state, form):
     given = reading.opened(zoo.FORMS[form](tmp_path, state))
     assert set(given.tensors) == set(state)
-    assert given.layout == ("CompVis" if form == "CompVis" else "diffusers")
+    assert given.layout == ("CompVis" if form.startswith("CompVis") else "diffusers")
     for name, tensor in given.tensors.items():
         wanted = state[name].bfloat16() if form == "bfloat16" else state[name]
         read = tensor.value()
@@ -106,6 +108,18 @@ def evil(folder, state):
     return folder / "x.ckpt"
 
 
+class Command:
+    def __init__(self, made):
+        self.made = made
+
+    def __reduce__(self):
+        return os.system, (f"touch '{self.made}'",)
+
+
+def evil_beside_a_trainer(folder, state):
+    return zoo.trained(folder, state, evil=Command(folder / "made"))
+
+
 def evil_alone(folder, state):
     (folder / "x.pt").write_bytes(pickle.dumps(Evil(folder / "made")))
     return folder / "x.pt"
@@ -121,6 +135,7 @@ BAD = {
     "GGUF": (text("a.gguf", b"GGUF\3\0\0\0" + bytes(99)), "is GGUF"),
     "GGUF renamed": (text("a.safetensors", b"GGUF\3\0\0\0" + bytes(99)), "is GGUF"),
     "code": (evil, "holds more than weights by name"),
+    "code beside what a trainer left": (evil_beside_a_trainer, r"by name, \w+\.system: save"),
     "code alone": (evil_alone, "holds more than weights by name"),
     "cut safetensors": (cut("safetensors"), "is cut short: 100,000 of 12,"),
     "cut pickle": (cut("pt"), "is cut short: its download ended after 100,000 bytes"),
@@ -150,6 +165,26 @@ def test_a_bad_file_is_one_line_and_nothing_is_run(tmp_path, state, what):
     with pytest.raises((OSError, ValueError), match=said) as told:
         reading.opened(write(tmp_path, state))
     assert "\n" not in str(told.value) and not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("what", ["a text", "code alone", "code", "code beside what a trainer left"])
+def test_what_asks_for_code_is_refused_before_torch_looks(tmp_path, state, monkeypatch, what):
+    file = BAD[what][0](tmp_path, state)
+    monkeypatch.setattr(torch, "load", lambda *some, **how: pytest.fail("torch was asked"))
+    with pytest.raises(ValueError, match=BAD[what][1]):
+        reading.opened(file)
+
+
+def test_of_what_a_trainer_left_nothing_is_made(tmp_path, state):
+    """Its names are let through while a file is read, and at no other time."""
+    file = zoo.trained(tmp_path, state)
+    reading.opened(file)
+    assert zoo.LIGHTNING not in sys.modules
+    with pytest.raises(pickle.UnpicklingError, match="ModelCheckpoint|numpy"):
+        torch.load(file, weights_only=True)
+    made = pickles.Nothing("anything", 3)
+    made.__setstate__({"x": 1})
+    assert not hasattr(made, "x") and not hasattr(made, "__dict__")
 
 
 def test_another_architecture_says_which_tensors_differ(tmp_path, state):

@@ -1,7 +1,10 @@
 """The bundled model's UNet in the forms that people save one in, for tests of audits."""
 
 import re
+import sys
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -137,6 +140,39 @@ def first_layout(folder: Path, state: State) -> Path:
     return folder / "model.ckpt"
 
 
+LIGHTNING = "pytorch_lightning.callbacks.model_checkpoint"
+
+
+@contextmanager
+def lightning():
+    """The class of PyTorch Lightning that its checkpoints name, while one is written. Whoever reads
+    it has no such module."""
+    made = type("ModelCheckpoint", (), {"__module__": LIGHTNING})
+    parts = LIGHTNING.split(".")
+    for n in range(len(parts)):
+        name = ".".join(parts[: n + 1])
+        sys.modules[name] = ModuleType(name)
+    sys.modules[LIGHTNING].ModelCheckpoint = made
+    try:
+        yield made
+    finally:
+        for n in range(len(parts)):
+            del sys.modules[".".join(parts[: n + 1])]
+
+
+def trained(folder: Path, state: State, **more) -> Path:
+    """As the released Stable Diffusion 1 files are: what the trainer kept stands beside weights."""
+    with lightning() as callback:
+        kept = callback()
+        kept.best = np.float64(0.5)  # a NumPy scalar, of a class that is no tensor's
+        own = {f"model.diffusion_model.{compvis(n)}": w for n, w in state.items()}
+        about = {callback: {"monitor": "loss", "best": np.float64(0.5)}, "kept": kept}
+        steps = [{"state": {0: {"exp_avg": torch.ones(3)}}, "lr": 1e-4}]
+        told = {"epoch": 3, "callbacks": about, "optimizer_states": steps, "state_dict": own}
+        torch.save(told | more, folder / "model.ckpt")
+    return folder / "model.ckpt"
+
+
 def before(text: str):
     def write(folder: Path, state: State) -> Path:
         torch.save({f"{text}{n}": w for n, w in state.items()}, folder / "unet.pt")
@@ -172,6 +208,7 @@ FORMS = {
     "bfloat16": brain,
     "whole model": whole,
     "CompVis": first_layout,
+    "CompVis, as its trainer left it": trained,
     "unet.": before("unet."),
     "module.": before("module."),
     "compiled": before("module._orig_mod."),

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from regrowth.audit import layouts
+from regrowth.audit import layouts, pickles
 from regrowth.erase import checkpoints
 from regrowth.files.tensors import Held
 
@@ -53,7 +53,7 @@ def opened(path: Path, base: Checkpoint | None = None) -> Checkpoint:
     Raises OSError or ValueError, one line that says what the file is.
     """
     files = [file for file in checkpoints.paths(path, "unet") if file.suffix != ".json"]
-    where = {name: held for file in files for held in (Held(file),) for name in held.headers}
+    where = {name: held for file in files for held in (pickles.held(file),) for name in held.headers}
     if library := layouts.quantised(where):
         raise ValueError(
             f"{path} was quantised by {library}: its weights are rounded to a few bits. "
