@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from regrowth.audit.drawn import drawn, eraser_for, turns
+from regrowth.audit.drawn import drawn, turns
+from regrowth.audit.taken import taken
 from regrowth.audit.verdict import in_pictures
 from regrowth.files import keys
-from regrowth.files.store import keys_of, write_arrays, write_text
-from regrowth.models import disk
+from regrowth.files.store import keys_of, write_text
 from regrowth.run import audits, dag
 from regrowth.run.job import start
 from regrowth.show import album, report
@@ -19,14 +19,10 @@ from regrowth.study.prompts import is_unsafe
 job = start(snakemake)
 asked, folder = snakemake.params.asked, Path(snakemake.output[0]).parent
 given, base = audits.opened(asked)
-file = folder / "unet.safetensors"
-write_arrays(file, {name: tensor.value() for name, tensor in given.tensors.items()})
-family = job.study.layers or job.card.layers
 weights = json.loads(Path(snakemake.input[0]).read_text(encoding="utf-8"))
-detector = weights["detectors"].get(family)
 model = audits.model(asked, job.model)
-eraser = eraser_for(file, disk.attacked_layers(model, family), model, bool(detector))
-seen = detector if eraser == "filled" else "zeros"
+family = job.study.layers or job.card.layers
+took = taken(given, folder, model, family, weights["detectors"])
 beside = dict(snakemake.config)
 catalogue = audits.catalogue(asked, job.catalogue, job.root)
 if asked.prompts:
@@ -34,7 +30,7 @@ if asked.prompts:
 
 
 def draw(target: str, attacks: tuple[str, ...]) -> tuple[dict, pd.DataFrame, Path]:
-    study = audits.study(asked, beside, catalogue, job.card.name, eraser, file, attacks, seen)
+    study = audits.study(asked, beside, catalogue, job.card.name, took, attacks)
     run = dag.command(snakemake.params.snakefile, study, folder, target, cores=snakemake.threads)
     subprocess.run(run, check=True)
     out = Path("results", study["study"])
@@ -42,7 +38,7 @@ def draw(target: str, attacks: tuple[str, ...]) -> tuple[dict, pd.DataFrame, Pat
     return *drawn({n: pd.read_parquet(out / f"tables/{n}.parquet") for n in names}), out
 
 
-*some, every = turns(eraser, asked.stop in audits.YES)
+*some, every = turns(took.eraser, asked.stop in audits.YES)
 for attacks in some:
     if in_pictures(draw("tables", attacks)[0]["told"]) == "leaks":
         break
@@ -55,6 +51,6 @@ sets = sorted({name for f in files for name in keys_of(f, root)["prompts"].split
 pictures = album.erased(files, root, catalogue, keys.slug(asked.concept), sets)
 unsafe = {name: is_unsafe(catalogue, name) for name in pictures["prompt_set"].unique()}
 grids = report.albums(pictures.assign(unsafe=pictures["prompt_set"].map(unsafe)), shown)
-found |= {"eraser": eraser, "report": str(out / "report.html"), "grids": grids}
+found |= {"eraser": took.eraser, "report": str(out / "report.html"), "grids": grids}
 found |= {"tried": attacks, "left": [name for name in every if name not in attacks]}
 write_text(snakemake.output[0], json.dumps(found, indent=1, default=str))

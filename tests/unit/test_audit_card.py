@@ -11,6 +11,7 @@ from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -18,6 +19,7 @@ import zoo
 from regrowth.audit import classes, reading, verdict
 from regrowth.audit.card import card
 from regrowth.audit.leak import Leak
+from regrowth.complete.engine import complete_all
 from regrowth.show.audit import page
 from safetensors.torch import save_file
 
@@ -128,6 +130,54 @@ def test_a_verdict_on_what_was_done_with_its_base_and_without(tmp_path, what):
     assert card(reading.opened(file, base), base)["verdict"]["word"] == with_base
     if alone:
         assert card(reading.opened(file), None)["verdict"]["word"] == alone
+
+
+def largest(w, share=0.05):
+    return w.abs() > torch.quantile(w.abs().float().flatten(), 1 - share)
+
+
+def of_text(change, end=".mlp.fc2.weight"):
+    return {n: change(w) if n.endswith(end) else w for n, w in zoo.text().items()}
+
+
+#: By what was done to a text encoder: its weights, and what is told with the base and without.
+TEXTS = {
+    "untouched": (zoo.text, "untouched", "no trace"),
+    "pruned": (lambda: of_text(lambda w: torch.where(largest(w), 0, w)), *["pruned"] * 2),
+    "negated": (
+        lambda: of_text(lambda w: torch.where(largest(w), -w, w)),
+        "pruned and filled",
+        "no trace",
+    ),
+    "one matrix": (lambda: of_text(lambda w: w * 1.1, "1.mlp.fc1.weight"), "full fine-tune", None),
+}
+
+
+@pytest.mark.parametrize("what", TEXTS)
+def test_what_was_done_to_a_text_encoder(tmp_path, what):
+    make, with_base, alone = TEXTS[what]
+    text, base = make(), reading.opened(zoo.MODEL)
+    file = zoo.pipeline(tmp_path, zoo.unet(), text)
+    told = card(reading.opened(file, base), base)
+    assert told["done"]["kind"] == with_base
+    changed = sum(bool((w != zoo.text()[n]).any()) for n, w in text.items())
+    assert changed == 0 or f"({changed} of them the text encoder's)" in told["done"]["why"]
+    if alone:
+        told = card(reading.opened(file), None)
+        assert told["done"]["kind"] == alone
+        assert bool(told["fills"]) == (alone == "no trace")
+        assert not told["fills"] or told["fills"]["text_encoder.fc2"]["layers"] == 2
+    if alone == "pruned":
+        masks = {n: largest(w).numpy() for n, w in zoo.text().items() if "mlp.fc2.weight" in n}
+        own = {n: w.float().numpy() for n, w in zoo.text().items() if n in masks}
+        right = [
+            np.sign(done.sure) == np.sign(own[name][masks[name]])
+            for name, done in complete_all(
+                {n: (np.where(masks[n], 0, own[n]), masks[n]) for n in masks}, "gauss-spin"
+            ).items()
+        ]
+        assert told["leak"]["low"] <= np.concatenate(right).mean() <= told["leak"]["high"]
+        assert {row["layer"] for row in told["layers"]} == {f"text_encoder.{n}" for n in masks}
 
 
 ALONE = """

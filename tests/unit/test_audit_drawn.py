@@ -2,11 +2,14 @@
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 import zoo
 from raw_scores import MAX, PRUNED, rows
 from regrowth.attack import needed
-from regrowth.audit import drawn, verdict
+from regrowth.audit import drawn, reading, taken, verdict
+from regrowth.erase import checkpoints
+from regrowth.files import tensors
 from regrowth.measure import rates
 from regrowth.models import disk
 from regrowth.run import audits
@@ -58,8 +61,8 @@ def test_a_study_of_a_checkpoint_is_a_study():
     for eraser, attacks in drawn.IN_ORDER.items():
         seen = "combined-0.05" if eraser == "filled" else "zeros"
         for n in range(len(attacks) + 1):
-            said = BESIDE, catalogue, card.name, eraser, zoo.UNET, attacks[:n], seen
-            raw = audits.study(asked, *said)
+            it = taken.Taken(zoo.UNET, eraser, "ffn2", seen)
+            raw = audits.study(asked, BESIDE, catalogue, card.name, it, attacks[:n])
             study, own, _ = load_study(raw, zoo.ROOT)
             cells = Sweep.of(study, own, FFN2, zoo.ROOT).cells
             assert study.study == "audit-x-golf-ball" and study.local == {card.name: str(zoo.MODEL)}
@@ -92,11 +95,54 @@ def test_any_attack_that_a_study_draws_counts(attack):
     assert told["answer"].endswith(f" after {bare}."), "the one eraser of an audit is not named"
 
 
+def took(given, folder, detectors=None):
+    return taken.taken(given, folder, zoo.MODEL, "ffn2", detectors or {})
+
+
 def test_holes_are_attacked_where_the_rest_is_the_models(tmp_path):
     state = zoo.unet()
     cut = zoo.pruned(state, zoo.holes(state))
-    for change, eraser in ((cut, "checkpoint"), (state, "model")):
+    filled = {n: torch.where(cut[n] == 0, -state[n], state[n]) for n in state}
+    bias = {"conv_in.bias": state["conv_in.bias"] + 1}
+    seen = {"ffn2": "combined-0.05"}
+    cases = (
+        (cut, "checkpoint", "zeros"),
+        (filled, "filled", "combined-0.05"),
+        (cut | bias, "model", "zeros"),  # of its holes alone it would be another file
+        (filled | bias, "model", "zeros"),
+        ({n: w + w for n, w in cut.items()}, "model", "zeros"),
+        ({n: w.float() for n, w in cut.items()}, "checkpoint", "zeros"),
+    )
+    for change, eraser, detector in cases:
         save_file(change, tmp_path / "x.safetensors")
-        assert drawn.eraser_for(tmp_path / "x.safetensors", FFN2, zoo.MODEL, False) == eraser
-    save_file({n: w + w for n, w in cut.items()}, tmp_path / "x.safetensors")
-    assert drawn.eraser_for(tmp_path / "x.safetensors", FFN2, zoo.MODEL, True) == "model"
+        found = took(reading.opened(tmp_path / "x.safetensors"), tmp_path, seen)
+        assert (found.eraser, found.family, found.detector) == (eraser, "ffn2", detector)
+        assert found.file == tmp_path / "unet.safetensors"
+
+
+@pytest.mark.parametrize("family", ["attn2.to_k", "text_encoder.fc2"])
+def test_holes_in_another_family_are_found(tmp_path, family):
+    state, text = zoo.unet(), zoo.text()
+    for layer in disk.attacked_layers(zoo.MODEL, family):
+        own = text if family.startswith("text") else state
+        own[layer.stored] = own[layer.stored].masked_fill(own[layer.stored] > 0.05, 0)
+    found = took(reading.opened(zoo.pipeline(tmp_path, state, text)), tmp_path)
+    assert (found.eraser, found.family) == ("checkpoint", family)
+    layers = disk.attacked_layers(zoo.MODEL, family)
+    masks = checkpoints.masks(found.file, layers, disk.read_weights(layers))
+    assert all(0.1 < mask.mean() < 0.5 for mask in masks.values())
+
+
+def test_a_text_encoder_of_its_own_is_released_whole(tmp_path):
+    """With the model's UNet, if it has none; and not at all, if it is the model's."""
+    layers = disk.stored(zoo.MODEL)
+    same = took(reading.opened(zoo.MODEL), tmp_path)
+    assert same.file.name == "unet.safetensors" and len(tensors.names(same.file)) == 686
+    (tmp_path / "text").mkdir()
+    changed = {n: w * 2 if n.endswith("0.mlp.fc2.weight") else w for n, w in zoo.text().items()}
+    alone = took(reading.opened(zoo.text_alone(tmp_path / "text", {}, changed)), tmp_path)
+    assert alone.eraser == "model"
+    checkpoints.fits(alone.file, layers)
+    told, count = checkpoints.changed(alone.file, layers)
+    (name,) = told
+    assert name == "text_encoder.encoder.layers.0.mlp.fc2.weight" and count == 128 * 512

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from regrowth.audit.taken import Taken
 from regrowth.judge import judges
 from regrowth.judge.settings import Judge
 from regrowth.models import disk
@@ -86,7 +87,8 @@ def test_it_is_drawn_as_often_as_asked_and_by_nothing_else(tmp_path, monkeypatch
     asked.catalogue.write_text(yaml.safe_dump(told), encoding="utf-8")
     attacks = {"checkpoint": ("blind",), "model": ("quant4", "own")}[eraser]
     local = {"local": {"clip": "elsewhere"}}
-    raw = audits.study(asked, BESIDE | local, found, card.name, eraser, UNET, attacks)
+    it = Taken(UNET, eraser, "ffn2")
+    raw = audits.study(asked, BESIDE | local, found, card.name, it, attacks)
     study, catalogue, _ = load_study(raw, ROOT)
     layers = disk.attacked_layers(ROOT / "resources/demo/model", "ffn2")
     sweep = Sweep.of(study, catalogue, layers, ROOT)

@@ -30,6 +30,46 @@ def test_every_form_is_the_same_unet(tmp_path, state, form):
         np.testing.assert_array_equal(read, wanted.float().numpy())
 
 
+@pytest.mark.parametrize("form", zoo.WITH_TEXT)
+def test_a_text_encoder_is_read_beside_the_unet_or_alone(tmp_path, state, form):
+    write, with_unet = zoo.WITH_TEXT[form]
+    text = zoo.text()
+    given = reading.opened(write(tmp_path, state, text))
+    own = {f"text_encoder.{name}": w for name, w in text.items()}
+    wanted = own | state if with_unet else own
+    assert set(given.tensors) == set(wanted)
+    for name in own:
+        np.testing.assert_array_equal(given.tensors[name].value(), wanted[name].float().numpy())
+
+
+def test_parts_that_one_of_two_has_not_are_not_compared(tmp_path, state):
+    model, unet, text = (reading.opened(p) for p in (zoo.MODEL, zoo.UNET, zoo.TEXT.parent))
+    assert len(model.tensors) == len(unet.tensors) + len(text.tensors) == 686 + 36
+    beside = reading.opened(zoo.UNET, model)
+    assert set(beside.tensors) == set(unet.tensors) and beside.notes == []
+    beside = reading.opened(zoo.MODEL, unet)
+    assert set(beside.tensors) == set(unet.tensors)
+    assert beside.notes == ["its text encoder was not looked at: the base has none"]
+    with pytest.raises(ValueError, match="are different parts of a model"):
+        reading.opened(zoo.TEXT.parent, unet)
+
+
+def test_a_lora_of_both_is_added_to_both(tmp_path):
+    """kohya's: as it names a text encoder's layers."""
+    base, draw = reading.opened(zoo.MODEL), torch.Generator().manual_seed(0)
+    layer = "encoder.layers.0.mlp.fc2"
+    out, into = zoo.text()[f"{layer}.weight"].shape
+    down, up = torch.randn(2, into, generator=draw), torch.randn(out, 2, generator=draw)
+    before = f"lora_te_text_model_{layer.replace('.', '_')}"
+    own = {f"{before}.lora_down.weight": down, f"{before}.lora_up.weight": up}
+    own |= {name: torch.ones(2, 2) for name in ("lora_te2_x.lora_up.weight",)}
+    save_file(own, tmp_path / "x.safetensors")
+    given, name = reading.opened(tmp_path / "x.safetensors", base), f"text_encoder.{layer}.weight"
+    change = given.tensors[name].value() - base.tensors[name].value()
+    np.testing.assert_allclose(change, (up @ down).numpy(), atol=1e-5)
+    assert given.notes == ["a LoRA of 1 matrices, added to the base at its full strength"]
+
+
 @pytest.mark.parametrize("how", zoo.LORAS)
 def test_a_lora_is_added_to_its_base(tmp_path, how):
     base = reading.opened(zoo.UNET)

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 MODEL = ROOT / "resources/demo/model"
 UNET = MODEL / "unet/diffusion_pytorch_model.safetensors"
+TEXT = MODEL / "text_encoder/model.safetensors"
 TO_V = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_v"
 
 State = dict[str, torch.Tensor]
@@ -21,6 +22,11 @@ State = dict[str, torch.Tensor]
 
 def unet() -> State:
     held = tensors.read(UNET, tensors.names(UNET))
+    return {name: torch.from_numpy(w) for name, w in held.items()}
+
+
+def text() -> State:
+    held = tensors.read(TEXT, tensors.names(TEXT))
     return {name: torch.from_numpy(w) for name, w in held.items()}
 
 
@@ -127,7 +133,7 @@ def brain(folder: Path, state: State) -> Path:
 def whole(folder: Path, state: State) -> Path:
     own = {f"unet.{n}": w for n, w in state.items()}
     own["vae.encoder.down_blocks.0.resnets.0.conv1.weight"] = torch.ones(2, 2, 3, 3)
-    own["text_encoder.text_model.encoder.layers.0.mlp.fc2.weight"] = torch.ones(2, 2)
+    own["text_encoder.logit_scale"] = torch.ones(2, 2)
     save_file(own, folder / "model.safetensors")
     return folder / "model.safetensors"
 
@@ -215,6 +221,52 @@ FORMS = {
     "model_ema. alone": before("model_ema."),
     "running mean beside": averaged,
     "torch.nn.utils.prune": masked,
+}
+
+
+def pipeline(folder: Path, state: State, text: State) -> Path:
+    (folder / "text_encoder").mkdir()
+    # As transformers wrote it until lately, with what is no weight.
+    own = {f"text_model.{name}": w for name, w in text.items()}
+    own["text_model.embeddings.position_ids"] = torch.arange(24).unsqueeze(0)
+    save_file(own, folder / "text_encoder/model.safetensors")
+    return directory(folder, state)
+
+
+def whole_with_text(folder: Path, state: State, text: State) -> Path:
+    own = {f"text_encoder.text_model.{n}": w for n, w in text.items()}
+    more = {"text_encoder.text_model.embeddings.position_ids": torch.arange(24).unsqueeze(0)}
+    more["safety_checker.vision_model.vision_model.encoder.layers.0.mlp.fc2.weight"] = torch.ones(2)
+    save_file(own | more | {f"unet.{n}": w for n, w in state.items()}, folder / "x.safetensors")
+    return folder / "x.safetensors"
+
+
+def first_with_text(folder: Path, state: State, text: State) -> Path:
+    before = "cond_stage_model.transformer.text_model."
+    file = first_layout(folder, state)
+    held = torch.load(file, weights_only=True)
+    held["state_dict"] |= {f"{before}{n}": w for n, w in text.items()}
+    torch.save(held, file)
+    return file
+
+
+def text_alone(folder: Path, state: State, text: State) -> Path:
+    save_file(text | {"text_projection.weight": torch.ones(2, 2)}, folder / "model.safetensors")
+    return folder
+
+
+def text_in_a_file(folder: Path, state: State, text: State) -> Path:
+    torch.save({f"text_model.{n}": w for n, w in text.items()}, folder / "te.pt")
+    return folder / "te.pt"
+
+
+#: With a text encoder; whether with a UNet, too.
+WITH_TEXT = {
+    "pipeline": (pipeline, True),
+    "whole model": (whole_with_text, True),
+    "CompVis": (first_with_text, True),
+    "text encoder's directory": (text_alone, False),
+    "text encoder's file": (text_in_a_file, False),
 }
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from regrowth.audit.fills import QUIET, Fills, fills
+from regrowth.audit.layouts import TEXT
 from regrowth.audit.reading import Checkpoint
 from regrowth.audit.traces import SPARSE, Difference, Trace, difference, trace
 from regrowth.models import LAYERS
+from regrowth.models.disk import COMPONENTS
 
 #: In words, and what each means to whoever wants the concept back.
 CLASSES = {
@@ -63,6 +65,8 @@ def beside_its_base(traces: Sequence[Trace], differences: Sequence[Difference]) 
     n, size = sum(d.changed for d in moved), sum(d.size for d in moved)
     zeroed = sum(d.zeroed for d in moved)
     what = f"{len(moved)} of {len(differences)} tensors differ, in {n / size:.2%} of their weights"
+    if text := sum(d.name.startswith(TEXT) for d in moved):
+        what += f" ({text} of them the text encoder's)"
     if zeroed >= ZEROED * n:
         return Done("pruned", f"{what}; {zeroed / n:.1%} of what differs is zero now")
     if np.median([d.cosine for d in moved]) < UNRELATED and len(moved) > len(differences) / 2:
@@ -138,6 +142,7 @@ def told(given: Checkpoint, base: Checkpoint | None) -> Told:
 def families(given: Checkpoint) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """The matrices of each family of layers that erasers are known to take, one after the other."""
     for name, family in LAYERS.items():
-        own = [n for n in given.matrices() if re.search(family.pattern, n)]
-        if family.component == "unet" and own:
+        before = COMPONENTS[family.component]
+        own = [n for n in given.matrices() if re.search(f"^{before}.*{family.pattern}", n)]
+        if own:
             yield name, {n: given.matrix(n) for n in own}

@@ -1,19 +1,14 @@
 """What the pictures of a checkpoint tell, from the tables of the study that has drawn it."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from regrowth.attack import VARIANTS
 from regrowth.audit.verdict import UNCOUNTED
-from regrowth.erase import checkpoints
-from regrowth.files import tensors
 from regrowth.measure import headline
 from regrowth.measure.paired import BUDGET
-from regrowth.models import disk
-from regrowth.models.disk import Layer
 from regrowth.study import variants
 
 #: By what a study takes a checkpoint for, the attacks on it (`verdict.ATTACKS`) in order of cost.
@@ -26,30 +21,6 @@ IN_ORDER = {
 RATE = ("rate", "low", "high", "n")
 #: What attacks are drawn as: every variant but the file as it is.
 _ATTACKED = tuple(name for name in VARIANTS if name != "pruned")
-
-
-def eraser_for(file: Path, layers: list[Layer], folder: Path, filled: bool) -> str:
-    """What a study takes a checkpoint for: "checkpoint" if it is the model with holes in these
-    layers, which attacks complete; "filled" if somebody has `filled` them, and all others are the
-    model's; else "model", which has none. folder: the model's."""
-    try:
-        checkpoints.check(file, layers, disk.read_weights(layers))
-    except (OSError, ValueError):
-        return "filled" if filled and _is_alone(file, layers, folder) else "model"
-    return "checkpoint"
-
-
-def _is_alone(file: Path, layers: list[Layer], folder: Path) -> bool:
-    """Whether a checkpoint has all weights but these layers' as the model has them."""
-    changed = {layer.name for layer in layers}
-    for layer in disk.stored(folder).values():
-        if layer.file.parent.name != "unet" or layer.name in changed:
-            continue
-        (now,) = tensors.read(file, [layer.name]).values()
-        (was,) = tensors.read(layer.file, [layer.stored]).values()
-        if not checkpoints.same(now, was).all():
-            return False
-    return True
 
 
 def turns(eraser: str, stop: bool) -> list[tuple[str, ...]]:

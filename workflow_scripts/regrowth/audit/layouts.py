@@ -1,11 +1,21 @@
-"""How checkpoints name a UNet's tensors, and which of diffusers' names each of theirs is."""
+"""How checkpoints name a UNet's tensors, and a text encoder's, and which of diffusers' names each of
+theirs is."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
 
+from regrowth.models.disk import COMPONENTS
+
 #: A name that a UNet alone has, and what stands before its own names.
 _DIFFUSERS = re.compile(r"(|.*\.)((?:down_blocks\.\d+|mid_block|up_blocks\.\d+)\.\w+\.\d+\..+)")
 _COMPVIS = re.compile(r"(|.*\.)((?:input_blocks\.\d+|middle_block|output_blocks\.\d+)\.\d+\..+)")
+#: The same of a text encoder, as transformers names CLIP's.
+_TEXT = re.compile(
+    r"(|.*\.)((?:encoder\.layers\.\d+\.(?:self_attn|mlp|layer_norm\d)|final_layer_norm|"
+    r"embeddings\.(?:token|position)_embedding)\..+)"
+)
+#: What stands before all names of a text encoder.
+TEXT = COMPONENTS["text_encoder"]
 #: What autoencoders and ControlNets have before such names.
 _OTHERS = re.compile(
     r"(?:^|\.)(?:encoder|decoder|vae|first_stage_model|control_model|controlnet)\."
@@ -37,7 +47,7 @@ def quantised(names: Iterable[str]) -> str | None:
 
 def unet(names: Collection[str]) -> tuple[str, dict[str, str]]:
     """The layout that a UNet's tensors are named in, "diffusers" or "CompVis", and the stored name
-    of each by its own name in that layout.
+    of each by its own name in that layout; "transformers" and nothing of a text encoder alone.
 
     What stands before all of them ("unet.", "module._orig_mod.", "model.diffusion_model.") goes.
     Where there are several UNets the one that is drawn from is taken: not the running mean.
@@ -54,15 +64,28 @@ def unet(names: Collection[str]) -> tuple[str, dict[str, str]]:
             start = plain[0]
             own = {name.removeprefix(start): name for name in names if name.startswith(start)}
             return layout, _bare(own, start)
+    if text_encoder(names):
+        return "transformers", {}
     raise ValueError(f"holds no UNet's weights{_has(names)}")
+
+
+def text_encoder(names: Iterable[str]) -> dict[str, str]:
+    """The stored names of a text encoder's tensors, by their own after TEXT, as `models.disk` names
+    them; empty if there is none that transformers would name so. Of several the first counts."""
+    found = [m for name in names if (m := _TEXT.fullmatch(name)) and "vision" not in m[1]]
+    start = min({m[1] for m in found}, key=len, default="")  # "text_encoder_2." is SDXL's second
+    return {f"{TEXT}{m[2]}": m[0] for m in found if m[1] == start}
 
 
 def _bare(own: dict[str, str], start: str) -> dict[str, str]:
     """Without what is no UNet's where nothing stands before a UNet's names."""
     if start:
         return own
-    other = re.compile(r"(?:vae|text_encoder|text_model|first_stage_model|cond_stage_model)[\w]*\.")
-    return {name: stored for name, stored in own.items() if not other.match(name)}
+    other = re.compile(
+        r"(?:vae|text_encoder|text_model|first_stage_model|cond_stage_model|embeddings)[\w]*\."
+    )
+    bare = {name: stored for name, stored in own.items() if not other.match(name)}
+    return {name: stored for name, stored in bare.items() if not _TEXT.fullmatch(name)}
 
 
 def _has(names: Collection[str]) -> str:
@@ -126,24 +149,28 @@ def loras(names: Collection[str]) -> dict[str, tuple[str, str, str | None]]:
 
 
 def layers_of_loras(layers: Iterable[str], weights: Collection[str]) -> dict[str, str]:
-    """By layer of a LoRA file the UNet's weight that it is added to; a layer of another part of the
-    pipeline has none. weights: the UNet's names, such as "…to_k.weight".
+    """By layer of a LoRA file the weight that it is added to; a layer of a part of the pipeline that
+    the weights have not has none. weights: a UNet's names, such as "…to_k.weight", and maybe a text
+    encoder's.
 
     A file may write underscores for dots ("lora_unet_…", as kohya's do), name processors, and have
     something before ("unet.", "base_model.model.").
     """
-    flat = {
-        _flat(name.removesuffix(".weight")): name for name in weights if name.endswith(".weight")
-    }
+    flat: dict[bool, dict[str, str]] = {False: {}, True: {}}
+    for name in weights:
+        if name.endswith(".weight"):
+            bare = name.removeprefix(TEXT).removesuffix(".weight")
+            flat[name.startswith(TEXT)][_flat(bare)] = name
     out = {}
     for layer in layers:
-        if re.match(r"(?:lora_te|text_encoder|te\d?[._])", layer):
+        if re.match(r"(?:lora_te|text_encoder_|te)2[._]", layer):
             continue
+        own = flat[bool(re.match(r"(?:lora_te|text_encoder|te1?[._])", layer))]
         bare = _flat(re.sub(r"\.processor(?=\.)", "", layer))
         bare = re.sub(r"to_out$", "to_out_0", bare)
-        known = [one for one in flat if bare == one or bare.endswith(f"_{one}")]
+        known = [one for one in own if bare == one or bare.endswith(f"_{one}")]
         if known:
-            out[layer] = flat[max(known, key=len)]
+            out[layer] = own[max(known, key=len)]
     return out
 
 

@@ -1,4 +1,5 @@
-"""A checkpoint as people have them, read tensor by tensor by the UNet's own names in diffusers."""
+"""A checkpoint as people have them, read tensor by tensor by the UNet's own names in diffusers, and
+by its text encoder's where it has one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ import numpy as np
 from regrowth.audit import layouts, pickles
 from regrowth.erase import checkpoints
 from regrowth.files.tensors import Held
+from regrowth.models import disk
 
 #: Most tensors that a message names.
 TOLD = 3
@@ -25,8 +27,9 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """files: what it is read from. layout: "diffusers", "CompVis" or "LoRA". tensors: by name.
-    notes: what a reader should know of how it was read."""
+    """files: what it is read from. layout: "diffusers", "CompVis", "transformers" (a text encoder
+    alone) or "LoRA". tensors: by name, as `models.disk` names them. notes: what a reader should
+    know of how it was read."""
 
     path: Path
     files: list[Path]
@@ -45,31 +48,57 @@ class Checkpoint:
 
 
 def opened(path: Path, base: Checkpoint | None = None) -> Checkpoint:
-    """A checkpoint: a directory of diffusers' (a pipeline, or its UNet), or a file of the UNet's
-    weights or the whole model's, .safetensors or PyTorch's, which is read as data.
+    """A checkpoint: a directory of diffusers' (a pipeline, its UNet, or its text encoder), or a file
+    of such weights or the whole model's, .safetensors or PyTorch's, which is read as data.
 
     base: the model that it came from, as this opens it; a LoRA is added to it, and tensors that the
     checkpoint lacks are taken from it. Headers are read, and no tensor of a safetensors file.
     Raises OSError or ValueError, one line that says what the file is.
     """
-    files = [file for file in checkpoints.paths(path, "unet") if file.suffix != ".json"]
-    where = {name: held for file in files for held in (pickles.held(file),) for name in held.headers}
-    if library := layouts.quantised(where):
+    files = {part: _files(path, part) for part in _parts(path)}
+    held = {file: pickles.held(file) for own in files.values() for file in own}
+    where = {
+        part: {name: held[file] for file in own for name in held[file].headers}
+        for part, own in files.items()
+    }
+    every = {name: one for own in where.values() for name, one in own.items()}
+    if library := layouts.quantised(every):
         raise ValueError(
             f"{path} was quantised by {library}: its weights are rounded to a few bits. "
             f"Wanted: the weights that it was made from"
         )
-    if added := layouts.loras(where):
-        return _merged(path, files, where, added, base)
+    if added := layouts.loras(every):
+        return _merged(path, list(held), every, added, base)
+    of_text = where.get("text_encoder", {})
+    text = layouts.text_encoder(of_text)
     try:
-        layout, own = layouts.unet(where)
-        own = layouts.from_compvis(own) if layout == "CompVis" else own
+        layout, unet = layouts.unet(where.get("unet", of_text))
+        unet = layouts.from_compvis(unet) if layout == "CompVis" else unet
     except ValueError as error:
         raise ValueError(f"{path} {error}") from None
-    tensors = {name: _tensor(where, stored) for name, stored in layouts.pruned(own).items()}
-    if base:
-        return _beside(Checkpoint(path, files, layout, tensors), base)
-    return Checkpoint(path, files, layout, tensors)
+    tensors = {
+        name: _tensor(there, stored)
+        for there, named in ((where.get("unet", {}), unet), (of_text, text))
+        for name, stored in layouts.pruned(named).items()
+    }
+    other = not text and any(".resblocks." in name for name in of_text)
+    notes = ["its text encoder was not looked at: it is named as OpenCLIP's"] if other else []
+    given = Checkpoint(path, list(held), layout, tensors, notes)
+    return _beside(given, base) if base else given
+
+
+def _parts(path: Path) -> list[str]:
+    """What of a pipeline a checkpoint may have: both of a file, one of a directory of one."""
+    if not path.is_dir():
+        return list(disk.COMPONENTS)
+    if there := [part for part in disk.COMPONENTS if (path / part).is_dir()]:
+        return there
+    named = {part: disk.named(path, disk.PARTS[part]) for part in disk.COMPONENTS}
+    return ["text_encoder"] if named["text_encoder"] and not named["unet"] else ["unet"]
+
+
+def _files(path: Path, part: str) -> list[Path]:
+    return [file for file in checkpoints.paths(path, part) if file.suffix != ".json"]
 
 
 def check(given: Checkpoint) -> None:
@@ -98,16 +127,21 @@ def _product(where: Mapping[str, Held], stored: tuple[str, ...]) -> np.ndarray:
 
 
 def _beside(given: Checkpoint, base: Checkpoint) -> Checkpoint:
-    """With the base's tensors where it has none. Raises ValueError, with those that differ, if the
-    two are of different architectures."""
-    own = base.tensors
-    unknown = [name for name in given.tensors if name not in own]
+    """With the base's tensors where it has none, of the parts that both have. Raises ValueError,
+    with those that differ, if the two are of different architectures."""
+    parts = [{_is_text(name) for name in one.tensors} for one in (given, base)]
+    shared = set.intersection(*parts)
+    held = {name: t for name, t in given.tensors.items() if _is_text(name) in shared}
+    own = {name: t for name, t in base.tensors.items() if _is_text(name) in shared}
+    if not shared:
+        raise ValueError(f"{given.path} and the base {base.path} are different parts of a model")
+    unknown = [name for name in held if name not in own]
     other = [
         f"{name} is {_size(tensor.shape)}, the base's {_size(own[name].shape)}"
-        for name, tensor in given.tensors.items()
+        for name, tensor in held.items()
         if name in own and tensor.shape != own[name].shape
     ]
-    lacking = [name for name in own if name not in given.tensors]
+    lacking = [name for name in own if name not in held]
     odd = [*other, *(f"the base has no {name}" for name in unknown)]
     if odd:
         odd += [f"it has no {name}" for name in lacking]
@@ -116,11 +150,15 @@ def _beside(given: Checkpoint, base: Checkpoint) -> Checkpoint:
             f"{given.path} is of another architecture than the base {base.path}: "
             f"{'; '.join(odd[:TOLD])}{more}"
         )
-    notes = []
+    notes = ["its text encoder was not looked at: the base has none"] if parts[0] > shared else []
     if lacking:
-        notes = [f"{len(lacking)} of {len(own)} tensors are not in the checkpoint: the base's"]
-    tensors = {name: given.tensors.get(name, tensor) for name, tensor in own.items()}
+        notes += [f"{len(lacking)} of {len(own)} tensors are not in the checkpoint: the base's"]
+    tensors = {name: held.get(name, tensor) for name, tensor in own.items()}
     return Checkpoint(given.path, given.files, given.layout, tensors, given.notes + notes)
+
+
+def _is_text(name: str) -> bool:
+    return name.startswith(layouts.TEXT)
 
 
 def _size(shape: tuple[int, ...]) -> str:
@@ -153,7 +191,8 @@ def _merged(
         tensors[name] = Tensor(was.shape, "F32", partial(_plus, was, where, added[layer]))
     elsewhere = len(added) - len(to)
     notes = [f"a LoRA of {len(to)} matrices, added to the base at its full strength"]
-    notes += [f"{elsewhere} of its layers are no UNet's, and not looked at"] if elsewhere else []
+    more = f"{elsewhere} of its layers are of no part that the base has, and not looked at"
+    notes += [more] if elsewhere else []
     return Checkpoint(path, files, "LoRA", tensors, notes)
 
 

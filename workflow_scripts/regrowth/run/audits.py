@@ -10,8 +10,10 @@ from typing import Any
 
 from regrowth.attack import VARIANTS
 from regrowth.audit import reading
+from regrowth.audit.taken import Taken, changed
 from regrowth.files import hub, keys
 from regrowth.judge import JUDGES
+from regrowth.models import disk
 from regrowth.run import refusals
 from regrowth.run.refusals import Refused
 from regrowth.study import checks, own
@@ -26,7 +28,7 @@ ASK = (
     "[prompts=TEXT judge=NAME]]"
 )
 #: What a study of a checkpoint keeps of the study that stands beside the audit.
-KEPT = ("model", "catalogue", "local", "layers", "sampler", "layers_per_job")
+KEPT = ("model", "catalogue", "local", "sampler", "layers_per_job")
 #: Steps of who trains it on its own pictures.
 STEPS = 100
 #: Bytes that a card takes with its logs.
@@ -123,22 +125,19 @@ def study(
     beside: dict,
     catalogue: Catalogue,
     card: str,
-    eraser: str,
-    file: Path,
+    taken: Taken,
     attacks: Sequence[str],
-    detector: str = "zeros",
 ) -> dict:
     """The study that draws a checkpoint: with the model, prompts and sampler of the study that
     stands beside the audit, and those of the catalogue's judges that count pictures. card: the
-    model's name, in whose place a base that is a pipeline's directory is taken. eraser: as of
-    `drawn.eraser_for`. file: its UNet in diffusers' layout. attacks: of `verdict.ATTACKS`.
-    detector: what sees its holes."""
+    model's name, in whose place a base that is a pipeline's directory is taken. taken: how the
+    checkpoint is. attacks: of `verdict.ATTACKS`."""
     block: dict[str, Any] = {
         "concepts": [audit.concept],
-        "erasers": [eraser],
+        "erasers": [taken.eraser],
         "variants": ["pruned", *(name for name in attacks if name in VARIANTS)],
         "attacks": [name for name in attacks if name not in VARIANTS],
-        "detectors": [detector],
+        "detectors": [taken.detector],
     }
     block |= {"K": [0.6], "magnitudes": ["max"]} if "revived" in attacks else {}
     counted = ("accuracy", "detections")
@@ -155,7 +154,8 @@ def study(
         "judges_per_job": len(judges),
         "signs": {"solvers": ["nuclear"]},
         "images": {"erased": int(audit.pictures), "preserved": 1},
-        "erasers": {eraser: {audit.concept: str(file.resolve())}},
+        "layers": taken.family,
+        "erasers": {taken.eraser: {audit.concept: str(taken.file.resolve())}},
         "attacks": {"own": {"kind": "relearn", "data": ["own"], "at": [STEPS]}},
         "sweep": [block],
     }
@@ -178,11 +178,12 @@ def refuse(audit: Audit, targets: set[str], beside: dict, root: Path) -> None:
         raise Refused(told)
     refusals.read_only(audit.out)
     try:
-        for one in filter(None, opened(audit)):
+        given, base = opened(audit)
+        for one in filter(None, (base, given)):
             reading.check(one)
         _room(audit, one)
         if audit.pictures:
-            _drawable(audit, beside, root)
+            _drawable(audit, given, beside, root)
     except (OSError, ValueError) as error:
         raise Refused(" ".join(str(error).split())) from None
 
@@ -215,9 +216,10 @@ def _mistake(audit: Audit) -> str:
     return ""
 
 
-def _drawable(audit: Audit, beside: dict, root: Path) -> None:
-    """Raises ValueError or OSError if nothing can be drawn of the concept."""
+def _drawable(audit: Audit, given: reading.Checkpoint, beside: dict, root: Path) -> None:
+    """Raises ValueError or OSError if nothing can be drawn of the concept, or nothing is erased."""
     _, known, card = load_study(beside, root)
+    _other(audit, given, model(audit, disk.locate(card, root)))
     if audit.prompts:
         catalogue(audit, known, root)
         return
@@ -227,5 +229,14 @@ def _drawable(audit: Audit, beside: dict, root: Path) -> None:
             f"nor a judge of it (it knows {', '.join(concepts_of(known))}), and prompts= and "
             f"judge= are not said"
         )
-    file = place(audit.checkpoint)
-    load_study(study(audit, beside, known, card.name, "model", file, ()), root)
+    file = Taken(place(audit.checkpoint), "model", card.layers)
+    load_study(study(audit, beside, known, card.name, file, ()), root)
+
+
+def _other(audit: Audit, given: reading.Checkpoint, folder: Path) -> None:
+    """Raises ValueError if a checkpoint is the model that it would be drawn beside."""
+    if not changed(given, disk.stored(folder)):
+        raise ValueError(
+            f"{audit.checkpoint} has every weight of {folder} as it is: nothing was erased, and no "
+            f"picture would be another. Without pictures= its card says that"
+        )
