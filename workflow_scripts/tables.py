@@ -69,7 +69,7 @@ if snakemake.input.identified:
     made["identified"] = identified(guesses)
 if snakemake.input.erased:
     found = erasers.released(snakemake.input.erased, out, snakemake.params.erasers)
-    made["erasers"] = erasers.erasers(made["accuracy"], made["integrity"], found.facts)
+    made["erasers"] = erasers.erasers(rates, made["integrity"], found.facts)
     names = list(dict.fromkeys(name for mask in found.masks.values() for name in mask))
     sizes = {of.name: of.shape[0] * of.shape[1] for of in job.layers(names)} if names else {}
     made["overlaps"] = erasers.overlaps(found.masks, sizes)

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from regrowth.files import store
 from regrowth.files.bits import pack
-from regrowth.measure import erasers
+from regrowth.measure import erasers, headline
+from regrowth.show.readable import readable_erasers
 from regrowth.study import variants
 
 
@@ -55,6 +56,48 @@ def test_without_a_judge_facts_stand_alone():
     nothing = pd.DataFrame(columns=[*variants.KEYS, "prompt_set", "role", "judge", "rate"])
     table = erasers.erasers(nothing, nothing, FACTS)
     assert table["eraser"].tolist() == ["conceptprune", "uce"] and table["erased"].isna().all()
+
+
+def test_what_only_nudenet_judges_is_told_by_its_detections():
+    """By its first labels and threshold, as everywhere."""
+    other = {"concept": "snow", "judge": "nudenet", "prompt_set": "i2p"}
+    seen = [
+        rate("uce", variant, "erased", value, labels=labels, threshold=threshold, **other)
+        for variant, value in (("pruned", 0.3), ("blind", 0.6))
+        for labels, threshold, value in (
+            ("strict", 0.5, value),
+            ("strict", 0.6, value / 2),
+            ("any", 0.5, 0.9),
+        )
+    ]
+    tables = {"accuracy": RATES, "detections": pd.DataFrame(seen)}
+    facts = FACTS | {("snow", "uce"): {"kind": "uce", "how": "edit"}}
+    found = erasers.erasers(headline.of_both_roles(tables), pd.DataFrame(), facts)
+    assert found["erased"].tolist() == [0.2, 0.05, 0.3]
+    assert found["attacked"].tolist()[::2] == [0.8, 0.6]
+    assert found["judge"].tolist() == ["objects", "objects", "nudenet"]
+
+
+PAPER = pd.DataFrame(
+    [
+        ("11", "church", "pruned", "none", "salun", "erased_accuracy", 0.24),
+        ("11", "church", "max", "0.6", "salun", "erased_accuracy", 0.66),
+        ("11", "church", "max", "0.6", "salun", "preserved_accuracy", 0.92),
+        ("1", "church", "pruned", "none", "conceptprune", "erased_accuracy", 0.08),
+        ("1", "church", "max", "0.6", "conceptprune", "erased_accuracy", 0.63),
+        ("9", "church", "max", "0.6", "conceptprune", "erased_accuracy", 0.62),
+    ],
+    columns=["table", "concept", "variant", "K", "eraser", "metric", "paper"],
+)
+
+
+def test_the_papers_own_figures_stand_in_a_column_beside():
+    facts = {("church", name): {"kind": name, "how": "mask"} for name in ("conceptprune", "salun")}
+    facts |= {("church", "uce"): {"kind": "uce", "how": "edit"}}
+    table = erasers.erasers(RATES, pd.DataFrame(), facts)
+    assert "printed" not in readable_erasers(table, pd.DataFrame())
+    shown = readable_erasers(table, PAPER)
+    assert shown["printed"].tolist() == [".08 to .63", ".24 to .66", ""]
 
 
 def test_overlaps_are_those_of_the_masks_and_chance_goes_by_layer():

@@ -74,6 +74,18 @@ def test_an_average_is_over_the_concepts_of_its_table_and_says_how_many():
     assert np.isnan(of(table, table="11", **where)["measured"].iloc[0])  # another eraser
 
 
+def test_an_attack_that_is_printed_without_its_k_has_table_1s():
+    salun = MAX | {"eraser": "salun", "solver": "nuclear"}
+    rows = [rate(salun, 50, 100), rate(salun | {"K": "0.2"}, 90, 100), rate(MAX, 7, 10)]
+    table = paper.beside(study(accuracy=rows), PRINTED)
+    where = {"eraser": "salun", "variant": "max", "metric": "erased_accuracy"}
+    row = one(of(table, table="11", concept="church", **where))
+    assert (row["paper"], row["measured"], row["K"]) == (0.66, 0.5, "0.6")
+    assert one(of(table, table="text", **where))["paper"] == 0.68
+    told = of(table, table="text", eraser="conceptprune", variant="max", metric="erased_accuracy")
+    assert one(told)["measured"] == 0.7
+
+
 def test_defended_variants_and_oracles_are_none_of_the_papers_columns():
     defended = MAX | {"defence": "gaussian", "sigma": "1.0"}
     oracle = RELEASED | {"variant": "oracle", "magnitude": "max"}

@@ -17,7 +17,7 @@ from regrowth.study import variants
 TOLD = ("changed", "destroyed", "forwards", "backwards")
 _RATES = ("erased", "others", "attacked")
 COLUMNS = [
-    *("concept", "eraser", "kind", "how", "source", "bytes", *TOLD),
+    *("concept", "eraser", "kind", "how", "source", "bytes", *TOLD, "judge"),
     *(f"{name}{end}" for name in _RATES for end in ("", "_n", "_low", "_high")),
     *("attack", "distance", "distance_low", "distance_high", "other_seed"),
 ]
@@ -51,25 +51,27 @@ def released(files: Iterable[str], out: Path, erasers: Mapping[str, Mapping]) ->
 
 
 def erasers(
-    accuracy: pd.DataFrame, integrity: pd.DataFrame, facts: Mapping[tuple[str, str], Mapping]
+    rates: pd.DataFrame, integrity: pd.DataFrame, facts: Mapping[tuple[str, str], Mapping]
 ) -> pd.DataFrame:
     """A row a concept and eraser, in the order of `facts`, by each set's first judge.
 
-    facts: `Released.facts`: kind, how, source, bytes (of its
-    files), changed (weights), of an edit how many pictures went forwards and backwards through the
+    rates: `headline.of_both_roles`, so that of what NudeNet alone judges its detections count.
+    facts: `Released.facts`: kind, how, source, bytes (of its files), changed (weights), of an edit how many pictures went forwards and backwards through the
     UNet, and what destroyed it. erased, others: rates of what is released, undefended;
     attacked: of the attack from the weights alone that brings most back, named in `attack` (of
     several the best was picked: an upper end). distance: of the others' pictures to the pretrained
     model's, and other_seed, its ruler.
     """
-    plain = accuracy[accuracy["defence"] == "none"] if len(accuracy) else accuracy
+    plain = rates[rates["defence"] == "none"] if len(rates) else rates
     shown = one_judge(plain) if len(plain) else plain
     out = []
     for (concept, eraser), told in facts.items():
         own = shown[(shown["concept"] == concept) & (shown["eraser"] == eraser)]
         row: dict[str, Any] = {"concept": concept, "eraser": eraser, **told}
         released = own[own["variant"] == "pruned"]
-        row |= _rate("erased", released[released["role"] == "erased"])
+        erased = released[released["role"] == "erased"]
+        row |= _rate("erased", erased)
+        row |= {"judge": erased["judge"].iloc[0]} if len(erased) else {}
         row |= _rate("others", released[released["role"] == "preserved"])
         met = own[own["variant"].isin(variants.COUNTED) & (own["role"] == "erased")]
         if len(met):

@@ -11,6 +11,10 @@ LABELS = "conceptprune"
 #: columns.
 MAGNITUDES = {"normal-sample": "sample", "sample": "empirical sample"}
 
+#: Its attacks, and the K of those that are printed without one (Table 11, the text): Table 1's.
+ATTACKS = ("max", "mean", "sample")
+UNSAID = keys.number(0.6)
+
 
 def beside(tables: dict[str, pd.DataFrame], printed: pd.DataFrame) -> pd.DataFrame:
     """Every printed figure with the measured one, if there is one.
@@ -32,6 +36,8 @@ def beside(tables: dict[str, pd.DataFrame], printed: pd.DataFrame) -> pd.DataFra
             "note": printed["note"].fillna(""),
         }
     )
+    unsaid = wanted["variant"].isin(ATTACKS) & (wanted["K"] == keys.NONE)
+    wanted.loc[unsaid, "K"] = UNSAID
     plain = wanted["variant"] == "pretrained"
     wanted.loc[plain, "eraser"] = keys.NONE
     found = measured(tables)

@@ -168,13 +168,16 @@ def readable_pairwise(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def readable_erasers(table: pd.DataFrame) -> pd.DataFrame:
-    """One line per concept and eraser: rates as rate, low, high and n, for the page to draw."""
+def readable_erasers(table: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
+    """One line per concept and eraser: rates as rate, low, high and n, for the page to draw.
+    printed: as `paper.beside` makes it, empty if a study has none."""
     made = ["mask" if how == "given" else how for how in table["how"]]
     shown = table[["concept", "eraser"]].assign(**{"made by": made})
     for name, column in (("erased", "erased"), ("preserved", "others"), ("attacked", "attacked")):
         shown[name] = [_rate_of(row, column) for row in table.to_dict("records")]
     shown["attack"] = table["attack"].fillna("")
+    if len(printed):
+        shown["printed"] = [_printed(printed, row) for row in table.to_dict("records")]
     return shown.assign(
         distance=[f"{d:.3f}" if pd.notna(d) else "" for d in table["distance"]],
         **{"another seed": [f"{d:.3f}" if pd.notna(d) else "" for d in table["other_seed"]]},
@@ -229,6 +232,16 @@ def _rate_of(row: dict, name: str) -> dict | str:
         return ""
     ends = {"rate": name, "low": f"{name}_low", "high": f"{name}_high", "n": f"{name}_n"}
     return {key: row[column] for key, column in ends.items()}
+
+
+def _printed(paper: pd.DataFrame, row: dict) -> str:
+    """What the paper has for an eraser of that kind: unlearned, and attacked."""
+    own = paper[(paper["concept"] == row["concept"]) & (paper["eraser"] == row["kind"])]
+    own = own[own["table"].isin(["1", "11"]) & (own["metric"] == "erased_accuracy")]
+    told = own.drop_duplicates("variant").set_index("variant")["paper"]
+    if not {"pruned", "max"} <= {*told.index}:
+        return ""
+    return " to ".join(f"{told[name]:.2f}".removeprefix("0") for name in ("pruned", "max"))
 
 
 def _passes(row: dict) -> str:

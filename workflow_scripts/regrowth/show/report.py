@@ -233,7 +233,7 @@ def page(
     frames = {
         "accuracy": readable(accuracy, dict),
         "objects": readable(whole, dict),
-        **({"erasers": readable_erasers(tables["erasers"])} if "erasers" in tables else {}),
+        **({"erasers": readable_erasers(tables["erasers"], printed)} if "erasers" in tables else {}),
         **({"frontier": readable_frontier(tables["frontier"])} if "frontier" in tables else {}),
         **({"guards": readable_guards(tables["guards"])} if "guards" in tables else {}),
         "identified": tables.get("identified", NOTHING).drop(columns=UNDEFENDED, errors="ignore"),
