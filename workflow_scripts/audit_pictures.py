@@ -30,12 +30,13 @@ if asked.prompts:
 
 
 def draw(target: str, attacks: tuple[str, ...]) -> tuple[dict, pd.DataFrame, Path]:
-    study = audits.study(asked, beside, catalogue, job.card.name, took, attacks)
+    study = audits.study(asked, beside, catalogue, job.card.name, took, attacks, job.root)
     run = dag.command(snakemake.params.snakefile, study, folder, target, cores=snakemake.threads)
     subprocess.run(run, check=True)
     out = Path("results", study["study"])
     names = ("accuracy", "detections")
-    return *drawn({n: pd.read_parquet(out / f"tables/{n}.parquet") for n in names}), out
+    made = {n: pd.read_parquet(out / f"tables/{n}.parquet") for n in names}
+    return *drawn(made, study.get("baselines", {})), out
 
 
 *some, every = turns(took.eraser, asked.stop in audits.YES)

@@ -81,6 +81,12 @@ def test_what_is_not_said_is_asked_for(asked, targets, said):
         audits.refuse(asked, targets, BESIDE, zoo.ROOT)
 
 
+def test_what_is_the_model_as_it_is_is_not_drawn():
+    asked = audits.Audit(str(zoo.UNET), "church", "", "9")
+    with pytest.raises(Refused, match="has every weight of .* as it is: nothing was erased"):
+        audits.refuse(asked, {"audit"}, BESIDE, zoo.ROOT)
+
+
 def test_a_base_that_is_no_numbers_is_refused_too(tmp_path):
     save_file(with_a(float("nan"))(zoo.unet()), tmp_path / "base.safetensors")
     asked = audits.Audit(str(zoo.UNET), "church", str(tmp_path / "base.safetensors"))

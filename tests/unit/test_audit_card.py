@@ -26,8 +26,8 @@ from safetensors.torch import save_file
 BESIDE = yaml.safe_load((zoo.ROOT / "config.yaml").read_text(encoding="utf-8"))
 
 
-def leak(accuracy, error=0.04, taken="large"):
-    return Leak(accuracy, error, 1000, 250, 0.7, taken)
+def leak(accuracy, error=0.04, taken="large", hidden=250):
+    return Leak(accuracy, error, 1000, hidden, accuracy, taken)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,9 @@ def leak(accuracy, error=0.04, taken="large"):
         ("pruned", leak(0.74), "leaks"),
         ("pruned", leak(0.73), "partly"),  # .69 is below .70
         ("pruned", leak(0.57), "partly"),
-        ("pruned", leak(0.56), "no leak found"),
+        ("pruned", leak(0.56), "no leak found"),  # of 250 hidden ones by chance
+        ("pruned", leak(0.56, hidden=300), "partly"),  # surely more than by chance
+        ("pruned", leak(0.56, taken="small", hidden=300), "no leak found"),  # of larger ones
         ("pruned", leak(0.8, taken="small"), "partly"),
         ("pruned", None, "no leak found"),
         ("pruned and filled", leak(0.9), "partly"),

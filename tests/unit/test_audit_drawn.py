@@ -53,6 +53,41 @@ def test_what_shows_in_the_file_as_it_is_is_not_all_gone(left, word):
     assert verdict.in_pictures(told["told"]) == word
 
 
+def test_a_model_that_never_knew_it_stands_beside():
+    """Of 200 pictures four: its rate is told, and the verdict is no other."""
+    own = PRUNED | {"eraser": "checkpoint"}
+    never = variants.PRETRAINED | {"variant": "retrained", "concept": "church"}
+    cells = [variants.PRETRAINED | {"concept": "church"}, never, own, SCORED]
+    hits = [[1] * 200, [1] * 4 + [0] * 196, [0] * 200, [1] * 40 + [0] * 160]
+    scores = pd.concat([rows(cell, some) for cell, some in zip(cells, hits)])
+    accuracy = rates.accuracy(scores.assign(hit=scores["hit"] == 1)).assign(judge="j")
+    told, _ = drawn.drawn({"accuracy": accuracy, "detections": accuracy.iloc[:0]}, ["retrained"])
+    assert told["told"] == "grew back" and told["answer"].endswith(
+        "; a model that never knew it shows it in 0.02 [0.01, 0.05] of 200."
+    )
+    assert {r["label"]: r["rate"] for r in told["rates"]}["never knew it (retrained)"] == 0.02
+
+
+def test_controls_are_those_that_never_knew_the_concept(tmp_path):
+    """The study's own, and the bundled model's where it is there and is the base."""
+    theirs = {"clean": {"model": "c.yaml", "concepts": ["Golf Ball", "church"]}}
+    (tmp_path / "resources/demo").mkdir(parents=True)
+    card = tmp_path / "resources/demo/retrained.yaml"
+    card.write_text("path: there\n", encoding="utf-8")
+
+    def found(concept, base="", beside=theirs):
+        asked = audits.Audit("x.pt", concept, base)
+        said = audits.controls(asked, {"baselines": beside}, "regrowth-demo", tmp_path)
+        return {name: one["concepts"] for name, one in said.items()}
+
+    assert found("golf ball") == {"clean": ["golf ball"]} and found("church", beside={}) == {}
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/model_index.json").touch()
+    assert found("church") == {"retrained": ["church"], "clean": ["church"]}
+    assert found("pablo picasso") == {"retrained": ["pablo picasso"]} and found("cat") == {}
+    assert found("church", base=str(zoo.MODEL)) == {"clean": ["church"]}  # of another model
+
+
 def test_a_study_of_a_checkpoint_is_a_study():
     _, catalogue, card = load_study(BESIDE, zoo.ROOT)
     asked = audits.Audit("a/x.ckpt", "golf ball", str(zoo.MODEL), "24")
@@ -62,7 +97,7 @@ def test_a_study_of_a_checkpoint_is_a_study():
         seen = "combined-0.05" if eraser == "filled" else "zeros"
         for n in range(len(attacks) + 1):
             it = taken.Taken(zoo.UNET, eraser, "ffn2", seen)
-            raw = audits.study(asked, BESIDE, catalogue, card.name, it, attacks[:n])
+            raw = audits.study(asked, BESIDE, catalogue, card.name, it, attacks[:n], zoo.ROOT)
             study, own, _ = load_study(raw, zoo.ROOT)
             cells = Sweep.of(study, own, FFN2, zoo.ROOT).cells
             assert study.study == "audit-x-golf-ball" and study.local == {card.name: str(zoo.MODEL)}

@@ -88,7 +88,7 @@ def test_it_is_drawn_as_often_as_asked_and_by_nothing_else(tmp_path, monkeypatch
     attacks = {"checkpoint": ("blind",), "model": ("quant4", "own")}[eraser]
     local = {"local": {"clip": "elsewhere"}}
     it = Taken(UNET, eraser, "ffn2")
-    raw = audits.study(asked, BESIDE | local, found, card.name, it, attacks)
+    raw = audits.study(asked, BESIDE | local, found, card.name, it, attacks, ROOT)
     study, catalogue, _ = load_study(raw, ROOT)
     layers = disk.attacked_layers(ROOT / "resources/demo/model", "ffn2")
     sweep = Sweep.of(study, catalogue, layers, ROOT)

@@ -104,6 +104,19 @@ def test_white_noise_in_the_holes_is_told(size):
     assert told.told == "filled" and (told.quiet >= fills.QUIET) == (size < 1)
 
 
+def test_what_all_families_of_a_file_show_is_its_nature():
+    """As MiniLM's do, that nobody has filled; and one that shows more than the others is told."""
+    alike = {name: fills.Fills(6, 0.09, 0.09 / r, 6) for name, r in (("a", 1.76), ("b", 1.6))}
+    assert [one.told for one in alike.values()] == ["filled"] * 2
+    assert [one.told for one in fills.together(alike).values()] == ["none"] * 2
+    own = {"a": fills.Fills(16, 0.09, 0.05, 0), "b": fills.Fills(16, 0.05, 0.05, 0)}
+    own |= {"c": fills.Fills(16, 0.05, 0.09, 9), "square": fills.Fills(0, 0.0, 0.0, 0)}
+    told = {name: one.told for name, one in fills.together(own).items()}
+    assert told == {"a": "filled", "b": "none", "c": "filled", "square": "none"}
+    alone = {"a": own["a"], "square": own["square"]}
+    assert fills.together(alone)["a"] == own["a"]
+
+
 # --- classes, of a whole checkpoint
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from regrowth.attack import detectors
 from regrowth.audit import classes, traces
-from regrowth.audit.fills import QUIET, fills
+from regrowth.audit.fills import fills, together
 from regrowth.audit.leak import Layers, Leak, estimate
 from regrowth.audit.reading import Checkpoint
 from regrowth.audit.verdict import NOT_TRIED, tried, verdict
@@ -49,10 +49,10 @@ def _detectors(given: Checkpoint, told: classes.Told) -> dict[str, str]:
     """Where holes were filled, by family of layers, through which detector they are seen."""
     if told.done.kind != "pruned and filled":
         return {}
-    looked = {name: told.fills.get(name) or fills(own) for name, own in classes.families(given)}
+    own = {name: told.fills.get(name) or fills(some) for name, some in classes.families(given)}
     return {
-        name: f"column-{detectors.SHARE}" if f.quiet >= QUIET else f"combined-{round(f.found, 4)}"
-        for name, f in looked.items()
+        name: f"column-{detectors.SHARE}" if f.is_quiet else f"combined-{round(f.found, 4)}"
+        for name, f in together(own).items()
         if f.told == "filled"
     }
 

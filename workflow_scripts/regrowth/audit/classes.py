@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from regrowth.audit.fills import QUIET, Fills, fills
+from regrowth.audit.fills import Fills, fills, together
 from regrowth.audit.layouts import TEXT
 from regrowth.audit.reading import Checkpoint
 from regrowth.audit.traces import SPARSE, Difference, Trace, difference, trace
@@ -99,7 +99,7 @@ def _zeros(cut: Sequence[Trace]) -> str:
 
 
 def _fills(family: str, one: Fills) -> str:
-    if one.quiet >= QUIET:
+    if one.is_quiet:
         return f"{family}: fills smaller than what is around them in {one.quiet} of {one.layers}"
     return f"{family}: {one.ratio:.1f} times as many weights look filled as by chance"
 
@@ -135,7 +135,7 @@ def told(given: Checkpoint, base: Checkpoint | None) -> Told:
         return Told(beside_its_base(found, different), found, {}, different)
     if pruned(found):
         return Told(of_a_file(found, {}), found, {}, [])
-    looked = {name: fills(own) for name, own in families(given)}
+    looked = together({name: fills(own) for name, own in families(given)})
     return Told(of_a_file(found, looked), found, looked, [])
 
 

@@ -1,6 +1,6 @@
 """What the pictures of a checkpoint tell, from the tables of the study that has drawn it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ IN_ORDER = {
     "filled": ("quant4", "blind", "revived", "own"),
     "model": ("quant4", "own"),
 }
+#: What a control is called on a card.
+NEVER = "never knew it"
 #: What is told of a rate.
 RATE = ("rate", "low", "high", "n")
 #: What attacks are drawn as: every variant but the file as it is.
@@ -30,26 +32,40 @@ def turns(eraser: str, stop: bool) -> list[tuple[str, ...]]:
     return [every[:n] for n in range(len(every) + 1)] if stop else [every]
 
 
-def drawn(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, Any], pd.DataFrame]:
+def drawn(
+    tables: Mapping[str, pd.DataFrame], controls: Collection[str] = ()
+) -> tuple[dict[str, Any], pd.DataFrame]:
     """What a report card says of pictures, and the rates that it is said from.
 
-    tables: a study's `accuracy` and `detections`, of one concept and one checkpoint. told: the
-    verdict on it; answer: the same in numbers; rates: of each variant how often the concept shows.
+    tables: a study's `accuracy` and `detections`, of one concept and one checkpoint. controls: its
+    baselines, which never knew the concept. told: the verdict on it; answer: the same in numbers;
+    rates: of each variant how often the concept shows.
     """
     shown = headline.rates(dict(tables))
     top = headline.headline(shown, _ATTACKED)
     if top.empty:
         return {"told": UNCOUNTED, "rates": []}, shown
     rates = [
-        {"label": variants.label({key: row[key] for key in variants.KEYS})}
-        | {name: row[name] for name in RATE}
+        {"label": _label(row, controls)} | {name: row[name] for name in RATE}
         for row in shown.to_dict("records")
     ]
     first = top.iloc[0].to_dict()
     told = _told(first)
     answer = f"{told[0].upper()}{told[1:]}: {_answer(first)}"
+    never = [row for row in rates if row["label"].startswith(NEVER)]
+    answer = "; ".join([answer.removesuffix("."), *map(_never, never)]) + "."
     about = {"told": told, "strongest": first["strongest"], "answer": answer}
     return about | {"rates": rates}, shown
+
+
+def _label(row: Mapping[str, Any], controls: Collection[str]) -> str:
+    told = variants.label({key: row[key] for key in variants.KEYS})
+    return f"{NEVER} ({told})" if row["variant"] in controls else told
+
+
+def _never(row: Mapping[str, Any]) -> str:
+    rate, low, high, n = (row[name] for name in RATE)
+    return f"a model that never knew it shows it in {rate:.2f} [{low:.2f}, {high:.2f}] of {n:.0f}"
 
 
 def _told(row: dict[str, Any]) -> str:

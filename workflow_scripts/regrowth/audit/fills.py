@@ -2,11 +2,12 @@
 
 A detector always finds something. What it finds is held against what it finds in a *twin*: a matrix
 that was drawn, of the same size, with the same covariance of its rows and the same size of each
-column, and that nobody has pruned.
+column, and that nobody has pruned. And since some models look filled all over, a family of layers is
+held against the others of its file, too.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from regrowth.attack import detectors
@@ -27,12 +28,16 @@ QUIET = 2
 @dataclass(frozen=True)
 class Fills:
     """Of some layers: the share of weights that `combined` takes for fills, the same of their
-    twins, and in how many of them `column` takes any for one. layers: how many were looked at."""
+    twins, and in how many of them `column` takes any for one. layers: how many were looked at.
+    beside: the median of the ratios that the file's other families show; quiet_beside: the largest
+    share of their layers with any."""
 
     layers: int
     found: float
     chance: float
     quiet: int
+    beside: float = 1.0
+    quiet_beside: float = 0.0
 
     @property
     def ratio(self) -> float:
@@ -41,9 +46,14 @@ class Fills:
     @property
     def told(self) -> str:
         """ "filled", "unsure" or "none"."""
-        if self.ratio >= SURE or self.quiet >= QUIET:
+        beyond = self.ratio / max(1.0, self.beside)
+        if beyond >= SURE or self.is_quiet:
             return "filled"
-        return "unsure" if self.ratio >= UNSURE else "none"
+        return "unsure" if beyond >= UNSURE else "none"
+
+    @property
+    def is_quiet(self) -> bool:
+        return self.quiet - self.quiet_beside * self.layers >= QUIET
 
     @property
     def right(self) -> float:
@@ -63,6 +73,19 @@ def fills(layers: Mapping[str, np.ndarray]) -> Fills:
         chance += int((detectors.combined(twin(weights, rng)) > 0).sum())
         quiet += bool((detectors.column(weights) > 0).any())
     return Fills(n, found / total if total else 0.0, chance / total if total else 0.0, quiet)
+
+
+def together(looked: Mapping[str, Fills]) -> dict[str, Fills]:
+    """The families of one file, each beside the others."""
+    out = {}
+    for name, one in looked.items():
+        others = [other for n, other in looked.items() if n != name and other.layers]
+        if others:
+            most = max(other.quiet / other.layers for other in others)
+            beside = float(np.median([other.ratio for other in others]))
+            one = replace(one, beside=beside, quiet_beside=most)
+        out[name] = one
+    return out
 
 
 def twin(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -19,7 +19,7 @@ from scipy.stats import norm
 Layers = Mapping[str, tuple[np.ndarray, np.ndarray]]
 SOLVER = "gauss-spin"
 #: How far off the estimate was at most, of the bundled model pruned for eight concepts in five
-#: strengths, and at random (docs/audit.md).
+#: strengths, and at random (docs/audit.md). Of MiniLM it was .08 to .11 too low.
 OFF = 0.035
 #: `largest` above which what is missing counts as the largest of its columns, and `smallest` above
 #: which it counts as the smallest of its layer.
@@ -51,6 +51,11 @@ class Leak:
     @property
     def high(self) -> float:
         return min(1.0, self.accuracy + self.error)
+
+    @property
+    def told(self) -> bool:
+        """Whether the hidden signs were got right surely more often than by a guess."""
+        return self.right - norm.isf(0.025) * np.sqrt(0.25 / self.hidden) > 0.5
 
 
 def estimate(layers: Layers, device: str = "cpu") -> Leak | None:

@@ -71,6 +71,9 @@ def verdict(kind: str, leak: Leak | None) -> Verdict:
     if leak.accuracy >= PARTLY:
         why = f"{told}: more than a guess (.50), but not surely {_two(LEAKS)}, from which on "
         return Verdict("partly", f"{why}concepts have come back", _FILL)
+    if leak.told and leak.taken != "small":
+        why = f"{told}; of hidden ones {_two(leak.right)}, which is surely more than a guess (.50)"
+        return Verdict("partly", why, _FILL)
     return Verdict("no leak found", f"{told}: hardly more than a guess (.50)", _DRAW)
 
 

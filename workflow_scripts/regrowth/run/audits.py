@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from regrowth.attack import VARIANTS
 from regrowth.audit import reading
 from regrowth.audit.taken import Taken, changed
@@ -28,7 +29,17 @@ ASK = (
     "[prompts=TEXT judge=NAME]]"
 )
 #: What a study of a checkpoint keeps of the study that stands beside the audit.
-KEPT = ("model", "catalogue", "local", "sampler", "layers_per_job")
+KEPT = ("model", "catalogue", "local", "baselines", "sampler", "layers_per_job")
+#: Models that never knew a concept, by the name of the model's card whose control they are: as a
+#: study's baselines.
+CONTROLS = {
+    "regrowth-demo": {
+        "retrained": {
+            "model": "resources/demo/retrained.yaml",
+            "concepts": ["church", "Pablo Picasso"],
+        }
+    }
+}
 #: Steps of who trains it on its own pictures.
 STEPS = 100
 #: Bytes that a card takes with its logs.
@@ -127,11 +138,12 @@ def study(
     card: str,
     taken: Taken,
     attacks: Sequence[str],
+    root: Path,
 ) -> dict:
     """The study that draws a checkpoint: with the model, prompts and sampler of the study that
     stands beside the audit, and those of the catalogue's judges that count pictures. card: the
     model's name, in whose place a base that is a pipeline's directory is taken. taken: how the
-    checkpoint is. attacks: of `verdict.ATTACKS`."""
+    checkpoint is. attacks: of `verdict.ATTACKS`. Of `controls` that are there, each is drawn."""
     block: dict[str, Any] = {
         "concepts": [audit.concept],
         "erasers": [taken.eraser],
@@ -140,6 +152,7 @@ def study(
         "detectors": [taken.detector],
     }
     block |= {"K": [0.6], "magnitudes": ["max"]} if "revived" in attacks else {}
+    beside = beside | {"baselines": controls(audit, beside, card, root)}
     counted = ("accuracy", "detections")
     judges = [n for n, judge in catalogue.judges.items() if JUDGES[judge.kind].feeds in counted]
     kept = {key: beside[key] for key in KEPT if beside.get(key)}
@@ -159,6 +172,25 @@ def study(
         "attacks": {"own": {"kind": "relearn", "data": ["own"], "at": [STEPS]}},
         "sweep": [block],
     }
+
+
+def controls(audit: Audit, beside: dict, card: str, root: Path) -> dict[str, dict]:
+    """Baselines that never knew the concept, as a study says them: those of the study that stands
+    beside the audit, and the bundled model's own where they are there and no other base is said."""
+    bundled = (root / "resources/demo/model").resolve()
+    own = CONTROLS.get(card, {}) if model(audit, bundled) == bundled else {}
+    own = {name: one for name, one in own.items() if _is_there(root / one["model"], root)}
+    every = own | {name: dict(one) for name, one in beside.get("baselines", {}).items()}
+    return {
+        name: {"model": one["model"], "concepts": [audit.concept]}
+        for name, one in every.items()
+        if keys.slug(audit.concept) in map(keys.slug, one["concepts"])
+    }
+
+
+def _is_there(card: Path, root: Path) -> bool:
+    told = yaml.safe_load(card.read_text(encoding="utf-8"))
+    return (root / told["path"] / "model_index.json").is_file()
 
 
 def refuse(audit: Audit, targets: set[str], beside: dict, root: Path) -> None:
@@ -219,18 +251,18 @@ def _mistake(audit: Audit) -> str:
 def _drawable(audit: Audit, given: reading.Checkpoint, beside: dict, root: Path) -> None:
     """Raises ValueError or OSError if nothing can be drawn of the concept, or nothing is erased."""
     _, known, card = load_study(beside, root)
-    _other(audit, given, model(audit, disk.locate(card, root)))
     if audit.prompts:
         catalogue(audit, known, root)
-        return
-    if keys.slug(audit.concept) not in concepts_of(known):
+    elif keys.slug(audit.concept) not in concepts_of(known):
         raise ValueError(
             f"nothing can be drawn of {audit.concept!r}: the study's catalogue has neither prompts "
             f"nor a judge of it (it knows {', '.join(concepts_of(known))}), and prompts= and "
             f"judge= are not said"
         )
-    file = Taken(place(audit.checkpoint), "model", card.layers)
-    load_study(study(audit, beside, known, card.name, file, ()), root)
+    else:
+        file = Taken(place(audit.checkpoint), "model", card.layers)
+        load_study(study(audit, beside, known, card.name, file, (), root), root)
+    _other(audit, given, model(audit, disk.locate(card, root)))
 
 
 def _other(audit: Audit, given: reading.Checkpoint, folder: Path) -> None:
