@@ -1,6 +1,6 @@
 """What each trained eraser needs of memory: its peak while it trains, of a GPU or of this machine.
 
-    python benchmarks/memory.py MODEL [--device cuda] [--study config/sd15-erasers.yaml] [--only NAME …]
+    python benchmarks/memory.py MODEL --device cuda --study config/sd15-erasers.yaml --only esd-x
 
 MODEL: a pipeline's directory; the bundled one, if none is said. A study's settings are taken but
 for what makes it long: two steps are taken, and no more pictures drawn than a batch has. Each
@@ -42,7 +42,8 @@ def settings(name: str, said: dict[str, Any]) -> dict[str, Any]:
 
 def measured(model: Path, device: str, name: str, said: dict[str, Any]) -> dict[str, Any]:
     """Gigabytes, in this process."""
-    pipe, recipe, told = load_pipeline(model, "float32", device), RECIPES[name], settings(name, said)
+    pipe, recipe = load_pipeline(model, "float32", device), RECIPES[name]
+    told = settings(name, said)
     idle = _peak(device)
     held = material(pipe, PAIRS, told["batch"], *SAMPLER.values(), told["batch"], recipe)
     if device == "cuda":

@@ -207,7 +207,7 @@ def test_a_bad_file_is_one_line_and_nothing_is_run(tmp_path, state, what):
     assert "\n" not in str(told.value) and not (tmp_path / "made").exists()
 
 
-@pytest.mark.parametrize("what", ["a text", "code alone", "code", "code beside what a trainer left"])
+@pytest.mark.parametrize("what", ["a text", *(name for name in BAD if name.startswith("code"))])
 def test_what_asks_for_code_is_refused_before_torch_looks(tmp_path, state, monkeypatch, what):
     file = BAD[what][0](tmp_path, state)
     monkeypatch.setattr(torch, "load", lambda *some, **how: pytest.fail("torch was asked"))

@@ -2,8 +2,8 @@
 
 A detector always finds something. What it finds is held against what it finds in a *twin*: a matrix
 that was drawn, of the same size, with the same covariance of its rows and the same size of each
-column, and that nobody has pruned. And since some models look filled all over, a family of layers is
-held against the others of its file, too.
+column, and that nobody has pruned. And since some models look filled all over, a family of layers
+is held against the others of its file, too.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How checkpoints name a UNet's tensors, and a text encoder's, and which of diffusers' names each of
+"""How checkpoints name a UNet's and a text encoder's tensors, and which of diffusers' names each of
 theirs is."""
 
 import re
@@ -149,9 +149,8 @@ def loras(names: Collection[str]) -> dict[str, tuple[str, str, str | None]]:
 
 
 def layers_of_loras(layers: Iterable[str], weights: Collection[str]) -> dict[str, str]:
-    """By layer of a LoRA file the weight that it is added to; a layer of a part of the pipeline that
-    the weights have not has none. weights: a UNet's names, such as "…to_k.weight", and maybe a text
-    encoder's.
+    """By layer of a LoRA file the weight that it is added to; a layer of another part of the
+    pipeline has none. weights: a UNet's names, such as "…to_k.weight", and maybe a text encoder's.
 
     A file may write underscores for dots ("lora_unet_…", as kohya's do), name processors, and have
     something before ("unet.", "base_model.model.").

@@ -48,8 +48,8 @@ class Checkpoint:
 
 
 def opened(path: Path, base: Checkpoint | None = None) -> Checkpoint:
-    """A checkpoint: a directory of diffusers' (a pipeline, its UNet, or its text encoder), or a file
-    of such weights or the whole model's, .safetensors or PyTorch's, which is read as data.
+    """A checkpoint: a directory of diffusers' (a pipeline, its UNet, or its text encoder), or a
+    file of such weights or the whole model's, .safetensors or PyTorch's, which is read as data.
 
     base: the model that it came from, as this opens it; a LoRA is added to it, and tensors that the
     checkpoint lacks are taken from it. Headers are read, and no tensor of a safetensors file.

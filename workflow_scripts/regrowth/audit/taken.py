@@ -16,8 +16,8 @@ from regrowth.models.disk import Layer
 @dataclass(frozen=True)
 class Taken:
     """How a study takes a checkpoint. file: of its UNet in diffusers' layout, or a directory of
-    that and its text encoder; eraser: of `drawn.IN_ORDER`; family: of layers, under attack; detector: what
-    sees its holes."""
+    that and its text encoder; eraser: of `drawn.IN_ORDER`; family: of layers, under attack;
+    detector: what sees its holes."""
 
     file: Path
     eraser: str

@@ -56,10 +56,11 @@ def erasers(
     """A row a concept and eraser, in the order of `facts`, by each set's first judge.
 
     rates: `headline.of_both_roles`, so that of what NudeNet alone judges its detections count.
-    facts: `Released.facts`: kind, how, source, bytes (of its files), changed (weights), of an edit how many pictures went forwards and backwards through the
-    UNet, and what destroyed it. erased, others: rates of what is released, undefended;
-    attacked: of the attack from the weights alone that brings most back, named in `attack` (of
-    several the best was picked: an upper end). distance: of the others' pictures to the pretrained
+    facts: `Released.facts`: kind, how, source, bytes (of its files), changed (weights), of an edit
+    how many pictures went forwards and backwards through the UNet, and what destroyed it. erased,
+    others: rates of what is released, undefended; judge: who saw the first; attacked: of the attack
+    from the weights alone that brings most back, named in `attack` (of several the best was picked:
+    an upper end). distance: of the others' pictures to the pretrained
     model's, and other_seed, its ruler.
     """
     plain = rates[rates["defence"] == "none"] if len(rates) else rates

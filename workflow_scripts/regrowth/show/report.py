@@ -230,10 +230,13 @@ def page(
     shown = rates(tables)
     grids = albums(thumbnails, shown)
     top = headline(shown)
+    erased = (
+        {"erasers": readable_erasers(tables["erasers"], printed)} if "erasers" in tables else {}
+    )
     frames = {
         "accuracy": readable(accuracy, dict),
         "objects": readable(whole, dict),
-        **({"erasers": readable_erasers(tables["erasers"], printed)} if "erasers" in tables else {}),
+        **erased,
         **({"frontier": readable_frontier(tables["frontier"])} if "frontier" in tables else {}),
         **({"guards": readable_guards(tables["guards"])} if "guards" in tables else {}),
         "identified": tables.get("identified", NOTHING).drop(columns=UNDEFENDED, errors="ignore"),
