@@ -32,7 +32,7 @@ ASK = (
 KEPT = ("model", "catalogue", "local", "baselines", "sampler", "layers_per_job")
 #: Models that never knew a concept, by the name of the model's card whose control they are: as a
 #: study's baselines.
-CONTROLS = {
+CONTROLS: dict[str, dict[str, Any]] = {
     "regrowth-demo": {
         "retrained": {
             "model": "resources/demo/retrained.yaml",
@@ -174,7 +174,7 @@ def study(
     }
 
 
-def controls(audit: Audit, beside: dict, card: str, root: Path) -> dict[str, dict]:
+def controls(audit: Audit, beside: dict, card: str, root: Path) -> dict[str, Any]:
     """Baselines that never knew the concept, as a study says them: those of the study that stands
     beside the audit, and the bundled model's own where they are there and no other base is said."""
     bundled = (root / "resources/demo/model").resolve()
