@@ -75,7 +75,7 @@ def test_an_average_is_over_the_concepts_of_its_table_and_says_how_many():
 
 
 def test_an_attack_that_is_printed_without_its_k_has_table_1s():
-    salun = MAX | {"eraser": "salun", "solver": "nuclear"}
+    salun = MAX | {"eraser": "salun"}
     rows = [rate(salun, 50, 100), rate(salun | {"K": "0.2"}, 90, 100), rate(MAX, 7, 10)]
     table = paper.beside(study(accuracy=rows), PRINTED)
     where = {"eraser": "salun", "variant": "max", "metric": "erased_accuracy"}
