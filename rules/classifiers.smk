@@ -1,6 +1,7 @@
 # A study of classifiers, told by `kind: classifiers`: data, training, unlearning, attacks, tables.
 from regrowth.classify import FEATURES, study as classifiers
 from regrowth.files import keys
+from regrowth.files.digests import DIGESTS, file_digest
 from regrowth.files.provenance import versions
 from regrowth.run import classroom
 
@@ -13,7 +14,7 @@ config.update(STUDY.model_dump(mode="json"))
 CELLS, RELEARNT = list(classifiers.cells(STUDY)), classifiers.relearnt(STUDY)
 SPLIT = keys.pattern(classifiers.RELEASED[:2])
 MODEL, CELL = keys.pattern(classifiers.RELEASED), keys.pattern(classifiers.KEYS)
-TABLES = ["rates", "gaps", *(["relearning"] if RELEARNT else [])]
+TABLES = ["rates", "gaps", "spread", *(["relearning"] if RELEARNT else []), "printed"]
 
 
 wildcard_constraints:
@@ -234,6 +235,7 @@ rule classifier_tables:
         code=CLASSES.code("classifier_tables"),
         names=TABLES,
         about=CLASSES.about(),
+        printed=file_digest(classroom.PRINTED, DIGESTS),
     script:
         "../workflow_scripts/classifier_tables.py"
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 from regrowth.classify import gaps
+from regrowth.classify.printed import beside
+from regrowth.classify.spread import spread
 from regrowth.classify.study import ORIGINAL, Cell
 from regrowth.files import keys
 from regrowth.files.store import (
@@ -36,10 +38,12 @@ for told, file in by_keys(given.membership, "membership").items():
     rows = read_frame(predicted[made])
     outcomes.append(gaps.outcome(cell, rows, parts, read_frame(file), passed))
 made = {"rates": gaps.rates(outcomes)}
-made["gaps"] = gaps.gaps(outcomes, lambda cell: cell.unlearner in about["oracles"])
+for name, compare in (("gaps", gaps.gaps), ("spread", spread)):
+    made[name] = compare(outcomes, lambda cell: cell.unlearner in about["oracles"])
 if given.relearnt:
     curves = {Cell(*told): read_frame(f) for told, f in by_keys(given.relearnt, "relearnt").items()}
     made["relearning"] = gaps.relearnt(curves)
+made["printed"] = beside(pd.read_csv(classroom.PRINTED, dtype=str), about, made)
 for name in snakemake.params.names:
     table: pd.DataFrame = made[name]
     write_frame(out / "tables" / f"{name}.parquet", table, study=study)

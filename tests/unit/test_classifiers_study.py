@@ -9,6 +9,7 @@ import yaml
 from regrowth.classify import SOURCES, UNLEARNERS, data, gaps, parts, split, study
 from regrowth.classify.data import Pictures
 from regrowth.classify.gaps import Outcome, outcome
+from regrowth.classify.spread import spread
 from regrowth.classify.study import Cell, Mistaken
 from regrowth.run.job import ROOT
 from regrowth.show.classifiers import page
@@ -261,7 +262,9 @@ def test_logits_that_are_no_numbers_are_a_row_with_a_reason():
     rates = gaps.rates(made)
     assert rates[rates["unlearner"] == "ga"]["reason"].tolist() == [gaps.BROKEN]
     about = {"data": "idx", "network": "small", "controls": []}
-    assert gaps.BROKEN in page("x", about, {"gaps": table.reset_index()})
+    told = {"gaps": table.reset_index(), "printed": pd.DataFrame()}
+    told["spread"] = spread(made, lambda cell: cell.unlearner == "retrain")
+    assert gaps.BROKEN in page("x", about, told)
 
 
 def test_an_outcome_is_right_where_the_largest_logit_is_the_class():

@@ -1,7 +1,7 @@
 """What an unlearner comes to: how often its models are right, whom they give away, and how far that
 is from a training without what is forgotten."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -87,24 +87,33 @@ def gaps(outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]) -> pd.Data
     95 % of resampled pictures, the same for all runs; where nothing differs, they lie above zero,
     as a mean of magnitudes does. backwards: pictures that went backwards over the retraining's.
     """
+    rows = []
+    for (concept, unlearner, attack), runs, pairs in compared(outcomes, oracle):
+        row = {"concept": concept, "unlearner": unlearner, "attack": attack, "runs": len(runs)}
+        if pairs:
+            row |= _row(pairs)
+        row["reason"] = "" if all(r.told for r in runs) else BROKEN
+        row |= {"oracle": oracle(runs[0].cell), "passed": _mean(r.passed for r in runs)}
+        rows.append(row)
+    table = pd.DataFrame(rows, columns=[*GAPS, "oracle", "passed"])
+    oracles = table[table["oracle"]].groupby("concept")
+    table["floor"] = table["concept"].map(oracles["avg_gap"].first())
+    table["backwards"] = table["passed"] / table["concept"].map(oracles["passed"].mean())
+    return table[GAPS]
+
+
+def compared(
+    outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]
+) -> Iterator[tuple[tuple[str, str, str], list[Outcome], list[tuple[Outcome, Outcome]]]]:
+    """Each concept, unlearner and attack; its runs; and every pair of one of these and another
+    retraining of the same split, where both have told."""
     by: dict[tuple[str, str, str], list[Outcome]] = {}
     for one in outcomes:
         by.setdefault((one.cell.concept, one.cell.unlearner, one.cell.attack), []).append(one)
-    rows = []
-    for (concept, unlearner, attack), runs in by.items():
-        against = [
-            o for (c, *_), some in by.items() if c == concept for o in some if oracle(o.cell)
-        ]
+    for key, runs in by.items():
+        against = [o for (c, *_), some in by.items() if c == key[0] for o in some if oracle(o.cell)]
         pairs = [(a, b) for a, b in product(runs, against) if _comparable(a.cell, b.cell)]
-        row = {"concept": concept, "unlearner": unlearner, "attack": attack, "runs": len(runs)}
-        if whole := [pair for pair in pairs if pair[0].told and pair[1].told]:
-            row |= _row(whole)
-        row["backwards"] = _mean(r.passed for r in runs) / _mean(r.passed for r in against)
-        row["reason"] = "" if all(r.told for r in runs) else BROKEN
-        rows.append(row | {"oracle": oracle(runs[0].cell)})
-    table = pd.DataFrame(rows, columns=[*GAPS, "oracle"])
-    floors = table[table["oracle"]].drop_duplicates("concept").set_index("concept")["avg_gap"]
-    return table.assign(floor=table["concept"].map(floors)).drop(columns="oracle")
+        yield key, runs, [pair for pair in pairs if pair[0].told and pair[1].told]
 
 
 def _comparable(cell: Cell, other: Cell) -> bool:

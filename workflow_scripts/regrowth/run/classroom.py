@@ -15,6 +15,8 @@ from regrowth.run.refusals import Refused
 from regrowth.study.sweep import inspected
 
 Of = Callable[..., Any]
+#: Every figure of Scissorhands' Tables 1 to 8.
+PRINTED = ROOT / "resources/paper/scissorhands_tables.csv"
 
 
 def start(snakemake) -> tuple[str, list[Path]]:
@@ -131,8 +133,9 @@ class Classroom:
 
     def about(self) -> dict[str, Any]:
         controls = [n for n, one in self.study.unlearners.items() if UNLEARNERS[one.kind].control]
-        told = {"data": self.study.data.kind, "network": self.study.network}
-        return told | {"oracles": self.oracles, "controls": [study.ORIGINAL, *controls]}
+        told = self.study.model_dump(include={"network", "forget", "unlearners"})
+        told |= {"data": self.study.data.kind, "oracles": self.oracles}
+        return told | {"controls": [study.ORIGINAL, *controls]}
 
 
 def cell_of(wildcards) -> Cell:

@@ -5,19 +5,24 @@ from html import escape
 import pandas as pd
 from regrowth.classify.gaps import METRICS
 from regrowth.files import keys
+from regrowth.show import beside
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem }
 table { border-collapse: collapse; margin: 1rem 0 }
 th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #ccc }
 th:first-child, td:first-child { text-align: left }
-.control { color: #777 }
+.control, .printed { color: #777 }
 """
 SAID = """Points of a hundred, means over runs: accuracy on what is forgotten (df), on tests (dt)
 and on what is kept (dr), and the share of the forgotten that an attacker takes for never seen
-(mia). The gap is the mean of the four differences to the retrainings, with 95 % of
-resampled pictures; one below twice that of the retrainings among themselves says nothing.
-Backwards: pictures that went backwards, over the retraining's."""
+(mia). The gap is the mean of the four differences to the retrainings; one below twice that of the
+retrainings among themselves says nothing. It has two intervals, which say different things: 95 % of
+resampled pictures, of these models; and Student's over runs, by split where there are several, else
+by seed. Backwards: pictures that went backwards, over the retraining's."""
+
+
+BY = ["concept", "unlearner", "attack"]
 
 
 def page(study: str, about: dict, tables: dict[str, pd.DataFrame]) -> str:
@@ -27,29 +32,38 @@ def page(study: str, about: dict, tables: dict[str, pd.DataFrame]) -> str:
     for concept, some in tables["gaps"].groupby("concept", sort=False):
         floor = some["floor"].iloc[0]
         noted = "" if pd.isna(floor) else f"<p>Retraining against retraining: {floor:.1f}</p>"
+        own = tables["spread"][tables["spread"]["metric"] == "avg_gap"]
+        some = some.merge(own.drop(columns="metric"), on=BY, suffixes=("", "_runs"))
         body.append(f"<h2>{escape(str(concept))}</h2>{noted}{_gaps(some, about['controls'])}")
     if "relearning" in tables:
         body.append("<h2>Relearning</h2>" + _relearning(tables["relearning"]))
+    body.append(beside.section(tables["printed"], about))
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
     return f'<!doctype html><html lang="en">{head}{"".join(body)}</html>\n'
 
 
 def _gaps(some: pd.DataFrame, controls: list[str]) -> str:
-    heads = ["", *METRICS, "gap", "95 %", "backwards", "runs"]
+    heads = ["", *METRICS, "gap", "95 %, pictures", "95 %, runs", "backwards", "runs"]
     rows = []
     for row in some.to_dict("records"):
         name = row["unlearner"] + (f" + {row['attack']}" if row["attack"] != keys.NONE else "")
         cells = [name, *([row["reason"]] if row["reason"] else _numbers(row))]
         rows.append((cells, row["unlearner"] in controls))
-    return _table(heads, rows)
+    return beside.table(heads, rows)
 
 
 def _numbers(row: dict) -> list[str]:
     if pd.isna(row["avg_gap"]):
         return ["one run alone: nothing to compare with"]
     told = [f"{row[metric]:.1f}" for metric in METRICS]
-    interval = f"{row['low']:.1f} to {row['high']:.1f}"
-    return [*told, f"{row['avg_gap']:.1f}", interval, f"{row['backwards']:.2f}", str(row["runs"])]
+    pictures = f"{row['low']:.1f} to {row['high']:.1f}"
+    runs = "" if pd.isna(row["low_runs"]) else _over(row)
+    told += [f"{row['avg_gap']:.1f}", pictures, runs, f"{row['backwards']:.2f}", str(row["runs"])]
+    return told
+
+
+def _over(row: dict) -> str:
+    return f"{row['low_runs']:.1f} to {row['high_runs']:.1f} ({row['n']:.0f} {row['over']})"
 
 
 def _relearning(table: pd.DataFrame) -> str:
@@ -57,12 +71,4 @@ def _relearning(table: pd.DataFrame) -> str:
     for (concept, unlearner), some in table.groupby(["concept", "unlearner"], sort=False):
         passes = [f"{'> ' * c}{n}" for n, c in zip(some["passes"], some["censored"])]
         rows.append(([f"{concept}, {unlearner}", ", ".join(passes)], False))
-    return _table(["", "passes until the original's accuracy, a run each"], rows)
-
-
-def _table(heads: list[str], rows: list[tuple[list[str], bool]]) -> str:
-    lines = ["<tr>" + "".join(f"<th>{escape(head)}</th>" for head in heads) + "</tr>"]
-    for cells, faint in rows:
-        told = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-        lines.append(f"<tr{' class=control' if faint else ''}>{told}</tr>")
-    return f"<table>{''.join(lines)}</table>"
+    return beside.table(["", "passes until the original's accuracy, a run each"], rows)
