@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from regrowth.classify import (
+    UNLEARNERS,
     boundary,
     cut,
     influence,
@@ -13,6 +14,7 @@ from regrowth.classify import (
     networks,
     salun,
     scissorhands,
+    tilt,
     train,
     tune,
 )
@@ -248,6 +250,74 @@ def test_saluns_mask_is_by_the_sum_of_gradients_over_all_layers(network, lesson)
     least = min(float(g.abs()[m].min()) for g, m in zip(gradients, on.values()) if m.any())
     most = max(float(g.abs()[~m].max()) for g, m in zip(gradients, on.values()) if (~m).any())
     assert least >= most * (1 - 1e-3)
+
+
+@pytest.mark.parametrize("name", UNLEARNERS)
+def test_a_seed_matters_to_those_who_draw_alone(name, network, lesson):
+    """Of what draws nothing a study has one run."""
+    record = UNLEARNERS[name]
+    told = said.Training(epochs=1, rate=0.05, batch=8).model_dump() if record.fresh else {}
+    own = record.settings.held.model_fields
+    some = {"epochs": 1, "batch": 8, "rate": 0.05, "samples": 5}
+    told |= record.settings.held(**{k: v for k, v in some.items() if k in own}).model_dump()
+    states = []
+    for seed in (0, 1):
+        lesson.draws = torch.Generator().manual_seed(seed)
+        record.run(made := copy(network), lesson, told)
+        states.append(networks.state(made))
+    alike = all(np.array_equal(states[0][key], states[1][key]) for key in states[0])
+    assert alike != record.random
+
+
+# TRW
+
+
+def test_a_tilted_distribution_is_the_projection_that_it_is_said_to_be():
+    """Of any other q' that leaves the own class out, KL(q' | p) − β E[nearness] is larger by just
+    KL(q' | q)."""
+    draws = torch.Generator().manual_seed(0)
+    before, head = (torch.randn(4, 4, generator=draws, dtype=torch.float64) for _ in range(2))
+    labels, near = torch.tensor([0, 2, 3, 2]), tilt.nearness(head)
+    found = tilt.tilted(before, labels, near, 3.0)
+    p = torch.softmax(before, 1)
+    for q, p_x, label in zip(found, p, labels):
+        assert q[label] == 0
+        rest = [c for c in range(4) if c != label]
+
+        def value(some, rest=rest, p_x=p_x, label=label):
+            return sum(some[c] * ((some[c] / p_x[c]).log() - 3 * near[label, c]) for c in rest)
+
+        other = torch.rand(4, generator=draws, dtype=torch.float64)
+        other[label] = 0
+        other /= other.sum()
+        apart = sum(other[c] * (other[c] / q[c]).log() for c in rest)
+        assert float(value(other) - value(q)) == pytest.approx(float(apart))
+
+
+def test_nearness_is_the_cosine_of_centred_rows():
+    head = torch.tensor([[2.0, 0.0], [0.0, 2.0], [-2.0, 1.0]])
+    centred = head.numpy() - head.numpy().mean(0)
+    lengths = np.linalg.norm(centred, axis=1)
+    wanted = centred @ centred.T / np.outer(lengths, lengths)
+    np.testing.assert_allclose(tilt.nearness(head), wanted, rtol=1e-5)
+
+
+def test_a_forgotten_class_is_taken_for_what_it_is_taught(network, lesson):
+    """What is said of it comes nearer to the aims; what is kept stays known."""
+    told, first = said.Tilted(epochs=4, batch=8, rate=0.02).model_dump(), lesson.retain.labels == 0
+    own, rest = (lesson.retain.some(torch.where(some)[0]) for some in (first, ~first))
+    lesson = replace(lesson, forget=own, retain=rest)
+    before = torch.from_numpy(train.logits(network, lesson.forget))
+    near = tilt.nearness(network.fc.weight.detach())
+    aims = tilt.tilted(before, lesson.forget.labels, near, told["tilt"])
+    tilt.trw(taught_it := copy(network), lesson, told)
+    after = torch.from_numpy(train.logits(taught_it, lesson.forget))
+
+    def off(logits):
+        return float((torch.softmax(logits, 1) - aims).abs().sum(1).mean())
+
+    assert off(after) < 0.5 * off(before)
+    assert accuracy(taught_it, lesson.forget) < 0.5 < accuracy(taught_it, lesson.retain)
 
 
 # Scissorhands

@@ -95,13 +95,14 @@ NETWORKS = Kind(
 class Unlearner:
     """settings: what a study says of it. run: (network, `lesson.Lesson`, settings) → facts, JSON
     values; the network has forgotten then. fresh: it starts from a new network. holes: it leaves
-    zeros, which an attacker completes. control: it is no unlearner, but shows what is none.
-    printed: what Scissorhands' tables call it."""
+    zeros, which an attacker completes. random: it draws, so that seeds matter. control: it is no
+    unlearner, but shows what is none. printed: what Scissorhands' tables call it."""
 
     settings: Place
     run: Place
     fresh: bool = False
     holes: bool = False
+    random: bool = True
     control: bool = False
     printed: str = ""
 
@@ -133,6 +134,7 @@ UNLEARNERS = Kind(
         "iu": Unlearner(
             settings=Place("classify.settings.Influence"),
             run=Place("classify.influence.influence"),
+            random=False,
             printed="IU",
         ),
         "bs": Unlearner(
@@ -155,8 +157,14 @@ UNLEARNERS = Kind(
             run=Place("classify.scissorhands.scissorhands"),
             printed="Scissorhands",
         ),
+        "trw": Unlearner(
+            settings=Place("classify.settings.Tilted"), run=Place("classify.tilt.trw")
+        ),
         "cut": Unlearner(
-            settings=Place("classify.settings.Cut"), run=Place("classify.cut.cut"), holes=True
+            settings=Place("classify.settings.Cut"),
+            run=Place("classify.cut.cut"),
+            holes=True,
+            random=False,
         ),
         "bn-drift": Unlearner(
             settings=Place("classify.settings.Drift"),

@@ -1,5 +1,6 @@
 """What a study of classifiers is planned and run with."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,11 +38,12 @@ def pictures_digest(files: list[Path]) -> str:
 
 @dataclass(frozen=True)
 class Classroom:
-    """A study as the rules see it."""
+    """A study as the rules see it. there: the files that are, if tables are made of these alone."""
 
     study: Classifiers
     files: list[Path]
     root: Path
+    there: frozenset[str] | None = None
 
     @property
     def out(self) -> str:
@@ -55,6 +57,27 @@ class Classroom:
     @property
     def pictures(self) -> str:
         return pictures_digest(self.files)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Everything that is measured; of what is there, whatever of it is whole."""
+        return [cell for cell in study.cells(self.study) if self._there(*self.needed(cell))]
+
+    @property
+    def relearnt(self) -> list[Cell]:
+        return [cell for cell in study.relearnt(self.study) if self._there(self.curve(cell))]
+
+    @property
+    def shadowed(self) -> list[Cell]:
+        return [cell for cell in study.shadowed(self.study) if self._there(self.betrayed(cell))]
+
+    def needed(self, cell: Cell) -> tuple[str, ...]:
+        """What tables read of a cell."""
+        own = self.split(cell), self.weights(cell), self.predictions(cell)
+        return (*own, self.membership(cell))
+
+    def _there(self, *files: str) -> bool:
+        return self.there is None or self.there.issuperset(files)
 
     # Where things lie
 
@@ -81,6 +104,14 @@ class Classroom:
 
     def curve(self, cell: Cell) -> str:
         return f"{self.out}/relearnt/{cell.path}/curve.parquet"
+
+    def betrayed(self, cell: Cell) -> str:
+        at = {key: getattr(cell, key) for key in study.RELEASED}
+        return f"{self.out}/shadowed/{keys.path(at)}/shadowed.parquet"
+
+    def shadows(self, cell: Cell) -> list[str]:
+        """The weights of a cell's shadow models."""
+        return [self.weights(shadow) for shadow in study.shadows_of(self.study, cell)]
 
     def made(self, cell: Cell) -> Cell:
         """The model that a cell is about: the original is one, whatever is to be forgotten."""
@@ -143,8 +174,9 @@ def cell_of(wildcards) -> Cell:
     return Cell(**told)
 
 
-def planned(raw: dict[str, Any], root: Path, whole: bool) -> Classroom:
-    """whole: whether its pictures are looked at, too. Raises Refused, for people."""
+def planned(raw: dict[str, Any], root: Path, whole: bool, partial: str | None = None) -> Classroom:
+    """whole: whether its pictures are looked at, too. partial: the file that says which files are
+    there, if tables are to be made of these alone. Raises Refused, for people."""
     try:
         told = study.load(raw)
         files = study.files_of(told, root)
@@ -152,4 +184,10 @@ def planned(raw: dict[str, Any], root: Path, whole: bool) -> Classroom:
             study.check(told, files)
     except Mistaken as error:
         raise Refused(str(error)) from None
-    return Classroom(told, files, root)
+    if not partial:
+        return Classroom(told, files, root)
+    made = frozenset(json.loads(Path(partial).read_text(encoding="utf-8"))["made"])
+    classes = Classroom(told, files, root, made)
+    if not classes.cells:
+        raise Refused("no model of the study is measured yet")
+    return classes

@@ -22,11 +22,20 @@ resampled pictures, of these models; and Student's over runs, by split where the
 by seed. Backwards: pictures that went backwards, over the retraining's."""
 
 
+STANDS = """MIA-NN (a reconstruction): how many tests of a forgotten class, and of the class that
+the retrainings confuse with it most, are told apart rightly by what the model says of the classes
+that are left; 50 is chance. 95 % of Wilson, and the difference to the retrainings, in points of a
+hundred."""
+TOLD = """What was forgotten told from what was never learnt, by attackers who trained and unlearnt
+shadow models: the area under U-LiRA's curve (.5: nothing is told) with 95 % of resampled pictures;
+and how much of either is taken for forgotten, by U-LiRA and, from labels alone, by Apollo (a
+reconstruction)."""
 BY = ["concept", "unlearner", "attack"]
 
 
 def page(study: str, about: dict, tables: dict[str, pd.DataFrame]) -> str:
-    """One HTML file that needs nothing else. about: data, network, oracles, controls."""
+    """One HTML file that needs nothing else. about: data, network, oracles, controls;
+    coverage, where tables are of what is there."""
     title = f"{study}: {about['data']}, {about['network']}"
     body = [f"<h1>{escape(title)}</h1><p>{SAID}</p>"]
     for concept, some in tables["gaps"].groupby("concept", sort=False):
@@ -37,6 +46,13 @@ def page(study: str, about: dict, tables: dict[str, pd.DataFrame]) -> str:
         body.append(f"<h2>{escape(str(concept))}</h2>{noted}{_gaps(some, about['controls'])}")
     if "relearning" in tables:
         body.append("<h2>Relearning</h2>" + _relearning(tables["relearning"]))
+    if len(tables["neighbours"]):
+        body.append(f"<h2>Neighbours</h2><p>{STANDS}</p>" + _neighbours(tables["neighbours"]))
+    if "shadowed" in tables:
+        body.append(f"<h2>Shadow models</h2><p>{TOLD}</p>" + _shadowed(tables["shadowed"]))
+    if "missing" in tables:
+        body.insert(1, f"<p>{escape(about['coverage'])}; the rest is below.</p>")
+        body.append("<h2>Not there</h2>" + _missing(tables["missing"]))
     body.append(beside.section(tables["printed"], about))
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
     return f'<!doctype html><html lang="en">{head}{"".join(body)}</html>\n'
@@ -64,6 +80,38 @@ def _numbers(row: dict) -> list[str]:
 
 def _over(row: dict) -> str:
     return f"{row['low_runs']:.1f} to {row['high_runs']:.1f} ({row['n']:.0f} {row['over']})"
+
+
+def _neighbours(table: pd.DataFrame) -> str:
+    rows = []
+    for row in table.to_dict("records"):
+        name = row["unlearner"] + (f" + {row['attack']}" if row["attack"] != keys.NONE else "")
+        rate, low, high = (f"{100 * row[key]:.1f}" for key in ("rate", "low", "high"))
+        told = [f"{row['concept']}, {name}", str(row["nearest"]), rate, f"{low} to {high}"]
+        rows.append(([*told, f"{row['difference']:+.1f}", str(row["n"])], False))
+    return beside.table(["", "beside class", "stands out", "95 %", "to retrain", "n"], rows)
+
+
+def _shadowed(table: pd.DataFrame) -> str:
+    rows = []
+    for row in table.to_dict("records"):
+        area = ["", ""]
+        if pd.notna(row["auc"]):
+            area = [f"{row['auc']:.2f}", f"{row['low']:.2f} to {row['high']:.2f}"]
+        rates = [f"{100 * row['tpr']:.1f} of {row['n_forgotten']}"]
+        rates += [f"{100 * row['fpr']:.1f} of {row['n_unseen']}", str(row["runs"])]
+        rows.append(([f"{row['concept']}, {row['unlearner']}, {row['by']}", *area, *rates], False))
+    heads = ["", "area", "95 %", "% of forgotten", "% of never learnt", "runs"]
+    return beside.table(heads, rows)
+
+
+def _missing(table: pd.DataFrame) -> str:
+    """table: the keys of a model, and why it is not measured."""
+    told = [
+        [", ".join(f"{k} {v}" for k, v in row.items() if v != keys.NONE), reason]
+        for row, reason in zip(table.drop(columns="reason").to_dict("records"), table["reason"])
+    ]
+    return beside.table(["", "why"], [(cells, False) for cells in told])
 
 
 def _relearning(table: pd.DataFrame) -> str:
