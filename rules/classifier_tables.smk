@@ -6,6 +6,7 @@ rule classifier_tables:
         predictions=sorted({CLASSES.predictions(cell) for cell in CELLS}),
         membership=[CLASSES.membership(cell) for cell in CELLS],
         relearnt=[CLASSES.curve(cell) for cell in RELEARNT],
+        figures=CLASSES.figures,
         shadowed=[CLASSES.betrayed(cell) for cell in SHADOWED],
     output:
         parquet=[f"{MADE}/tables/{name}.parquet" for name in TABLES],

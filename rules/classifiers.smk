@@ -18,6 +18,7 @@ CELLS, RELEARNT, SHADOWED = CLASSES.cells, CLASSES.relearnt, CLASSES.shadowed
 SPLIT = keys.pattern(classifiers.RELEASED[:2])
 MODEL, CELL = keys.pattern(classifiers.RELEASED), keys.pattern(classifiers.KEYS)
 TABLES = ["rates", "gaps", "spread", "neighbours", *(["relearning"] if RELEARNT else []), "printed"]
+TABLES += ["choices"] if STUDY.choices else []
 TABLES += ["shadowed"] if SHADOWED else []
 TABLES += ["missing"] if PARTIAL else []
 

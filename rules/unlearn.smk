@@ -216,3 +216,31 @@ rule shadowed:
         apollo=STUDY.shadows.apollo.model_dump(),
     script:
         "../workflow_scripts/shadowed.py"
+
+
+rule gradcam:
+    input:
+        parts=CLASSES.parts_looked_at,
+        weights=CLASSES.weights_looked_at,
+    output:
+        f"{OUT}/figures/{{concept}}-gradcam.png",
+    log:
+        f"{OUT}/logs/gradcam/{{concept}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/gradcam/{{concept}}.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=CLASSES.code("gradcam"),
+        versions=versions("gradcam"),
+        pictures=CLASSES.pictures,
+        kind=STUDY.data.kind,
+        network=STUDY.network,
+        each=STUDY.gradcam.pictures,
+        names=[classifiers.ORIGINAL, *STUDY.gradcam.unlearners],
+    script:
+        "../workflow_scripts/gradcam.py"

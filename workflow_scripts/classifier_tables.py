@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from regrowth.classify import gaps
 from regrowth.classify.betrayed import betrayed
+from regrowth.classify.choices import chosen
 from regrowth.classify.neighbours import nearest
 from regrowth.classify.printed import beside
 from regrowth.classify.spread import spread
@@ -44,6 +45,8 @@ for told, file in by_keys(given.membership, "membership").items():
 made = {"rates": gaps.rates(outcomes)}
 for name, compare in (("gaps", gaps.gaps), ("spread", spread), ("neighbours", nearest)):
     made[name] = compare(outcomes, lambda cell: cell.unlearner in about["oracles"])
+if about["choices"]:
+    made["choices"] = chosen(outcomes, made["gaps"], about["choices"], about["forget"])
 for name, stage, table_of in (
     ("relearning", "relearnt", gaps.relearnt),
     ("shadowed", "shadowed", betrayed),
@@ -61,4 +64,5 @@ for name in snakemake.params.names:
     write_frame(made_at / "tables" / f"{name}.parquet", table, study=study)
     with replacing(made_at / "tables" / f"{name}.csv") as part:
         table.to_csv(part, index=False, float_format="%.6g")
-write_text(snakemake.output.page, page(study, about, made))
+drawn = {Path(f).name.removesuffix("-gradcam.png"): Path(f).read_bytes() for f in given.figures}
+write_text(snakemake.output.page, page(study, about, made, drawn))

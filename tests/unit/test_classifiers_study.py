@@ -149,6 +149,8 @@ def test_parts_are_the_same_once_they_were_a_table(pictures):
         ({"relearn": {"unlearners": ["retrian"]}}, "no 'retrian'; did you mean 'retrain'?"),
         ({"shadows": {"unlearners": ["ft"]}}, "shadows.unlearners: no 'ft'; known: retrain"),
         ({"shadows": {"number": 5}}, "shadows.number"),
+        ({"choices": {"a": ["retrain", "retran"]}}, "choices.a: no 'retran'; did you mean"),
+        ({"choices": {"a": ["retrain"]}}, "choices.a"),
         ({"forget": {"a": {"kind": "samples"}}}, "either a share or a number is wanted"),
         ({"forget": {"none": {"kind": "samples", "number": 3}}}, "a meaning of their own"),
         ({"forget": {"a": {"kind": "samples", "share": 1.5}}}, "forget.a.share"),

@@ -219,7 +219,13 @@ def test_a_discriminator_sees_the_classes_that_are_left_alone():
     wide = np.concatenate([logits, np.full((len(logits), 1), 9.0)], 1)
     wide[:, 2] += 5
     np.testing.assert_array_equal(neighbours.standing_out(parts, wide, labels)[1][1], wanted)
-    assert neighbours.standing_out(np.where(parts == "away", "test", parts), logits, labels) == {}
+
+
+def test_pictures_at_random_have_no_neighbours():
+    parts, logits, labels = a_class(60, 1.0, 1)
+    parts = np.where(np.isin(parts, ("away", "test")), "test", "retain").astype(object)
+    parts[:9] = "forget"
+    assert neighbours.standing_out(parts, logits, labels) == {}
 
 
 def test_the_neighbour_is_the_retrainings():

@@ -12,7 +12,8 @@ class Source:
     read: files → `data.Pictures`, all of them. files: folder → what is read of it; raises
     FileNotFoundError. get: how a user comes to them. classes: their names; () are numbers. folder:
     where they lie unless a study says otherwise. printed: what Scissorhands' tables call them.
-    people: how many people its classes are; 0 if they are things.
+    people: how many people its classes are; 0 if they are things. shown: its pictures may stand on
+    a page.
     """
 
     read: Place
@@ -22,6 +23,7 @@ class Source:
     folder: str | None = None
     printed: str = ""
     people: int = 0
+    shown: bool = False
 
 
 _CLOTHES: tuple[str, ...] = ("t-shirt", "trouser", "pullover", "dress", "coat")
@@ -37,6 +39,7 @@ SOURCES = Kind(
             get="`apt-get install dataset-fashion-mnist`",
             classes=_CLOTHES,
             folder="/usr/share/datasets/fashion-mnist",
+            shown=True,
         ),
         "idx": Source(
             read=Place("classify.data.idx"),

@@ -35,11 +35,13 @@ def standing_out(
     """
     from sklearn.svm import SVC
 
+    if not (parts == "away").any():
+        return {}
     gone, unseen = np.flatnonzero(parts == "forget"), np.isin(parts, ("validation", "test"))
     away = np.flatnonzero(parts == "away")
     left = np.setdiff1d(np.unique(labels[parts == "retain"]), np.unique(labels[gone]))
     features, found = softmax(logits[:, left].astype(float), 1), {}
-    for label in left if len(away) else ():
+    for label in left:
         learnt, fit = _as_many(gone, np.flatnonzero((parts == "retain") & (labels == label)))
         asked, right = _as_many(away, np.flatnonzero(unseen & (labels == label)))
         if len(asked):

@@ -127,6 +127,15 @@ class Blind(Strict):
     """The attack that leaves nothing to choose."""
 
 
+class GradCam(Strict):
+    """Where the original and some unlearners' models look, of the first split and seed."""
+
+    unlearners: list[str] = []
+    pictures: Annotated[int, Number, Field(ge=1, le=10)] = Field(
+        4, description="of what is forgotten, and as many of what is kept"
+    )
+
+
 class Apollo(Strict):
     """Steps away from a picture, of `radius` each (l2, values from 0 to 1), and the probability
     below (under) or above which (over) those that never saw it do not know it, or do."""

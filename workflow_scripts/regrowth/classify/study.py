@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import Field, GetPydanticSchema, ValidationError, create_model, model_validator
 from regrowth.classify import ATTACKS, NETWORKS, SOURCES, UNLEARNERS, parts, shadows
-from regrowth.classify.settings import Part, Relearn, Shadows, Training
+from regrowth.classify.settings import GradCam, Part, Relearn, Shadows, Training
 from regrowth.files import hub, keys
 from regrowth.kinds import Kind
 from regrowth.settings import Count, Number, Place, Seed, Strict, lines, one_of
@@ -89,6 +89,10 @@ class Classifiers(Strict):
     attacks: dict[Name, AnAttack] = {}
     relearn: Relearn = Relearn()
     shadows: Shadows = Shadows()
+    gradcam: GradCam = GradCam()
+    choices: dict[Name, Annotated[list[str], Field(min_length=2)]] = Field(
+        {}, description="unlearners that are one at several settings: which a rule picks"
+    )
 
     @model_validator(mode="after")
     def _known(self) -> "Classifiers":
@@ -96,16 +100,25 @@ class Classifiers(Strict):
             raise ValueError("unlearners: none is a retrain, which all are held against")
         if ORIGINAL in self.unlearners or keys.NONE in {*self.attacks, *self.forget}:
             raise ValueError(f"{ORIGINAL} and {keys.NONE} are names with a meaning of their own")
-        for key in ("relearn", "shadows"):
-            for name in getattr(self, key).unlearners:
+        named = {f"{key}.unlearners": getattr(self, key).unlearners for key in TRIED}
+        named |= {f"choices.{choice}": names for choice, names in self.choices.items()}
+        for key, names in named.items():
+            for name in names:
                 if name not in self.unlearners:
-                    raise ValueError(f"{key}.unlearners: {unknown(name, self.unlearners)}")
+                    raise ValueError(f"{key}: {unknown(name, self.unlearners)}")
+        if self.gradcam.unlearners and not SOURCES[self.data.kind].shown:
+            shown = ", ".join(name for name, source in SOURCES.items() if source.shown)
+            raise ValueError(f"gradcam: pictures of {self.data.kind} are not shown; of {shown} are")
+        if self.choices and not self.data.validation:
+            raise ValueError("choices: nothing to choose by without data.validation")
         if self.shadows.unlearners and not self.data.validation:
             raise ValueError("shadows: without data.validation nothing is left that no model saw")
         return self
 
 
 ORIGINAL = "original"
+#: The keys that name some unlearners.
+TRIED = ("relearn", "shadows", "gradcam")
 
 
 def unknown(name: Any, known: Any) -> str:
@@ -198,6 +211,13 @@ def shadows_of(study: Classifiers, cell: Cell) -> list[Cell]:
     """The shadow models of a cell: they are of all runs of its unlearner."""
     names = ((n, shadows.name(cell.split, n)) for n in range(study.shadows.number))
     return [Cell(name, cell.concept, cell.unlearner, str(n)) for n, name in names]
+
+
+def looked_at(study: Classifiers, concept: str) -> list[Cell]:
+    """Whose maps of a concept are drawn, the original's first."""
+    split, seed = str(study.seeds.split[0]), str(study.seeds.unlearn[0])
+    own = Cell(split, concept, ORIGINAL, str(study.seeds.train))
+    return [own, *(Cell(split, concept, name, seed) for name in study.gradcam.unlearners)]
 
 
 def check(study: Classifiers, files: list[Path]) -> None:

@@ -71,6 +71,12 @@ class Classroom:
     def shadowed(self) -> list[Cell]:
         return [cell for cell in study.shadowed(self.study) if self._there(self.betrayed(cell))]
 
+    @property
+    def figures(self) -> list[str]:
+        concepts = self.study.forget if self.study.gradcam.unlearners else ()
+        files = (f"{self.out}/figures/{concept}-gradcam.png" for concept in concepts)
+        return [file for file in files if self._there(file)]
+
     def needed(self, cell: Cell) -> tuple[str, ...]:
         """What tables read of a cell."""
         own = self.split(cell), self.weights(cell), self.predictions(cell)
@@ -122,6 +128,12 @@ class Classroom:
         """Input function of a job of one cell: this file of it."""
         return inspected(lambda wildcards: file(cell_of(wildcards)))
 
+    def parts_looked_at(self, wildcards) -> str:
+        return self.split(study.looked_at(self.study, wildcards.concept)[0])
+
+    def weights_looked_at(self, wildcards) -> list[str]:
+        return [self.weights(cell) for cell in study.looked_at(self.study, wildcards.concept)]
+
     def original(self, wildcards) -> list[str]:
         """Input function: the original's weights, for what does not start anew."""
         kind = self.study.unlearners[wildcards.unlearner].kind
@@ -164,7 +176,7 @@ class Classroom:
 
     def about(self) -> dict[str, Any]:
         controls = [n for n, one in self.study.unlearners.items() if UNLEARNERS[one.kind].control]
-        told = self.study.model_dump(include={"network", "forget", "unlearners"})
+        told = self.study.model_dump(include={"network", "forget", "unlearners", "choices"})
         told |= {"data": self.study.data.kind, "oracles": self.oracles}
         return told | {"controls": [study.ORIGINAL, *controls]}
 

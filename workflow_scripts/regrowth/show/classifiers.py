@@ -1,5 +1,7 @@
 """The page of a study of classifiers: its tables, for reading."""
 
+import base64
+from collections.abc import Mapping
 from html import escape
 
 import pandas as pd
@@ -12,6 +14,7 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem
 table { border-collapse: collapse; margin: 1rem 0 }
 th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #ccc }
 th:first-child, td:first-child { text-align: left }
+img { max-width: 100% }
 .control, .printed { color: #777 }
 """
 SAID = """Points of a hundred, means over runs: accuracy on what is forgotten (df), on tests (dt)
@@ -22,6 +25,11 @@ resampled pictures, of these models; and Student's over runs, by split where the
 by seed. Backwards: pictures that went backwards, over the retraining's."""
 
 
+CHOSEN = """One unlearner at several settings. Blind, the one is picked whose forgotten pictures are
+known as well as held out ones (of a class: not at all), and whose held out and kept pictures are
+known as well as the original knew them; tuned to the oracle, the one of the least gap, which nobody
+who unlearns can see. The intervals, of resampled pictures, are of the picked model, not of
+picking."""
 STANDS = """MIA-NN (a reconstruction): how many tests of a forgotten class, and of the class that
 the retrainings confuse with it most, are told apart rightly by what the model says of the classes
 that are left; 50 is chance. 95 % of Wilson, and the difference to the retrainings, in points of a
@@ -30,12 +38,19 @@ TOLD = """What was forgotten told from what was never learnt, by attackers who t
 shadow models: the area under U-LiRA's curve (.5: nothing is told) with 95 % of resampled pictures;
 and how much of either is taken for forgotten, by U-LiRA and, from labels alone, by Apollo (a
 reconstruction)."""
+LOOKED = """Where the models of the first split and seed look for each picture's own class
+(Grad-CAM); the scale of a column ends where the original's map does. Below each picture stands what
+it is taken for."""
+ALT = "Grad-CAM with and without unlearning: a row a model, a column a picture"
+NOTHING: Mapping[str, bytes] = {}
 BY = ["concept", "unlearner", "attack"]
 
 
-def page(study: str, about: dict, tables: dict[str, pd.DataFrame]) -> str:
+def page(
+    study: str, about: dict, tables: dict[str, pd.DataFrame], drawn: Mapping[str, bytes] = NOTHING
+) -> str:
     """One HTML file that needs nothing else. about: data, network, oracles, controls;
-    coverage, where tables are of what is there."""
+    coverage, where tables are of what is there. drawn: a PNG of Grad-CAM's maps by concept."""
     title = f"{study}: {about['data']}, {about['network']}"
     body = [f"<h1>{escape(title)}</h1><p>{SAID}</p>"]
     for concept, some in tables["gaps"].groupby("concept", sort=False):
@@ -44,8 +59,13 @@ def page(study: str, about: dict, tables: dict[str, pd.DataFrame]) -> str:
         own = tables["spread"][tables["spread"]["metric"] == "avg_gap"]
         some = some.merge(own.drop(columns="metric"), on=BY, suffixes=("", "_runs"))
         body.append(f"<h2>{escape(str(concept))}</h2>{noted}{_gaps(some, about['controls'])}")
+        if concept in drawn:
+            told = base64.b64encode(drawn[concept]).decode()
+            body.append(f'<p>{LOOKED}</p><img alt="{ALT}" src="data:image/png;base64,{told}">')
     if "relearning" in tables:
         body.append("<h2>Relearning</h2>" + _relearning(tables["relearning"]))
+    if "choices" in tables:
+        body.append(f"<h2>Settings</h2><p>{CHOSEN}</p>" + _choices(tables["choices"]))
     if len(tables["neighbours"]):
         body.append(f"<h2>Neighbours</h2><p>{STANDS}</p>" + _neighbours(tables["neighbours"]))
     if "shadowed" in tables:
@@ -80,6 +100,17 @@ def _numbers(row: dict) -> list[str]:
 
 def _over(row: dict) -> str:
     return f"{row['low_runs']:.1f} to {row['high_runs']:.1f} ({row['n']:.0f} {row['over']})"
+
+
+def _choices(table: pd.DataFrame) -> str:
+    rows = []
+    for row in table.to_dict("records"):
+        told = [f"{row['concept']}, {row['choice']}, {row['rule']}"]
+        if row["of"] and pd.notna(row["avg_gap"]):
+            told += [row["picked"], f"{row['score']:.1f}", f"{row['avg_gap']:.1f}"]
+            told += [f"{row['low']:.1f} to {row['high']:.1f}", str(row["of"])]
+        rows.append((told, False))
+    return beside.table(["", "picked", "by", "gap", "95 %, pictures", "of"], rows)
 
 
 def _neighbours(table: pd.DataFrame) -> str:
