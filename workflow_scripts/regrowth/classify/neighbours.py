@@ -66,8 +66,8 @@ def nearest(outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]) -> pd.D
     rates: dict[str, pd.Series] = {}
     for (concept, *_), runs, _ in compared(outcomes, oracle):
         if oracle(runs[0].cell) and concept not in rates:
-            told = [{label: hits.mean() for label, hits in run.nearby.items()} for run in runs]
-            rates[concept] = pd.DataFrame(told).mean()
+            shares = [{label: hits.mean() for label, hits in run.nearby.items()} for run in runs]
+            rates[concept] = pd.DataFrame(shares).mean()
     for (concept, unlearner, attack), runs, _ in compared(outcomes, oracle):
         if concept not in rates:
             continue
@@ -75,7 +75,7 @@ def nearest(outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]) -> pd.D
         told = [run.nearby[label] for run in runs]
         rate, n = float(np.mean([one.mean() for one in told])), len(told[0])
         own = float(rates[concept][label])
-        low, high = interval(rate * n, n)
+        low, high = interval(round(rate * n), n)
         row = {"concept": concept, "unlearner": unlearner, "attack": attack, "nearest": label}
         row |= {"n": n, "rate": rate, "low": low, "high": high, "retrain": own}
         rows.append(row | {"difference": 100 * (rate - own)})

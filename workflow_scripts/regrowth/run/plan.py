@@ -13,8 +13,7 @@ from regrowth.study import prompts, variants
 
 WIDTH = 100
 #: The stages that the table of files tells one by one.
-SHOWN = ("masks", "released", "completed", "patches", *BY_PICTURE)
-SHOWN += ("models", "regrown", "predictions")
+SHOWN = ("masks", "released", "completed", "patches", *BY_PICTURE, "models", "regrown")
 REST = "all others"
 
 
