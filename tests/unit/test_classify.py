@@ -442,6 +442,23 @@ def test_a_cut_zeroes_the_late_convolutions_alone_and_growing_fills_what_was_zer
             assert not gone.any() or (filled[name][gone] != 0).mean() > 0.9
 
 
+def test_a_sure_sign_is_worth_its_scale_of_the_rows_largest_kept(network, lesson):
+    cut.cut(network, lesson, said.Cut(score="salun", share=0.1).model_dump())
+    released = networks.state(network)
+    one, two = (
+        regrow(released, "blind", said.Blind(scale=scale).model_dump(), "cpu", 0)
+        for scale in (0.5, 1.0)
+    )
+    weights = [name for name, w in released.items() if w.ndim == 4 and (w == 0).any()]
+    assert weights
+    for name in weights:
+        gone, rows = released[name] == 0, len(released[name])
+        np.testing.assert_allclose(2 * one[name][gone], two[name][gone], rtol=1e-6)
+        most = np.abs(released[name]).reshape(rows, -1).max(1)
+        filled = np.where(gone, np.abs(two[name]), 0).reshape(rows, -1).max(1)
+        assert (filled <= most * (1 + 1e-6)).all() and filled.max() > 0
+
+
 # Attacks and figures
 
 

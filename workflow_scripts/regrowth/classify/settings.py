@@ -124,7 +124,11 @@ class Revive(Strict):
 
 
 class Blind(Strict):
-    """The attack that leaves nothing to choose."""
+    """The attack that leaves nothing to choose, at a size that was not tuned here."""
+
+    scale: Positive = Field(
+        1.0, description="what a sure sign is worth, in its row's largest kept magnitudes"
+    )
 
 
 class GradCam(Strict):
