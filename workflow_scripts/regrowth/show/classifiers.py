@@ -23,8 +23,6 @@ and on what is kept (dr), and the share of the forgotten that an attacker takes 
 retrainings among themselves says nothing. It has two intervals, which say different things: 95 % of
 resampled pictures, of these models; and Student's over runs, by split where there are several, else
 by seed. Backwards: pictures that went backwards, over the retraining's."""
-
-
 CHOSEN = """One unlearner at several settings. Blind, the one is picked whose forgotten pictures are
 known as well as held out ones (of a class: not at all), and whose held out and kept pictures are
 known as well as the original knew them; tuned to the oracle, the one of the least gap, which nobody
