@@ -393,6 +393,21 @@ def test_a_repair_never_steps_down_the_loss_of_what_is_forgotten(network, lesson
             assert all(torch.equal(a, b) for a, b in zip(found, g_r))
 
 
+def test_a_repair_keeps_the_statistics_of_what_is_kept(network, lesson):
+    """With no step to speak of, those of a pass over what is kept alone."""
+    told = said.Scissorhands(batch=100, epochs=1, rate=1e-12).model_dump()
+    scissorhands._as_printed(repaired := copy(network), lesson, told)
+    alone = copy(network).train()
+    (images, _), *_ = lesson.retain.batches(100)
+    with torch.no_grad():
+        alone(images)
+    for name, buffer in alone.named_buffers():
+        if "running" in name:
+            torch.testing.assert_close(repaired.get_buffer(name), buffer, rtol=1e-5, atol=1e-6)
+    assert not torch.equal(alone.bn1.running_mean, network.bn1.running_mean)
+    assert {repaired.bn1.momentum, repaired.layer2[0].downsample[1].momentum} == {0.1}
+
+
 def test_the_published_projection_has_a_margin():
     """min ½ v² (|g_f|² + ε) − v ⟨g, g_f⟩ over v ≥ ½, by a fine grid."""
     grid = np.arange(0.5, 20, 1e-4)
