@@ -22,7 +22,7 @@ rule classifier_tables:
         mem_mb=4000,
         runtime=60,
     params:
-        code=CLASSES.code("classifier_tables"),
+        code=CLASSES.code("classifier_tables", *classroom.NAMES_ALONE),
         names=TABLES,
         about=CLASSES.about(),
         missing=PARTIAL,

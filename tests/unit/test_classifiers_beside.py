@@ -101,7 +101,8 @@ def test_a_run_that_broke_counts_nowhere():
 
 
 def told(forget: dict, data: str = "cifar-10", **more) -> dict:
-    return {"data": data, "network": "resnet18", "forget": forget, "unlearners": UNLEARN} | more
+    made = {"data": data, "network": "resnet18", "forget": forget, "unlearners": UNLEARN} | more
+    return made | {"printed": {name: _called(one) for name, one in made["unlearners"].items()}}
 
 
 def as_printed(about: dict, table: str, dataset: str, setting: str) -> dict:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
-from regrowth.classify import SOURCES, UNLEARNERS
+from regrowth.classify import SOURCES
 from regrowth.files import keys
 
 #: Its names of the figures.
@@ -27,11 +27,11 @@ def beside(
     """Every printed figure that a study has measured.
 
     printed: table, dataset, setting, method, metric, mean, std, note, all text. about: data,
-    network, forget and unlearners, as `run.classroom` tells them. tables: `spread.spread`'s as
-    "spread"; `gaps.relearnt`'s as "relearning", if there is one. Returns printed's columns (its
-    mean as `printed`) with concept, unlearner, measured; low, high, n, over: the interval over
-    runs; same: whether the pictures and the network are the printed ones; difference; note: what
-    makes the printed figure suspicious, or the measured one a bound.
+    network, forget, unlearners and printed (what print calls these), as `run.classroom` tells them.
+    tables: `spread.spread`'s as "spread"; `gaps.relearnt`'s as "relearning", if there is one.
+    Returns printed's columns (its mean as `printed`) with concept, unlearner, measured; low, high,
+    n, over: the interval over runs; same: whether the pictures and the network are the printed
+    ones; difference; note: what makes the printed figure suspicious, or the measured one a bound.
     """
     found = pd.concat([_rates(tables["spread"]), _relearnt(tables.get("relearning"))])
     wanted = printed.rename(columns={"mean": "printed"})
@@ -40,7 +40,7 @@ def beside(
     if source.printed:
         wanted = wanted[wanted["dataset"] == source.printed]
     for concept, what in about["forget"].items():
-        for name, method, told in _settings(what, source.people, about["unlearners"]):
+        for name, method, told in _settings(what, source.people, about):
             rows = wanted[(wanted["setting"] == told) & (wanted["method"] == method)]
             rows = rows.assign(concept=concept, unlearner=name)
             parts.append(rows.merge(found, on=["concept", "unlearner", "metric"]))
@@ -53,7 +53,7 @@ def beside(
     return out.loc[order.sort_values(["table", "dataset", "place"], kind="stable").index][BESIDE]
 
 
-def _settings(what: Mapping[str, Any], people: int, unlearners) -> Iterator[tuple[str, str, str]]:
+def _settings(what: Mapping[str, Any], people: int, about) -> Iterator[tuple[str, str, str]]:
     """Each unlearner with its printed name and what print calls this forgetting by it."""
     if what["kind"] == "classes":
         n = len(what["classes"])
@@ -61,8 +61,8 @@ def _settings(what: Mapping[str, Any], people: int, unlearners) -> Iterator[tupl
         told = f"{100 * n / people:g}{PEOPLE}" if people else told
     else:
         told = f"random {100 * what['share']:g}%" if what["share"] else ""
-    for name, one in unlearners.items():
-        method = UNLEARNERS[one["kind"]].printed
+    for name, one in about["unlearners"].items():
+        method = about["printed"][name]
         plain = one.get("project", True) and one.get("init", "uniform") == "uniform"
         if method and plain:
             yield name, method, told

@@ -54,8 +54,6 @@ SAID = (
     "gpu",
     "get",
     "control",
-    "printed",
-    "people",
     "shown",
 )
 

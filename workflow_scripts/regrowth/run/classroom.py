@@ -18,6 +18,8 @@ from regrowth.study.sweep import inspected
 Of = Callable[..., Any]
 #: Every figure of Scissorhands' Tables 1 to 8.
 PRINTED = ROOT / "resources/paper/scissorhands_tables.csv"
+#: Tables use no more of these than the names.
+NAMES_ALONE = (("classify.UNLEARNERS", ""), ("classify.ATTACKS", ""), ("classify.FEATURES", ""))
 
 
 def start(snakemake) -> tuple[str, list[Path]]:
@@ -178,6 +180,7 @@ class Classroom:
         controls = [n for n, one in self.study.unlearners.items() if UNLEARNERS[one.kind].control]
         told = self.study.model_dump(include={"network", "forget", "unlearners", "choices"})
         told |= {"data": self.study.data.kind, "oracles": self.oracles}
+        told["printed"] = {n: UNLEARNERS[u.kind].printed for n, u in self.study.unlearners.items()}
         return told | {"controls": [study.ORIGINAL, *controls]}
 
 
