@@ -44,25 +44,41 @@ if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
     container: "regrowth.sif"
 
 
+#: Of a table of what is there: the file that says so.
+PARTIAL = os.environ.get("REGROWTH_PARTIAL")
 if config.get("kind") == "classifiers":
 
     include: "rules/classifiers.smk"
+
+    if not PARTIAL:
+
+        include: "rules/unlearn.smk"
+        include: "rules/upkeep.smk"
+        include: "rules/classifiers_plan.smk"
+    include: "rules/classifier_tables.smk"
 
     rule all:
         default_target: True
         input:
             [*map(str, rules.classifier_tables.output)],
-            f"{OUT}/timings.csv",
+            f"{MADE}/timings.csv",
+
+    onstart:
+        try:
+            hooks.ready(workflow, OUT)
+        except Refused as error:
+            raise WorkflowError(str(error)) from None
 
     onsuccess:
         terminal.finish()
+        if hooks.is_whole(workflow) and not PARTIAL:
+            shell("rm -rf {OUT}/partial")
 
     onerror:
         terminal.finish()
+        hooks.failed(workflow, OUT, PARTIAL, config)
 
 else:
-    #: Of a table of what is there: the file that says so.
-    PARTIAL = os.environ.get("REGROWTH_PARTIAL")
     AUDIT = audits.asked(config)
     try:
         SWEEP, DEPENDS = planned(config, ROOT, PARTIAL)
@@ -84,6 +100,7 @@ else:
         include: "rules/evaluate.smk"
         include: "rules/gallery.smk"
         include: "rules/upkeep.smk"
+        include: "rules/plan.smk"
         include: "rules/audit.smk"
         include: "rules/demo.smk"
     include: "rules/report.smk"
@@ -117,4 +134,4 @@ else:
 
     onerror:
         terminal.finish()
-        hooks.failed(workflow, SWEEP, config)
+        hooks.failed(workflow, OUT, PARTIAL, config)

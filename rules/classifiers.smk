@@ -1,260 +1,31 @@
 # A study of classifiers, told by `kind: classifiers`: data, training, unlearning, attacks, tables.
 from regrowth.classify import FEATURES, study as classifiers
+from regrowth.classify.shadows import MARK
 from regrowth.files import keys
+from regrowth.files.digests import DIGESTS, file_digest
 from regrowth.files.provenance import versions
 from regrowth.run import classroom
 
 try:
-    CLASSES = classroom.planned(dict(config), ROOT, workflow.is_main_process)
+    CLASSES = classroom.planned(dict(config), ROOT, workflow.is_main_process, PARTIAL)
 except Refused as error:
     raise WorkflowError(str(error)) from None
 STUDY, OUT, ENV = CLASSES.study, CLASSES.out, "../envs/regrowth.yaml"
 config.update(STUDY.model_dump(mode="json"))
-CELLS, RELEARNT = list(classifiers.cells(STUDY)), classifiers.relearnt(STUDY)
+#: Tables of what is there go elsewhere (rules/upkeep.smk).
+MADE = str(Path(PARTIAL).parent) if PARTIAL else OUT
+CELLS, RELEARNT, SHADOWED = CLASSES.cells, CLASSES.relearnt, CLASSES.shadowed
 SPLIT = keys.pattern(classifiers.RELEASED[:2])
 MODEL, CELL = keys.pattern(classifiers.RELEASED), keys.pattern(classifiers.KEYS)
-TABLES = ["rates", "gaps", *(["relearning"] if RELEARNT else [])]
+TABLES = ["rates", "gaps", "spread", "neighbours", *(["relearning"] if RELEARNT else []), "printed"]
+TABLES += ["choices"] if STUDY.choices else []
+TABLES += ["shadowed"] if SHADOWED else []
+TABLES += ["missing"] if PARTIAL else []
 
 
 wildcard_constraints:
-    split=r"\d+",
+    split=rf"\d+({MARK}\d+)?",
     concept="[a-z0-9-]+",
     unlearner="[a-z0-9-]+",
     seed=r"\d+",
     attack="[a-z0-9-]+",
-
-
-rule split:
-    output:
-        f"{OUT}/splits/{SPLIT}/parts.parquet",
-    log:
-        f"{OUT}/logs/split/{SPLIT}.log",
-    benchmark:
-        f"{OUT}/benchmarks/split/{SPLIT}.tsv"
-    conda:
-        ENV
-    resources:
-        mem_mb=3000,
-        runtime=10,
-    params:
-        code=CLASSES.code("split"),
-        pictures=CLASSES.pictures,
-        data=STUDY.data.model_dump(exclude={"folder"}),
-        forget=CLASSES.concept,
-    script:
-        "../workflow_scripts/split.py"
-
-
-rule train_classifier:
-    input:
-        f"{OUT}/splits/split={{split}}/concept={keys.NONE}/parts.parquet",
-    output:
-        f"{OUT}/models/split={{split}}/concept={keys.NONE}/unlearner={classifiers.ORIGINAL}/seed={{seed}}/weights.safetensors",
-    log:
-        f"{OUT}/logs/train_classifier/split={{split}}/seed={{seed}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/train_classifier/split={{split}}/seed={{seed}}.tsv"
-    conda:
-        ENV
-    threads: 1
-    resources:
-        mem_mb=6000,
-        runtime=600,
-        gpu=1,
-    params:
-        code=CLASSES.code("train_classifier"),
-        versions=versions("classify"),
-        pictures=CLASSES.pictures,
-        kind=STUDY.data.kind,
-        network=STUDY.network,
-        training=STUDY.training.model_dump(),
-    script:
-        "../workflow_scripts/train_classifier.py"
-
-
-rule unlearn:
-    input:
-        parts=CLASSES.of(CLASSES.split),
-        original=CLASSES.original,
-    output:
-        f"{OUT}/models/{MODEL}/weights.safetensors",
-    log:
-        f"{OUT}/logs/unlearn/{MODEL}.log",
-    benchmark:
-        f"{OUT}/benchmarks/unlearn/{MODEL}.tsv"
-    wildcard_constraints:
-        unlearner="|".join(STUDY.unlearners),
-    conda:
-        ENV
-    threads: 1
-    resources:
-        mem_mb=6000,
-        runtime=600,
-        gpu=1,
-    params:
-        code=CLASSES.unlearner_code,
-        versions=versions("classify"),
-        pictures=CLASSES.pictures,
-        kind=STUDY.data.kind,
-        network=STUDY.network,
-        augment=STUDY.training.augment,
-        unlearner=CLASSES.unlearner,
-    script:
-        "../workflow_scripts/unlearn.py"
-
-
-# From the released weights alone.
-rule regrow:
-    input:
-        CLASSES.of(CLASSES.weights),
-    output:
-        f"{OUT}/regrown/{CELL}/weights.safetensors",
-    log:
-        f"{OUT}/logs/regrow/{CELL}.log",
-    benchmark:
-        f"{OUT}/benchmarks/regrow/{CELL}.tsv"
-    wildcard_constraints:
-        attack="|".join(STUDY.attacks) or "(?!)",
-    conda:
-        ENV
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
-        gpu=1,
-    params:
-        code=CLASSES.attack_code,
-        versions=versions("complete"),
-        attack=CLASSES.attack,
-    script:
-        "../workflow_scripts/regrow.py"
-
-
-# All logits of every picture, once: what is measured of them trains nothing anew.
-rule predict:
-    input:
-        parts=f"{OUT}/splits/split={{split}}/concept={keys.NONE}/parts.parquet",
-        weights=CLASSES.of(CLASSES.released),
-    output:
-        f"{OUT}/predictions/{CELL}/predictions.parquet",
-    log:
-        f"{OUT}/logs/predict/{CELL}.log",
-    benchmark:
-        f"{OUT}/benchmarks/predict/{CELL}.tsv"
-    conda:
-        ENV
-    threads: 1
-    resources:
-        mem_mb=6000,
-        runtime=60,
-        gpu=1,
-    params:
-        code=CLASSES.code("predict"),
-        versions=versions("classify"),
-        pictures=CLASSES.pictures,
-        kind=STUDY.data.kind,
-        network=STUDY.network,
-    script:
-        "../workflow_scripts/predict.py"
-
-
-rule membership:
-    input:
-        parts=CLASSES.of(CLASSES.split),
-        predictions=CLASSES.of(CLASSES.predictions),
-    output:
-        f"{OUT}/membership/{CELL}/membership.parquet",
-    log:
-        f"{OUT}/logs/membership/{CELL}.log",
-    benchmark:
-        f"{OUT}/benchmarks/membership/{CELL}.tsv"
-    conda:
-        ENV
-    resources:
-        mem_mb=2000,
-        runtime=120,
-    params:
-        code=CLASSES.code("membership"),
-        versions=versions("membership"),
-        features=list(FEATURES),
-    script:
-        "../workflow_scripts/membership.py"
-
-
-rule relearn_classifier:
-    input:
-        parts=CLASSES.of(CLASSES.split),
-        weights=CLASSES.of(CLASSES.weights),
-        original=CLASSES.predicted_before,
-    output:
-        f"{OUT}/relearnt/{CELL}/curve.parquet",
-    log:
-        f"{OUT}/logs/relearn_classifier/{CELL}.log",
-    benchmark:
-        f"{OUT}/benchmarks/relearn_classifier/{CELL}.tsv"
-    conda:
-        ENV
-    threads: 1
-    resources:
-        mem_mb=6000,
-        runtime=120,
-        gpu=1,
-    params:
-        code=CLASSES.code("relearn_classifier"),
-        versions=versions("classify"),
-        pictures=CLASSES.pictures,
-        kind=STUDY.data.kind,
-        network=STUDY.network,
-        settings=STUDY.relearn.model_dump(exclude={"unlearners"}),
-    script:
-        "../workflow_scripts/relearn_classifier.py"
-
-
-rule classifier_tables:
-    input:
-        parts=sorted({CLASSES.split(cell) for cell in CELLS}),
-        weights=sorted({CLASSES.weights(cell) for cell in CELLS}),
-        predictions=sorted({CLASSES.predictions(cell) for cell in CELLS}),
-        membership=[CLASSES.membership(cell) for cell in CELLS],
-        relearnt=[CLASSES.curve(cell) for cell in RELEARNT],
-    output:
-        parquet=[f"{OUT}/tables/{name}.parquet" for name in TABLES],
-        csv=[f"{OUT}/tables/{name}.csv" for name in TABLES],
-        page=f"{OUT}/report.html",
-    log:
-        f"{OUT}/logs/classifier_tables.log",
-    benchmark:
-        f"{OUT}/benchmarks/classifier_tables.tsv"
-    conda:
-        ENV
-    resources:
-        mem_mb=4000,
-        runtime=60,
-    params:
-        code=CLASSES.code("classifier_tables"),
-        names=TABLES,
-        about=CLASSES.about(),
-    script:
-        "../workflow_scripts/classifier_tables.py"
-
-
-# Beside the results, since no two runs agree on it.
-rule timings:
-    input:
-        rules.classifier_tables.output.page,
-    output:
-        f"{OUT}/timings.csv",
-    log:
-        f"{OUT}/logs/timings.log",
-    benchmark:
-        f"{OUT}/benchmarks/timings.tsv"
-    conda:
-        ENV
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        code=CLASSES.code("timings"),
-        oracles=CLASSES.oracles,
-    script:
-        "../workflow_scripts/timings.py"

@@ -1,29 +1,13 @@
-# What a study will take, how far it is, whether its files are whole, what lies there for nothing, and
-# its tables of what is there. Each script builds the DAG of `all` with this run's own settings;
-# nothing of the study is computed.
+# How far a study is, whether its files are whole, what lies there for nothing, and its tables of what
+# is there. Each script, and `plan`'s, builds the DAG of `all` with this run's own settings; nothing of
+# the study is computed.
 SETTINGS = [f"{n}_settings" for n in ("config", "storage", "workflow", "deployment", "dag")]
 DRIVER = {
     "settings": lambda wildcards: {name: getattr(workflow, name) for name in SETTINGS},
     "cores": lambda wildcards: workflow.cores,
     "snakefile": workflow.main_snakefile,
+    "out": OUT,
 }
-
-
-rule plan:
-    log:
-        f"{OUT}/logs/plan.log",
-    localrule: True
-    conda:
-        ENV
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        **DRIVER,
-        model=DEPENDS.model,
-        cells=list(SWEEP.cells),
-    script:
-        "../workflow_scripts/plan.py"
 
 
 rule status:

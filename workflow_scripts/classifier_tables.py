@@ -1,10 +1,16 @@
 """Every table of a study of classifiers, as parquet and CSV, and its page."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
 from regrowth.classify import gaps
-from regrowth.classify.study import ORIGINAL, Cell
+from regrowth.classify.betrayed import betrayed
+from regrowth.classify.choices import chosen
+from regrowth.classify.neighbours import nearest
+from regrowth.classify.printed import beside
+from regrowth.classify.spread import spread
+from regrowth.classify.study import KEYS, ORIGINAL, Cell
 from regrowth.files import keys
 from regrowth.files.store import (
     keys_of,
@@ -19,6 +25,7 @@ from regrowth.show.classifiers import page
 
 study, _ = classroom.start(snakemake)
 out, about, given = Path("results", study), snakemake.params.about, snakemake.input
+made_at, missing = Path(snakemake.output.page).parent, snakemake.params.missing
 
 
 def by_keys(files, stage: str) -> dict[tuple[str, ...], str]:
@@ -36,13 +43,26 @@ for told, file in by_keys(given.membership, "membership").items():
     rows = read_frame(predicted[made])
     outcomes.append(gaps.outcome(cell, rows, parts, read_frame(file), passed))
 made = {"rates": gaps.rates(outcomes)}
-made["gaps"] = gaps.gaps(outcomes, lambda cell: cell.unlearner in about["oracles"])
-if given.relearnt:
-    curves = {Cell(*told): read_frame(f) for told, f in by_keys(given.relearnt, "relearnt").items()}
-    made["relearning"] = gaps.relearnt(curves)
+for name, compare in (("gaps", gaps.gaps), ("spread", spread), ("neighbours", nearest)):
+    made[name] = compare(outcomes, lambda cell: cell.unlearner in about["oracles"])
+if about["choices"]:
+    made["choices"] = chosen(outcomes, made["gaps"], about["choices"], about["forget"])
+for name, stage, table_of in (
+    ("relearning", "relearnt", gaps.relearnt),
+    ("shadowed", "shadowed", betrayed),
+):
+    if some := given.get(stage):
+        files = by_keys(some, stage).items()
+        made[name] = table_of({Cell(*told): read_frame(file) for told, file in files})
+made["printed"] = beside(pd.read_csv(classroom.PRINTED, dtype=str), about, made)
+if missing:
+    told = json.loads(Path(missing).read_text(encoding="utf-8"))
+    made["missing"] = pd.DataFrame(told["missing"], columns=[*KEYS, "reason"])
+    about |= {"coverage": told["coverage"]}
 for name in snakemake.params.names:
     table: pd.DataFrame = made[name]
-    write_frame(out / "tables" / f"{name}.parquet", table, study=study)
-    with replacing(out / "tables" / f"{name}.csv") as part:
+    write_frame(made_at / "tables" / f"{name}.parquet", table, study=study)
+    with replacing(made_at / "tables" / f"{name}.csv") as part:
         table.to_csv(part, index=False, float_format="%.6g")
-write_text(snakemake.output.page, page(study, about, made))
+drawn = {Path(f).name.removesuffix("-gradcam.png"): Path(f).read_bytes() for f in given.figures}
+write_text(snakemake.output.page, page(study, about, made, drawn))

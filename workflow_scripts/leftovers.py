@@ -1,14 +1,15 @@
 """Print what lies in the study's folder that the study does not ask for; delete it if told to."""
 
 import shutil
+from pathlib import Path
 
 import pandas as pd
 from regrowth.run import dag, progress
-from regrowth.run.job import start
+from regrowth.run.job import begin
 from regrowth.run.plan import size
 
-job = start(snakemake)
-told, out = snakemake.params, job.out
+begin(snakemake)
+told, out = snakemake.params, Path(snakemake.params.out)
 records = dag.records(told.settings, told.snakefile, told.cores)
 found = progress.leftovers(records, out)
 sizes = pd.Series({file: file.stat().st_size for file in found}, dtype=float)

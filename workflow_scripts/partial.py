@@ -7,10 +7,10 @@ from pathlib import Path
 
 from regrowth.files.store import write_text
 from regrowth.run import dag, driver, progress
-from regrowth.run.job import start
+from regrowth.run.job import begin
 
-job = start(snakemake)
-told, folder = snakemake.params, Path("results", job.name, "partial")
+begin(snakemake)
+told, folder = snakemake.params, Path(snakemake.params.out, "partial")
 records = dag.records(told.settings, told.snakefile, told.cores)
 driven = driver.is_driven(folder.parent)
 states = progress.states(records, driven)

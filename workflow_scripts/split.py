@@ -8,5 +8,5 @@ from regrowth.run import classroom
 study, files = classroom.start(snakemake)
 told, cell = snakemake.params, snakemake.wildcards
 pictures = read(told.data["kind"], files)
-found = parts(pictures, told.data, told.forget, cell.concept, int(cell.split))
+found = parts(pictures, told.data, told.forget, cell.concept, cell.split)
 write_frame(snakemake.output[0], frame(pictures, found), study=study)

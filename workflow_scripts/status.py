@@ -3,20 +3,23 @@
 from pathlib import Path
 
 from regrowth.run import dag, driver, progress, unsafe
-from regrowth.run.job import start
+from regrowth.run.job import ROOT, begin
+from regrowth.study.load import load_study
 
-job = start(snakemake)
-told, out = snakemake.params, job.out
+begin(snakemake)
+told, out = snakemake.params, Path(snakemake.params.out)
 driven = driver.is_driven(out)
 records = dag.records(told.settings, told.snakefile, told.cores)
 states = progress.states(records, driven)
 print("", progress.text(states, driven), "", progress.coverage(states) + ".", sep="\n")
-if not job.study.keep_unblurred and not driven:
-    waited_for = progress.waited_for(records)
-    if seen := [
-        *unsafe.unblurred(out / "images", job.catalogue, waited_for),
-        *unsafe.sharp(out / "thumbnails", job.catalogue, set(map(Path, progress.made(records)))),
-    ]:
+if snakemake.config.get("kind") != "classifiers" and not driven:
+    study, catalogue, _ = load_study(dict(snakemake.config), ROOT, files=False)
+    waited_for, made = progress.waited_for(records), set(map(Path, progress.made(records)))
+    seen = [
+        *unsafe.unblurred(out / "images", catalogue, waited_for),
+        *unsafe.sharp(out / "thumbnails", catalogue, made),
+    ]
+    if seen and not study.keep_unblurred:
         print(
             f"{len(seen)} files have unblurred pictures of unsafe prompts that no judge waits for; "
             f"the next run deletes them, or `snakemake clean`:",

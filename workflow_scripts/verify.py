@@ -6,7 +6,7 @@ from pathlib import Path
 
 from regrowth.files.store import Damaged, read_arrays, read_frame
 from regrowth.run import dag
-from regrowth.run.job import start
+from regrowth.run.job import begin
 
 READERS = {".parquet": read_frame, ".safetensors": read_arrays}
 
@@ -19,7 +19,7 @@ def damage(file: str) -> str:
     return ""
 
 
-start(snakemake)
+begin(snakemake)
 told = snakemake.params
 records = dag.records(told.settings, told.snakefile, told.cores)
 made = [file for record in records for file in record["outputs"] if Path(file).is_file()]

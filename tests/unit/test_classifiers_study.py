@@ -9,6 +9,7 @@ import yaml
 from regrowth.classify import SOURCES, UNLEARNERS, data, gaps, parts, split, study
 from regrowth.classify.data import Pictures
 from regrowth.classify.gaps import Outcome, outcome
+from regrowth.classify.spread import spread
 from regrowth.classify.study import Cell, Mistaken
 from regrowth.run.job import ROOT
 from regrowth.show.classifiers import page
@@ -103,11 +104,11 @@ def test_a_split_is_disjoint_and_has_what_is_asked(pictures):
 
 def test_what_is_forgotten_was_learnt_and_the_rest_of_it_is_kept(pictures):
     told = {"kind": "idx", "train": None, "test": None, "validation": 0.1}
-    before = parts.parts(pictures, told, None, "none", 3)
-    some = parts.parts(pictures, told, raw()["forget"]["some"] | {"number": None}, "some", 3)
+    before = parts.parts(pictures, told, None, "none", "3")
+    some = parts.parts(pictures, told, raw()["forget"]["some"] | {"number": None}, "some", "3")
     assert (before[some == "forget"] == "retain").all() and (some == "forget").sum() == 18
     of = {"kind": "classes", "classes": [2]}
-    whole = parts.parts(pictures, told, of, "two", 3)
+    whole = parts.parts(pictures, told, of, "two", "3")
     own = pictures.labels == 2
     assert set(whole[own]) == {"forget", "away"} and (whole[~own] == before[~own]).all()
 
@@ -129,7 +130,7 @@ def test_no_two_purposes_share_a_stream():
 
 def test_parts_are_the_same_once_they_were_a_table(pictures):
     told = {"kind": "idx", "train": 90, "test": 40, "validation": 0.1}
-    found = parts.parts(pictures, told, None, "none", 0)
+    found = parts.parts(pictures, told, None, "none", "0")
     rows = parts.frame(pictures, found)
     assert len(rows) == 130
     np.testing.assert_array_equal(parts.placed(rows, 300), found)
@@ -146,6 +147,10 @@ def test_parts_are_the_same_once_they_were_a_table(pictures):
         ({"unlearners": {"a": {"kind": "ft"}}}, "none is a retrain, which all are held against"),
         ({"unlearners": {"retrain": {"kind": "retran"}}}, "no kind 'retran'; known: retrain"),
         ({"relearn": {"unlearners": ["retrian"]}}, "no 'retrian'; did you mean 'retrain'?"),
+        ({"shadows": {"unlearners": ["ft"]}}, "shadows.unlearners: no 'ft'; known: retrain"),
+        ({"shadows": {"number": 5}}, "shadows.number"),
+        ({"choices": {"a": ["retrain", "retran"]}}, "choices.a: no 'retran'; did you mean"),
+        ({"choices": {"a": ["retrain"]}}, "choices.a"),
         ({"forget": {"a": {"kind": "samples"}}}, "either a share or a number is wanted"),
         ({"forget": {"none": {"kind": "samples", "number": 3}}}, "a meaning of their own"),
         ({"forget": {"a": {"kind": "samples", "share": 1.5}}}, "forget.a.share"),
@@ -261,7 +266,10 @@ def test_logits_that_are_no_numbers_are_a_row_with_a_reason():
     rates = gaps.rates(made)
     assert rates[rates["unlearner"] == "ga"]["reason"].tolist() == [gaps.BROKEN]
     about = {"data": "idx", "network": "small", "controls": []}
-    assert gaps.BROKEN in page("x", about, {"gaps": table.reset_index()})
+    told = {"gaps": table.reset_index(), "printed": pd.DataFrame()}
+    told["neighbours"] = pd.DataFrame()
+    told["spread"] = spread(made, lambda cell: cell.unlearner == "retrain")
+    assert gaps.BROKEN in page("x", about, told)
 
 
 def test_an_outcome_is_right_where_the_largest_logit_is_the_class():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from regrowth.classify import (
+    UNLEARNERS,
     boundary,
     cut,
     influence,
@@ -13,6 +14,7 @@ from regrowth.classify import (
     networks,
     salun,
     scissorhands,
+    tilt,
     train,
     tune,
 )
@@ -250,6 +252,74 @@ def test_saluns_mask_is_by_the_sum_of_gradients_over_all_layers(network, lesson)
     assert least >= most * (1 - 1e-3)
 
 
+@pytest.mark.parametrize("name", UNLEARNERS)
+def test_a_seed_matters_to_those_who_draw_alone(name, network, lesson):
+    """Of what draws nothing a study has one run."""
+    record = UNLEARNERS[name]
+    told = said.Training(epochs=1, rate=0.05, batch=8).model_dump() if record.fresh else {}
+    own = record.settings.held.model_fields
+    some = {"epochs": 1, "batch": 8, "rate": 0.05, "samples": 5}
+    told |= record.settings.held(**{k: v for k, v in some.items() if k in own}).model_dump()
+    states = []
+    for seed in (0, 1):
+        lesson.draws = torch.Generator().manual_seed(seed)
+        record.run(made := copy(network), lesson, told)
+        states.append(networks.state(made))
+    alike = all(np.array_equal(states[0][key], states[1][key]) for key in states[0])
+    assert alike != record.random
+
+
+# TRW
+
+
+def test_a_tilted_distribution_is_the_projection_that_it_is_said_to_be():
+    """Of any other q' that leaves the own class out, KL(q' | p) − β E[nearness] is larger by just
+    KL(q' | q)."""
+    draws = torch.Generator().manual_seed(0)
+    before, head = (torch.randn(4, 4, generator=draws, dtype=torch.float64) for _ in range(2))
+    labels, near = torch.tensor([0, 2, 3, 2]), tilt.nearness(head)
+    found = tilt.tilted(before, labels, near, 3.0)
+    p = torch.softmax(before, 1)
+    for q, p_x, label in zip(found, p, labels):
+        assert q[label] == 0
+        rest = [c for c in range(4) if c != label]
+
+        def value(some, rest=rest, p_x=p_x, label=label):
+            return sum(some[c] * ((some[c] / p_x[c]).log() - 3 * near[label, c]) for c in rest)
+
+        other = torch.rand(4, generator=draws, dtype=torch.float64)
+        other[label] = 0
+        other /= other.sum()
+        apart = sum(other[c] * (other[c] / q[c]).log() for c in rest)
+        assert float(value(other) - value(q)) == pytest.approx(float(apart))
+
+
+def test_nearness_is_the_cosine_of_centred_rows():
+    head = torch.tensor([[2.0, 0.0], [0.0, 2.0], [-2.0, 1.0]])
+    centred = head.numpy() - head.numpy().mean(0)
+    lengths = np.linalg.norm(centred, axis=1)
+    wanted = centred @ centred.T / np.outer(lengths, lengths)
+    np.testing.assert_allclose(tilt.nearness(head), wanted, rtol=1e-5)
+
+
+def test_a_forgotten_class_is_taken_for_what_it_is_taught(network, lesson):
+    """What is said of it comes nearer to the aims; what is kept stays known."""
+    told, first = said.Tilted(epochs=4, batch=8, rate=0.02).model_dump(), lesson.retain.labels == 0
+    own, rest = (lesson.retain.some(torch.where(some)[0]) for some in (first, ~first))
+    lesson = replace(lesson, forget=own, retain=rest)
+    before = torch.from_numpy(train.logits(network, lesson.forget))
+    near = tilt.nearness(network.fc.weight.detach())
+    aims = tilt.tilted(before, lesson.forget.labels, near, told["tilt"])
+    tilt.trw(taught_it := copy(network), lesson, told)
+    after = torch.from_numpy(train.logits(taught_it, lesson.forget))
+
+    def off(logits):
+        return float((torch.softmax(logits, 1) - aims).abs().sum(1).mean())
+
+    assert off(after) < 0.5 * off(before)
+    assert accuracy(taught_it, lesson.forget) < 0.5 < accuracy(taught_it, lesson.retain)
+
+
 # Scissorhands
 
 
@@ -323,6 +393,21 @@ def test_a_repair_never_steps_down_the_loss_of_what_is_forgotten(network, lesson
             assert all(torch.equal(a, b) for a, b in zip(found, g_r))
 
 
+def test_a_repair_keeps_the_statistics_of_what_is_kept(network, lesson):
+    """With no step to speak of, those of a pass over what is kept alone."""
+    told = said.Scissorhands(batch=100, epochs=1, rate=1e-12).model_dump()
+    scissorhands._as_printed(repaired := copy(network), lesson, told)
+    alone = copy(network).train()
+    (images, _), *_ = lesson.retain.batches(100)
+    with torch.no_grad():
+        alone(images)
+    for name, buffer in alone.named_buffers():
+        if "running" in name:
+            torch.testing.assert_close(repaired.get_buffer(name), buffer, rtol=1e-5, atol=1e-6)
+    assert not torch.equal(alone.bn1.running_mean, network.bn1.running_mean)
+    assert {repaired.bn1.momentum, repaired.layer2[0].downsample[1].momentum} == {0.1}
+
+
 def test_the_published_projection_has_a_margin():
     """min ½ v² (|g_f|² + ε) − v ⟨g, g_f⟩ over v ≥ ½, by a fine grid."""
     grid = np.arange(0.5, 20, 1e-4)
@@ -370,6 +455,23 @@ def test_a_cut_zeroes_the_late_convolutions_alone_and_growing_fills_what_was_zer
             assert gone.any() == (name in facts["density"])
             np.testing.assert_array_equal(filled[name][~gone], released[name][~gone])
             assert not gone.any() or (filled[name][gone] != 0).mean() > 0.9
+
+
+def test_a_sure_sign_is_worth_its_scale_of_the_rows_largest_kept(network, lesson):
+    cut.cut(network, lesson, said.Cut(score="salun", share=0.1).model_dump())
+    released = networks.state(network)
+    one, two = (
+        regrow(released, "blind", said.Blind(scale=scale).model_dump(), "cpu", 0)
+        for scale in (0.5, 1.0)
+    )
+    weights = [name for name, w in released.items() if w.ndim == 4 and (w == 0).any()]
+    assert weights
+    for name in weights:
+        gone, rows = released[name] == 0, len(released[name])
+        np.testing.assert_allclose(2 * one[name][gone], two[name][gone], rtol=1e-6)
+        most = np.abs(released[name]).reshape(rows, -1).max(1)
+        filled = np.where(gone, np.abs(two[name]), 0).reshape(rows, -1).max(1)
+        assert (filled <= most * (1 + 1e-6)).all() and filled.max() > 0
 
 
 # Attacks and figures

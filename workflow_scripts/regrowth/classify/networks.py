@@ -1,6 +1,7 @@
 """Residual networks for small pictures. Each normalises its pictures itself, by buffers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from regrowth.classify import NETWORKS
@@ -83,6 +84,20 @@ def restored(name: str, state: Mapping) -> ResNet:
 
 def state(network: nn.Module) -> dict:
     return {n: value.detach().cpu().numpy().copy() for n, value in network.state_dict().items()}
+
+
+@contextmanager
+def still(network: nn.Module) -> Iterator[None]:
+    """Whatever passes in training mode, BatchNorm's running statistics stay."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    before = [module.momentum for module in norms]
+    try:
+        for module in norms:
+            module.momentum = 0.0
+        yield
+    finally:
+        for module, momentum in zip(norms, before):
+            module.momentum = momentum
 
 
 def of_batch_norm(network: nn.Module) -> set[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from regrowth.classify import SOURCES
+from regrowth.classify import SOURCES, shadows
 from regrowth.classify.data import Pictures
 from regrowth.classify.split import check, forget_classes, forget_samples, split
 from regrowth.files import keys
@@ -17,25 +17,26 @@ def parts(
     data: Mapping[str, Any],
     what: Mapping[str, Any] | None,
     name: str,
-    seed: int,
+    of: str,
 ) -> np.ndarray:
     """By name, for each picture. data: `study.Data`. what: `study.Samples`, `study.Classes`, or
-    None for the original; name: what the study calls it. Raises ValueError where the study asks for
-    what is not there."""
+    None for the original; name: what the study calls it. of: the split, or a shadow of one. Raises
+    ValueError where the study asks for what is not there."""
+    seed, shadow = shadows.told(of)
     there = pictures.train, len(pictures.labels) - pictures.train
     sizes = data["train"], data["test"]
-    for n, asked, of in zip(there, sizes, ("train", "test")):
+    for n, asked, which in zip(there, sizes, ("train", "test")):
         if asked and asked > n:
-            raise ValueError(f"data.{of}: {asked} pictures are asked for, and there are {n}")
+            raise ValueError(f"data.{which}: {asked} pictures are asked for, and there are {n}")
     before = split(pictures.labels, pictures.train, seed, sizes, data["validation"])
-    if what is None:
-        return before
-    try:
-        after = _forgotten(pictures, data["kind"], what, name, seed, before)
-    except ValueError as error:
-        raise ValueError(f"forget.{name}: {error}") from None
-    check(before, after)
-    return after
+    after = before
+    if what is not None:
+        try:
+            after = _forgotten(pictures, data["kind"], what, name, seed, before)
+        except ValueError as error:
+            raise ValueError(f"forget.{name}: {error}") from None
+        check(before, after)
+    return after if shadow is None else shadows.parts(before, after, seed, shadow)
 
 
 def _forgotten(pictures, kind: str, what: Mapping[str, Any], name: str, seed: int, before):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from regrowth.attack.blind import blind
+from regrowth.attack.blind import SCALE, blind
 from regrowth.attack.detectors import zeros
 from regrowth.attack.revival import generator, revive
 from regrowth.classify import ATTACKS
@@ -43,4 +43,6 @@ def revived(layers: Layers, settings: dict, device: str, seed: int) -> dict[str,
 
 
 def blindly(layers: Layers, settings: dict, device: str, seed: int) -> dict[str, np.ndarray]:
-    return {name: done.values for name, done in blind(layers, {}, device).items()}
+    """`attack.blind`, whose own scale was tuned by pictures of the demo UNet."""
+    size = settings["scale"] / SCALE
+    return {name: size * done.values for name, done in blind(layers, {}, device).items()}

@@ -1,18 +1,20 @@
 """Scissorhands: trim what forgetting hangs on, then repair on a projected gradient.
 
 `paper` and `code` are two methods. Paper: |Σ gradients × θ| over all that is forgotten, the share
-counted within the late layers; each step compares with what is forgotten now. Code: Σ|gradient| ×
-|θ| of one batch, the share counted over the whole network, of which only what lies in the late
-layers is drawn anew; a pass compares with one batch's gradient from its beginning, by a margin of a
-half, in the late layers alone; and once every forgotten picture was seen, the rest of the pass only
-learns what is kept. BatchNorm is never drawn anew by either. (The published code spares names with
-"bn", and so redraws the shortcuts' norms, which have another.)
+counted within the late layers; each step compares with what is forgotten now, which leaves
+BatchNorm's running statistics as they are (they would become half a forgotten class's own, and what
+is kept be lost by that alone; print says nothing of it). Code: Σ|gradient| × |θ| of one batch, the
+share counted over the whole network, of which only what lies in the late layers is drawn anew; a
+pass compares with one batch's gradient from its beginning, by a margin of a half, in the late
+layers alone; and once every forgotten picture was seen, the rest of the pass only learns what is
+kept. BatchNorm is never drawn anew by either. (The published code spares names with "bn", and so
+redraws the shortcuts' norms, which have another.)
 """
 
 import numpy as np
 import torch
 from regrowth.classify.lesson import Lesson
-from regrowth.classify.networks import of_batch_norm
+from regrowth.classify.networks import of_batch_norm, still
 from regrowth.classify.saliency import felt, scores
 from regrowth.classify.train import cross_entropy, optimiser, step
 from regrowth.learn.projection import Gradients, added, products, projected
@@ -78,7 +80,8 @@ def _as_printed(network: nn.Module, lesson: Lesson, settings: dict) -> list[bool
         network.train()
         forgets = _forgotten(lesson, settings)
         for kept in lesson.retain.batches(settings["batch"], lesson.draws):
-            uphill = [-g for g in _gradients(network, next(forgets))]
+            with still(network):
+                uphill = [-g for g in _gradients(network, next(forgets))]
             downhill = _gradients(network, kept)
             weight = projected(*products(uphill, downhill), settings["forget"])
             acted.append(settings["project"] and weight > settings["forget"])

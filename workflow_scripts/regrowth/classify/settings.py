@@ -92,6 +92,13 @@ class Scissorhands(Descent):
     rate: Positive = 5e-3
 
 
+class Tilted(Descent):
+    """What is forgotten is taught as the other classes, by what the original gave each of them and
+    by how near it is; what is kept as itself. A reconstruction."""
+
+    tilt: Weight = Field(10.0, description="β, how much nearness counts")
+
+
 class Cut(Strict):
     """Weights of the late layers are zeroed, and nothing is repaired: `conceptprune` by |w| times
     its input's norm on what is forgotten, where that is larger than on what is kept; `salun` and
@@ -117,7 +124,39 @@ class Revive(Strict):
 
 
 class Blind(Strict):
-    """The attack that leaves nothing to choose."""
+    """The attack that leaves nothing to choose, at a size that was not tuned here."""
+
+    scale: Positive = Field(
+        1.0, description="what a sure sign is worth, in its row's largest kept magnitudes"
+    )
+
+
+class GradCam(Strict):
+    """Where the original and some unlearners' models look, of the first split and seed."""
+
+    unlearners: list[str] = []
+    pictures: Annotated[int, Number, Field(ge=1, le=10)] = Field(
+        4, description="of what is forgotten, and as many of what is kept"
+    )
+
+
+class Apollo(Strict):
+    """Steps away from a picture, of `radius` each (l2, values from 0 to 1), and the probability
+    below (under) or above which (over) those that never saw it do not know it, or do."""
+
+    steps: Count = 10
+    radius: Positive = 0.3
+    under: Share = 0.5
+    over: Share = 0.5
+
+
+class Shadows(Strict):
+    """Shadow models of some unlearners, for the attacks U-LiRA and Apollo. Each is a training on
+    half of the pictures, and one forgetting for every unlearner and all that is forgotten."""
+
+    unlearners: list[str] = []
+    number: Annotated[int, Number, Field(ge=4, multiple_of=2)] = 16
+    apollo: Apollo = Apollo()
 
 
 class Relearn(Strict):

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
 from pydantic import Field, GetPydanticSchema, ValidationError, create_model, model_validator
-from regrowth.classify import ATTACKS, NETWORKS, SOURCES, UNLEARNERS, parts
-from regrowth.classify.settings import Part, Relearn, Training
+from regrowth.classify import ATTACKS, NETWORKS, SOURCES, UNLEARNERS, parts, shadows
+from regrowth.classify.settings import GradCam, Part, Relearn, Shadows, Training
 from regrowth.files import hub, keys
 from regrowth.kinds import Kind
 from regrowth.settings import Count, Number, Place, Seed, Strict, lines, one_of
@@ -88,6 +88,11 @@ class Classifiers(Strict):
     unlearners: dict[Name, AnUnlearner]
     attacks: dict[Name, AnAttack] = {}
     relearn: Relearn = Relearn()
+    shadows: Shadows = Shadows()
+    gradcam: GradCam = GradCam()
+    choices: dict[Name, Annotated[list[str], Field(min_length=2)]] = Field(
+        {}, description="unlearners that are one at several settings: which a rule picks"
+    )
 
     @model_validator(mode="after")
     def _known(self) -> "Classifiers":
@@ -95,13 +100,25 @@ class Classifiers(Strict):
             raise ValueError("unlearners: none is a retrain, which all are held against")
         if ORIGINAL in self.unlearners or keys.NONE in {*self.attacks, *self.forget}:
             raise ValueError(f"{ORIGINAL} and {keys.NONE} are names with a meaning of their own")
-        for name in self.relearn.unlearners:
-            if name not in self.unlearners:
-                raise ValueError(f"relearn.unlearners: {unknown(name, self.unlearners)}")
+        named = {f"{key}.unlearners": getattr(self, key).unlearners for key in TRIED}
+        named |= {f"choices.{choice}": names for choice, names in self.choices.items()}
+        for key, names in named.items():
+            for name in names:
+                if name not in self.unlearners:
+                    raise ValueError(f"{key}: {unknown(name, self.unlearners)}")
+        if self.gradcam.unlearners and not SOURCES[self.data.kind].shown:
+            shown = ", ".join(name for name, source in SOURCES.items() if source.shown)
+            raise ValueError(f"gradcam: pictures of {self.data.kind} are not shown; of {shown} are")
+        if self.choices and not self.data.validation:
+            raise ValueError("choices: nothing to choose by without data.validation")
+        if self.shadows.unlearners and not self.data.validation:
+            raise ValueError("shadows: without data.validation nothing is left that no model saw")
         return self
 
 
 ORIGINAL = "original"
+#: The keys that name some unlearners.
+TRIED = ("relearn", "shadows", "gradcam")
 
 
 def unknown(name: Any, known: Any) -> str:
@@ -159,16 +176,21 @@ RELEASED = KEYS[:-1]
 
 
 def original(study: Classifiers, split: int | str) -> Cell:
-    return Cell(str(split), keys.NONE, ORIGINAL, str(study.seeds.train))
+    """Of a split, or of a shadow, whose number is its seed."""
+    _, shadow = shadows.told(str(split))
+    seed = study.seeds.train if shadow is None else shadow
+    return Cell(str(split), keys.NONE, ORIGINAL, str(seed))
 
 
 def cells(study: Classifiers) -> Iterator[Cell]:
-    """Everything that is measured, the original on each concept first."""
+    """Everything that is measured, the original on each concept first; of what draws nothing, one
+    run."""
     for split in map(str, study.seeds.split):
         for concept in study.forget:
             yield Cell(split, concept, ORIGINAL, str(study.seeds.train))
             for name, unlearner in study.unlearners.items():
-                for seed in map(str, study.seeds.unlearn):
+                drawn = len(study.seeds.unlearn) if UNLEARNERS[unlearner.kind].random else 1
+                for seed in map(str, study.seeds.unlearn[:drawn]):
                     yield Cell(split, concept, name, seed)
                     if UNLEARNERS[unlearner.kind].holes:
                         yield from (Cell(split, concept, name, seed, a) for a in study.attacks)
@@ -177,6 +199,25 @@ def cells(study: Classifiers) -> Iterator[Cell]:
 def relearnt(study: Classifiers) -> list[Cell]:
     wanted = study.relearn.unlearners
     return [cell for cell in cells(study) if cell.unlearner in wanted and cell.attack == keys.NONE]
+
+
+def shadowed(study: Classifiers) -> list[Cell]:
+    """Whom shadow models attack."""
+    wanted = study.shadows.unlearners
+    return [cell for cell in cells(study) if cell.unlearner in wanted and cell.attack == keys.NONE]
+
+
+def shadows_of(study: Classifiers, cell: Cell) -> list[Cell]:
+    """The shadow models of a cell: they are of all runs of its unlearner."""
+    names = ((n, shadows.name(cell.split, n)) for n in range(study.shadows.number))
+    return [Cell(name, cell.concept, cell.unlearner, str(n)) for n, name in names]
+
+
+def looked_at(study: Classifiers, concept: str) -> list[Cell]:
+    """Whose maps of a concept are drawn, the original's first."""
+    split, seed = str(study.seeds.split[0]), str(study.seeds.unlearn[0])
+    own = Cell(split, concept, ORIGINAL, str(study.seeds.train))
+    return [own, *(Cell(split, concept, name, seed) for name in study.gradcam.unlearners)]
 
 
 def check(study: Classifiers, files: list[Path]) -> None:
@@ -189,7 +230,7 @@ def check(study: Classifiers, files: list[Path]) -> None:
     for name, what in study.forget.items():
         for seed in study.seeds.split:
             try:
-                parts.parts(pictures, study.data.model_dump(), what.model_dump(), name, seed)
+                parts.parts(pictures, study.data.model_dump(), what.model_dump(), name, str(seed))
             except ValueError as error:
                 told[f"config: {error}"] = None
     if told:

@@ -34,6 +34,7 @@ PACKAGES = {
     "complete": TORCH,
     "defend_by_completion": TORCH,
     "classify": TORCH,
+    "gradcam": (*TORCH, "captum"),
     "membership": ("numpy", "scikit-learn"),
     "defend": ("numpy",),
     "revive": ("numpy",),
@@ -51,6 +52,9 @@ SAID = (
     "feeds",
     "by",
     "gpu",
+    "get",
+    "control",
+    "shown",
 )
 
 

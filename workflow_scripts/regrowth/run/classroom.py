@@ -1,5 +1,6 @@
 """What a study of classifiers is planned and run with."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ from regrowth.run.refusals import Refused
 from regrowth.study.sweep import inspected
 
 Of = Callable[..., Any]
+#: Every figure of Scissorhands' Tables 1 to 8.
+PRINTED = ROOT / "resources/paper/scissorhands_tables.csv"
+#: Tables use no more of these than the names.
+NAMES_ALONE = (("classify.UNLEARNERS", ""), ("classify.ATTACKS", ""), ("classify.FEATURES", ""))
 
 
 def start(snakemake) -> tuple[str, list[Path]]:
@@ -35,11 +40,12 @@ def pictures_digest(files: list[Path]) -> str:
 
 @dataclass(frozen=True)
 class Classroom:
-    """A study as the rules see it."""
+    """A study as the rules see it. there: the files that are, if tables are made of these alone."""
 
     study: Classifiers
     files: list[Path]
     root: Path
+    there: frozenset[str] | None = None
 
     @property
     def out(self) -> str:
@@ -53,6 +59,33 @@ class Classroom:
     @property
     def pictures(self) -> str:
         return pictures_digest(self.files)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Everything that is measured; of what is there, whatever of it is whole."""
+        return [cell for cell in study.cells(self.study) if self._there(*self.needed(cell))]
+
+    @property
+    def relearnt(self) -> list[Cell]:
+        return [cell for cell in study.relearnt(self.study) if self._there(self.curve(cell))]
+
+    @property
+    def shadowed(self) -> list[Cell]:
+        return [cell for cell in study.shadowed(self.study) if self._there(self.betrayed(cell))]
+
+    @property
+    def figures(self) -> list[str]:
+        concepts = self.study.forget if self.study.gradcam.unlearners else ()
+        files = (f"{self.out}/figures/{concept}-gradcam.png" for concept in concepts)
+        return [file for file in files if self._there(file)]
+
+    def needed(self, cell: Cell) -> tuple[str, ...]:
+        """What tables read of a cell."""
+        own = self.split(cell), self.weights(cell), self.predictions(cell)
+        return (*own, self.membership(cell))
+
+    def _there(self, *files: str) -> bool:
+        return self.there is None or self.there.issuperset(files)
 
     # Where things lie
 
@@ -80,6 +113,14 @@ class Classroom:
     def curve(self, cell: Cell) -> str:
         return f"{self.out}/relearnt/{cell.path}/curve.parquet"
 
+    def betrayed(self, cell: Cell) -> str:
+        at = {key: getattr(cell, key) for key in study.RELEASED}
+        return f"{self.out}/shadowed/{keys.path(at)}/shadowed.parquet"
+
+    def shadows(self, cell: Cell) -> list[str]:
+        """The weights of a cell's shadow models."""
+        return [self.weights(shadow) for shadow in study.shadows_of(self.study, cell)]
+
     def made(self, cell: Cell) -> Cell:
         """The model that a cell is about: the original is one, whatever is to be forgotten."""
         own = cell.unlearner == study.ORIGINAL
@@ -88,6 +129,12 @@ class Classroom:
     def of(self, file: Of) -> Of:
         """Input function of a job of one cell: this file of it."""
         return inspected(lambda wildcards: file(cell_of(wildcards)))
+
+    def parts_looked_at(self, wildcards) -> str:
+        return self.split(study.looked_at(self.study, wildcards.concept)[0])
+
+    def weights_looked_at(self, wildcards) -> list[str]:
+        return [self.weights(cell) for cell in study.looked_at(self.study, wildcards.concept)]
 
     def original(self, wildcards) -> list[str]:
         """Input function: the original's weights, for what does not start anew."""
@@ -131,8 +178,10 @@ class Classroom:
 
     def about(self) -> dict[str, Any]:
         controls = [n for n, one in self.study.unlearners.items() if UNLEARNERS[one.kind].control]
-        told = {"data": self.study.data.kind, "network": self.study.network}
-        return told | {"oracles": self.oracles, "controls": [study.ORIGINAL, *controls]}
+        told = self.study.model_dump(include={"network", "forget", "unlearners", "choices"})
+        told |= {"data": self.study.data.kind, "oracles": self.oracles}
+        told["printed"] = {n: UNLEARNERS[u.kind].printed for n, u in self.study.unlearners.items()}
+        return told | {"controls": [study.ORIGINAL, *controls]}
 
 
 def cell_of(wildcards) -> Cell:
@@ -140,8 +189,9 @@ def cell_of(wildcards) -> Cell:
     return Cell(**told)
 
 
-def planned(raw: dict[str, Any], root: Path, whole: bool) -> Classroom:
-    """whole: whether its pictures are looked at, too. Raises Refused, for people."""
+def planned(raw: dict[str, Any], root: Path, whole: bool, partial: str | None = None) -> Classroom:
+    """whole: whether its pictures are looked at, too. partial: the file that says which files are
+    there, if tables are to be made of these alone. Raises Refused, for people."""
     try:
         told = study.load(raw)
         files = study.files_of(told, root)
@@ -149,4 +199,10 @@ def planned(raw: dict[str, Any], root: Path, whole: bool) -> Classroom:
             study.check(told, files)
     except Mistaken as error:
         raise Refused(str(error)) from None
-    return Classroom(told, files, root)
+    if not partial:
+        return Classroom(told, files, root)
+    made = frozenset(json.loads(Path(partial).read_text(encoding="utf-8"))["made"])
+    classes = Classroom(told, files, root, made)
+    if not classes.cells:
+        raise Refused("no model of the study is measured yet")
+    return classes

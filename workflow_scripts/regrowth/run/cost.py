@@ -22,7 +22,7 @@ import yaml
 from regrowth.models import disk
 
 #: What a rule's time depends on beside its size: a key in the benchmark's path.
-TIMED_BY = {"score": "judges", "complete": "solver"}
+TIMED_BY = {"score": "judges", "complete": "solver", "unlearn": "unlearner", "regrow": "attack"}
 #: What a file's size depends on beside its stage.
 SIZED_BY = {"scores": "judges", "patches": "variant"}
 #: What grows with the pictures; everything else is measured by the job or the file.
@@ -139,6 +139,15 @@ def measured(out: Path, steps: dict[str, int], format: str) -> Measured:
                     sizes.append(("thumbnails", model, n, small.stat().st_size))
     timed, sized = (pd.DataFrame(rows, columns=MEASURED).dropna() for rows in (times, sizes))
     return Measured(timed, sized, tuple(sorted(devices)))
+
+
+def benchmarked(out: Path, model: str) -> pd.DataFrame:
+    """The times of a study's jobs by their benchmarks alone, whatever its settings were: MEASURED,
+    each job a unit."""
+    root = out / "benchmarks"
+    files = sorted(root.rglob("*.tsv"))
+    rows = [(timed_as(file.relative_to(root)), model, 1, seconds_of(file)) for file in files]
+    return pd.DataFrame(rows, columns=MEASURED).dropna()
 
 
 class Studies:

@@ -40,6 +40,18 @@ def _looks(workflow, sweep: Sweep) -> bool:
     return sweep.made is not None or bool(LOOKS.intersection(workflow.dag_settings.targets))
 
 
+def ready(workflow, out: str) -> None:
+    """Raises Refused where nothing can be kept, or another run is at work."""
+    targets = set(workflow.dag_settings.targets)
+    gc.enable()
+    # The limiter wakes the scheduler every second once more for each job that has ended: after
+    # hundreds of jobs the driver would fill a core.
+    workflow.scheduler.job_rate_limiter = None
+    refusals.read_only(Path(out))
+    if workflow.execution_settings.lock and not (targets and targets <= LOOKS):
+        refusals.second_driver(Path(out))
+
+
 def before(workflow, sweep: Sweep, model: Path, audit: audits.Audit) -> None:
     """Raises Refused before any job. Jobs, and Snakemakes that a run starts itself, take no lock;
     nor do looks. Then unsafe pictures that nobody waits for are deleted."""
@@ -47,13 +59,7 @@ def before(workflow, sweep: Sweep, model: Path, audit: audits.Audit) -> None:
     audits.refuse(audit, targets, sweep.study.model_dump(mode="json"), sweep.root)
     if targets == {"audit"}:  # nothing of the study is asked for
         return
-    gc.enable()
-    # The limiter wakes the scheduler every second once more for each job that has ended: after
-    # hundreds of jobs the driver would fill a core.
-    workflow.scheduler.job_rate_limiter = None
-    refusals.read_only(Path(sweep.out))
-    if workflow.execution_settings.lock and not (targets and targets <= LOOKS):
-        refusals.second_driver(Path(sweep.out))
+    ready(workflow, sweep.out)
     refusals.no_numbers(sweep, model)
     refusals.other_checkpoints(sweep, model)
     _delete_unsafe(workflow, sweep)
@@ -65,11 +71,11 @@ def _delete_unsafe(workflow, sweep: Sweep) -> None:
         unsafe.delete(sweep, set(map(Path, read)))
 
 
-def failed(workflow, sweep: Sweep, config: dict) -> None:
-    """What failed and why, and the tables of the rest."""
-    if is_whole(workflow) and sweep.made is None:
+def failed(workflow, out: str, partial: str | None, config: dict) -> None:
+    """What failed and why, and the tables of the rest. partial: as for `planned.planned`."""
+    if is_whole(workflow) and not partial:
         driver.let_go()
-        folder = Path(sweep.out, "partial")
+        folder = Path(out, "partial")
         subprocess.run(dag.command(workflow.main_snakefile, config, folder, "partial"))
 
 

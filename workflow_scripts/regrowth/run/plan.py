@@ -13,7 +13,7 @@ from regrowth.study import prompts, variants
 
 WIDTH = 100
 #: The stages that the table of files tells one by one.
-SHOWN = ("masks", "released", "completed", "patches", *BY_PICTURE)
+SHOWN = ("masks", "released", "completed", "patches", *BY_PICTURE, "models", "regrown")
 REST = "all others"
 
 
@@ -109,6 +109,23 @@ def cells_text(study: str, cells: list[dict], sets: dict[str, dict], jobs: pd.Da
         _folded("pictures", pictures),
     ]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def models_text(study, cells: Iterable, jobs: pd.DataFrame) -> str:
+    """A study of classifiers' size. study: a `classify.study.Classifiers`; cells: its own."""
+    cells = list(cells)
+    attacked = sum(cell.attack != keys.NONE for cell in cells)
+    splits, seeds = len(study.seeds.split), len(study.seeds.unlearn)
+    lines = [
+        f"Study {study.study}: {len(cells):,} models measured, {len(jobs):,} jobs",
+        "",
+        _folded("pictures", f"{study.data.kind}; splits: {splits:,}"),
+        _folded("network", f"{study.network}, trained for {study.training.epochs:,} passes"),
+        _folded("forgotten", f"{len(study.forget)}: {', '.join(study.forget)}"),
+        _folded("unlearners", f"{', '.join(study.unlearners)}; runs of each a split: {seeds:,}"),
+        _folded("attacked", f"{attacked:,} ({', '.join(study.attacks) or 'by nothing'})"),
+    ]
+    return "\n".join(lines)
 
 
 def jobs_text(

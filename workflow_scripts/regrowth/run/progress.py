@@ -10,12 +10,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
+from regrowth.classify import study as classifiers
 from regrowth.run import driver, unsafe
 from regrowth.study import variants
 from regrowth.study.sweep import cell_of
 
 STATES = ("done", "running", "failed", "waiting")
 MISSING = [*variants.KEYS, "prompts", "judge", "reason"]
+#: The rules whose files a study is measured by, and what these are called.
+COUNTED = {"score": "score files", "membership": "measured models"}
 SILENT = "ended without a word: killed, or out of memory or time"
 SET_ASIDE = "what it made was damaged, and is set aside"
 
@@ -72,15 +75,21 @@ def blamed(records: list[dict], told: pd.DataFrame) -> list[set[int]]:
 
 
 def missing(records: list[dict], told: pd.DataFrame) -> pd.DataFrame:
-    """The scores that are not there: the keys of each, and the reason. Columns MISSING."""
-    rows = []
+    """The scores that are not there: the keys of each, and the reason. Columns MISSING; of a study
+    of classifiers the models that are not measured, by `classify.study.KEYS`."""
+    rows, columns = [], MISSING
+    if any(record["rule"] == "membership" for record in records):
+        columns = [*classifiers.KEYS, "reason"]
     for record, state, failed in zip(records, told["state"], blamed(records, told)):
-        if record["rule"] != "score" or state == "done":
+        if record["rule"] not in COUNTED or state == "done":
             continue
         reasons = [f"{told['rule'][i]}: {told['reason'][i]}" for i in sorted(failed)]
-        told_of = cell_of(record["wildcards"]) | {"reason": "; ".join(reasons) or state}
-        rows += [told_of | {"judge": name} for name in record["wildcards"]["judges"].split("+")]
-    return pd.DataFrame(rows, columns=MISSING)
+        own, reason = record["wildcards"], {"reason": "; ".join(reasons) or state}
+        if record["rule"] == "membership":
+            rows.append(dict(own) | reason)
+            continue
+        rows += [cell_of(own) | reason | {"judge": name} for name in own["judges"].split("+")]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def made(records: Iterable[dict]) -> list[str]:
@@ -126,7 +135,7 @@ def text(told: pd.DataFrame, driven: bool) -> str:
 
 
 def coverage(told: pd.DataFrame) -> str:
-    """One sentence: how many scores are there, of how many."""
-    scores = told[told["rule"] == "score"]
-    count = Counter(scores["state"])
-    return f"{count['done']} of {len(scores)} score files are there"
+    """One sentence: how many scores, or measured models, are there, of how many."""
+    counted = told[told["rule"].isin(list(COUNTED))]
+    count, what = Counter(counted["state"]), COUNTED[next(iter(counted["rule"]), "score")]
+    return f"{count['done']} of {len(counted)} {what} are there"
