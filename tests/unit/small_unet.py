@@ -4,11 +4,12 @@ import torch
 from diffusers import UNet2DConditionModel
 
 
-def small_unet() -> UNet2DConditionModel:
-    """Random weights, the same each time; of the bundled model's latents and words."""
+def small_unet(side: int = 16) -> UNet2DConditionModel:
+    """Random weights, the same each time; of the bundled model's words, and of latents of its side
+    or another."""
     torch.manual_seed(0)
     return UNet2DConditionModel(
-        sample_size=16,
+        sample_size=side,
         block_out_channels=(16, 32),
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),

@@ -1,7 +1,7 @@
 """The numbers that matter, on one object: loose inequalities with a margin.
 
-That other erasers erase and other magnitudes revive less is drawn in `make soak` alone, since each
-takes a training or a set of pictures more; what they compute is held to slow versions in tests/unit.
+That other erasers erase and other magnitudes revive less is drawn in `make soak` alone: each takes
+a training or a set of pictures more, and what they compute is held to slow versions in tests/unit.
 """
 
 import pandas as pd
