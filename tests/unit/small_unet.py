@@ -4,12 +4,11 @@ import torch
 from diffusers import UNet2DConditionModel
 
 
-def small_unet(side: int = 16) -> UNet2DConditionModel:
-    """Random weights, the same each time; of the bundled model's words, and of latents of its side
-    or another."""
+def small_unet() -> UNet2DConditionModel:
+    """Random weights, the same each time; of the bundled model's latents and words."""
     torch.manual_seed(0)
     return UNet2DConditionModel(
-        sample_size=side,
+        sample_size=16,
         block_out_channels=(16, 32),
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),

@@ -82,7 +82,7 @@ def demo():
     """The bundled model with a small UNet of random weights: what it draws is another picture for
     each seed all the same."""
     pipe = pipeline.load_pipeline(MODEL, "float32", "cpu")
-    pipe.unet = small_unet(8)
+    pipe.unet = small_unet()
     return pipe
 
 

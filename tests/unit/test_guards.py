@@ -24,7 +24,7 @@ def loaded():
 @pytest.fixture
 def pipe(loaded):
     """With a UNet of its own, which is what guards hook."""
-    loaded.unet = small_unet(8)
+    loaded.unet = small_unet()
     return loaded
 
 

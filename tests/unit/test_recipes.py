@@ -30,7 +30,7 @@ def taught():
 def small():
     """A pipeline with a small UNet, what it is taught with, by where its states are from."""
     own = load_pipeline(MODEL, "float32", "cpu")
-    own.unet = small_unet(8)
+    own.unet = small_unet()
     made = {
         way: material(own, PAIRS, 6, 4, 2.0, 3, RECIPES[name])
         for way, name in (("pictures", "dimum"), ("trajectory", "esd-x"))
