@@ -311,12 +311,13 @@ def test_a_world_without_something_never_has_it_and_is_the_same_otherwise():
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """What is trained has the layout of the demo's UNet, and half its width."""
+    """What is trained is half as wide and as deep as the demo's UNet."""
 
     def new(ffn_std):
         unet = diffusers.UNet2DConditionModel(
             sample_size=16,
             block_out_channels=(24, 32, 48, 48),
+            layers_per_block=1,
             cross_attention_dim=128,
             attention_head_dim=2,
             norm_num_groups=8,
