@@ -1,7 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: audit demo smoke test soak bench rehearsal lint schema demo-model retrained mutants
+.PHONY: audit demo smoke test units workflows soak bench rehearsal lint schema demo-model retrained \
+	mutants
+# What runs beside something else says what it has to say when it ends (GNU make's own way, from 4.0 on).
+BESIDE := --no-print-directory --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .venv/ready: envs/install.sh requirements.txt requirements-alone.txt pyproject.toml
 	@sh envs/install.sh $(PYTHON)
@@ -10,7 +13,7 @@ BIN := .venv/bin
 demo: .venv/ready  ## the default study: erase, regrow, judge, report
 	$(BIN)/snakemake
 
-smoke: .venv/ready  ## the same DAG in about five minutes
+smoke: .venv/ready  ## the same DAG in about two minutes
 	$(BIN)/snakemake --configfile config/smoke.yaml
 
 audit: .venv/ready  ## does a checkpoint leak: CHECKPOINT=… CONCEPT=… [BASE=…] [PICTURES=48 [STOP=1] [PROMPTS=… JUDGE=…]]
@@ -19,8 +22,14 @@ audit: .venv/ready  ## does a checkpoint leak: CHECKPOINT=… CONCEPT=… [BASE=
 		$(if $(STOP),stop=$(STOP)) $(if $(PROMPTS),prompts="$(PROMPTS)") \
 		$(if $(JUDGE),judge="$(JUDGE)")
 
-test: .venv/ready lint  ## everything CI runs
-	$(BIN)/pytest -q
+test: .venv/ready  ## everything CI runs, two things at a time
+	@$(MAKE) $(BESIDE) lint workflows units
+
+units: .venv/ready
+	$(BIN)/pytest -q tests/unit
+
+workflows: .venv/ready
+	$(BIN)/pytest -q tests/workflow
 
 soak: .venv/ready  ## what takes longer than CI may
 	$(BIN)/pytest -q -m soak

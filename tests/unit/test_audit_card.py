@@ -20,6 +20,7 @@ from regrowth.audit import classes, reading, verdict
 from regrowth.audit.card import card
 from regrowth.audit.leak import Leak
 from regrowth.complete.engine import complete_all
+from regrowth.run import audits
 from regrowth.show.audit import page
 from safetensors.torch import save_file
 
@@ -127,11 +128,11 @@ VERDICTS = {
 @pytest.mark.parametrize("what", VERDICTS)
 def test_a_verdict_on_what_was_done_with_its_base_and_without(tmp_path, what):
     change, with_base, alone = VERDICTS[what]
-    file, base = tmp_path / "x.safetensors", reading.opened(zoo.UNET)
+    file = tmp_path / "x.safetensors"
     save_file({n: w.contiguous() for n, w in change(zoo.unet()).items()}, file)
-    assert card(reading.opened(file, base), base)["verdict"]["word"] == with_base
-    if alone:
-        assert card(reading.opened(file), None)["verdict"]["word"] == alone
+    for base, word in (str(zoo.MODEL), with_base), ("", alone):
+        told = card(*audits.opened(audits.Audit(str(file), "church", base))) if word else None
+        assert told is None or told["verdict"]["word"] == word
 
 
 def largest(w, share=0.05):

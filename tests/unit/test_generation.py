@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, EulerAncestralDiscreteScheduler, LCMScheduler
 from regrowth.draw import pipeline
+from small_unet import small_unet
 
 MODEL = Path(__file__).resolve().parents[2] / "resources" / "demo" / "model"
 ROWS = [{"prompt": f"an image of a {name}", "seed": 3 + i} for i, name in enumerate("abcdefghijk")]
@@ -78,7 +79,11 @@ def test_one_picture_that_does_not_fit_is_an_error():
 
 @pytest.fixture(scope="module")
 def demo():
-    return pipeline.load_pipeline(MODEL, "float32", "cpu")
+    """The bundled model with a small UNet of random weights: what it draws is another picture for
+    each seed all the same."""
+    pipe = pipeline.load_pipeline(MODEL, "float32", "cpu")
+    pipe.unet = small_unet()
+    return pipe
 
 
 def drawn(pipe, rows, batch, steps=3) -> np.ndarray:

@@ -10,14 +10,22 @@ from regrowth.draw.pipeline import load_pipeline
 from regrowth.measure import guards as measured
 from regrowth.study import variants
 from road import ROOT
+from small_unet import small_unet
 
 ROWS = [{"prompt": f"an image of a {name}", "seed": i} for i, name in enumerate(("church", "cat"))]
 HOW = (ROWS, 4, 2.0, 2)
 
 
-@pytest.fixture
-def pipe():
+@pytest.fixture(scope="module")
+def loaded():
     return load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
+
+
+@pytest.fixture
+def pipe(loaded):
+    """With a UNet of its own, which is what guards hook."""
+    loaded.unet = small_unet()
+    return loaded
 
 
 def test_a_negative_prompt_is_the_librarys_own(pipe):

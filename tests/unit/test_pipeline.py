@@ -26,7 +26,6 @@ STUDY, CATALOGUE, CARD = load_study(
 
 @pytest.fixture(scope="module")
 def pipe():
-    torch.set_num_threads(2)
     return pipeline.load_pipeline(disk.locate(CARD, ROOT), "float32", "cpu")
 
 
@@ -310,7 +309,26 @@ def test_a_world_without_something_never_has_it_and_is_the_same_otherwise():
     np.testing.assert_array_equal(whole[same], left[same])
 
 
-def test_training_learns_and_the_result_loads(tmp_path):
+@pytest.fixture
+def narrow(monkeypatch):
+    """What is trained is half as wide and as deep as the demo's UNet."""
+
+    def new(ffn_std):
+        unet = diffusers.UNet2DConditionModel(
+            sample_size=16,
+            block_out_channels=(24, 32, 48, 48),
+            layers_per_block=1,
+            cross_attention_dim=128,
+            attention_head_dim=2,
+            norm_num_groups=8,
+        )
+        train.start_ffn(unet, ffn_std)
+        return unet
+
+    monkeypatch.setattr(train, "new_unet", new)
+
+
+def test_training_learns_and_the_result_loads(tmp_path, narrow):
     """A short version of `train_demo`: every stage, a few steps each."""
     images, captions, contents = world.pictures(64, 0)
     vae = train.new_vae()
@@ -341,7 +359,7 @@ def test_training_learns_and_the_result_loads(tmp_path):
     assert set(f.name for f in (tmp_path / "judges").iterdir()) == {*train_judges.LABELS, "clip"}
 
 
-def test_a_stopped_training_goes_on_where_it_was(tmp_path, monkeypatch):
+def test_a_stopped_training_goes_on_where_it_was(tmp_path, monkeypatch, narrow):
     captions = ["a church", "a cat", "a candle", "an apple"] * 8
     tokenizer = train.make_tokenizer(captions)
     ids, latents = train.token_ids(tokenizer, captions), torch.zeros(32, 4, 16, 16)

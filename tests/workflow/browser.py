@@ -32,12 +32,17 @@ def browser(width: int = 1280, height: int = 800, scripts: bool = True):
         options.add_experimental_option("prefs", settings)
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
     driver.command_executor.client_config.timeout = 600  # seconds, on a busy machine
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     try:
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        resize(driver, width, height)
         yield driver
     finally:
         driver.quit()
+
+
+def resize(driver, width: int = 1280, height: int = 800) -> None:
+    """Give its window this inner size."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
 def opened(driver, file: Path) -> tuple[list[str], list[str]]:

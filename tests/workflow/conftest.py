@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 import yaml
-from browser import browser, lacking, opened
+from browser import browser, lacking, opened, resize
 from regrowth.run import devices
 from road import ROOT, Road
 
@@ -69,12 +69,20 @@ def apart(judged_apart, project):
     return Road(judged_apart.folder, judged_apart.config, root=project.root)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chromium():
     if why := lacking():
         pytest.skip(why)
     with browser() as driver:
         yield driver
+
+
+@pytest.fixture
+def phone(chromium):
+    """The same, as wide as a phone."""
+    resize(chromium, 380, 500)
+    yield chromium
+    resize(chromium)
 
 
 @pytest.fixture

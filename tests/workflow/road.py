@@ -6,11 +6,13 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+import warm
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,15 +48,11 @@ class Road:
         return os.environ | ({"PYTHONPATH": str(own)} if other else {})
 
     def run(self, *args: str, good: bool = True, env: dict[str, str] | None = None) -> str:
-        done = subprocess.run(
-            self.command(*args),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=env or self.env,
-        )
-        assert (done.returncode == 0) == good, done.stdout[-6000:]
-        return done.stdout
+        with tempfile.NamedTemporaryFile() as log:
+            ended = warm.run(self.command(*args)[3:], env or self.env, Path(log.name))
+            told = Path(log.name).read_text(encoding="utf-8")
+        assert (ended == 0) == good, told[-6000:]
+        return told
 
     def pretend(self) -> None:
         """Every file of the study but for `model.yaml` empty, and as if a run had made them."""

@@ -43,10 +43,13 @@ def lose(road: Road, stage: str, cells: str = "*") -> None:
 
 
 def test_three_kills_at_random_cost_nothing_but_time(smoke, spare):
-    """All that follows from the defended model is lost; its making is killed three times."""
+    """The defended model is lost with all that leads to its revived one's scores; their making is
+    killed three times."""
     whole = smoke.bytes_of(*STAGES, *JUDGED)
-    for stage in ("released", "detected", "completed", "patches", "images", "scores", "tables"):
+    for stage in ("released", "detected", "completed", "patches"):
         lose(spare, stage, "*/*/defence=gaussian")
+    for stage in ("images", "scores"):
+        lose(spare, stage, "*/*/defence=gaussian/*/*/variant=revived")
     kept = {file: file.stat().st_mtime_ns for file in spare.out.glob("scores/**/*.parquet")}
     rng = random.Random(1)
     hits = [spare.kill(late=rng.uniform(0, 4)) for _ in range(3)]

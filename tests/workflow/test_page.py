@@ -121,12 +121,6 @@ def test_it_reads_without_scripts(smoke):
         assert all(row.is_displayed() for row in rows(driver, "accuracy"))
 
 
-def test_a_narrow_screen_scrolls_down_only(smoke):
-    with browser(380, 700) as driver:
-        opened(driver, smoke.out / "report.html")
-        assert driver.execute_script("return document.documentElement.scrollWidth") <= 380
-
-
 @pytest.mark.soak
 def test_the_gallery_has_every_picture_and_none_unblurred_that_may_offend(smoke, chromium):
     smoke.run("gallery")

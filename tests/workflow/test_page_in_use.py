@@ -5,11 +5,12 @@ import time
 
 import pandas as pd
 import pytest
-from browser import browser, opened
+from browser import opened
 from PIL import Image
 from regrowth.files import images
 from regrowth.show import album
 from regrowth.study import variants
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
@@ -50,12 +51,6 @@ def _colour(red, green):
 
 def focused(driver):
     return driver.switch_to.active_element
-
-
-def pressed(driver, key):
-    """What has the focus after a key."""
-    focused(driver).send_keys(key)
-    return focused(driver)
 
 
 def told(element):
@@ -142,15 +137,23 @@ def test_arrows_walk_the_pictures_and_tab_the_rows(grids):
     assert len(stops) == 3
 
 
-def test_everything_is_reached_by_the_keyboard_and_seen(smoke):
-    with browser() as driver:  # its own: beyond the last stop the window loses the focus
-        opened(driver, smoke.out / "report.html")
-        every = f'return [...document.querySelectorAll("{STOPS}")].filter(e => e.checkVisibility())'
-        wanted, met = set(driver.execute_script(every)), set()
-        while (now := pressed(driver, Keys.TAB)).tag_name != "body" and now not in met:
-            met.add(now)
-            assert now.value_of_css_property("outline-style") != "none", told(now)
-        assert len(met) > 40 and not {told(e) for e in wanted - met}
+#: Keeps what has the focus, and how it is outlined then.
+WATCH = """
+window.met = [];
+document.addEventListener("focusin", (event) => {
+  met.push([event.target, getComputedStyle(event.target).outlineStyle]);
+});
+"""
+
+
+def test_everything_is_reached_by_the_keyboard_and_seen(page):
+    every = f'return [...document.querySelectorAll("{STOPS}")].filter(e => e.checkVisibility())'
+    wanted = set(page.execute_script(every))
+    page.execute_script(WATCH)
+    ActionChains(page).send_keys(Keys.TAB * len(wanted)).perform()
+    met = page.execute_script("return met")
+    assert not [told(e) for e, outline in met if outline == "none"]
+    assert len(met) > 40 and not {told(e) for e in wanted - {e for e, _ in met}}
 
 
 def test_a_link_leads_to_one_row_below_what_sticks_and_opens_its_fold(page, smoke):
@@ -193,23 +196,24 @@ def test_a_table_saves_every_digit_from_the_page_alone(page, smoke, tmp_path):
         pd.testing.assert_frame_equal(saved, table, check_exact=True, check_dtype=False)
 
 
-def test_on_a_phone_tables_scroll_in_their_own_box_below_their_head(smoke):
-    with browser(390, 500) as driver:
-        assert opened(driver, smoke.out / "report.html") == ([], [])
-        driver.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
-        assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
-        told = driver.execute_script(
-            """return [...document.querySelectorAll(".scroll:has(> .data)")].map((box) => {
-                 box.scrollTo(0, 1e6);
-                 const head = box.querySelector("th").getBoundingClientRect();
-                 const at = box.getBoundingClientRect();
-                 return [box.scrollTop, head.top - at.top, at.height, at.width];
-               });"""
-        )
-        scrolled = [head for moved, head, *_ in told if moved > 0]
-        assert len(scrolled) >= 3 and max(map(abs, scrolled)) < 2
-        assert all(height <= 0.85 * 500 + 1 and width <= 390 for *_, height, width in told)
-        driver.find_element(By.CSS_SELECTOR, "td .picture").click()
-        (dialog,) = open_dialogs(driver)
-        inner, outer = (dialog.get_property(f"{n}Width") for n in ("scroll", "client"))
-        assert inner <= outer <= 390
+def test_on_a_phone_tables_scroll_in_their_own_box_below_their_head(phone, smoke):
+    assert opened(phone, smoke.out / "report.html") == ([], [])
+    wide = "return document.documentElement.scrollWidth"
+    assert phone.execute_script(wide) <= 380
+    phone.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert phone.execute_script(wide) <= 380
+    told = phone.execute_script(
+        """return [...document.querySelectorAll(".scroll:has(> .data)")].map((box) => {
+             box.scrollTo(0, 1e6);
+             const head = box.querySelector("th").getBoundingClientRect();
+             const at = box.getBoundingClientRect();
+             return [box.scrollTop, head.top - at.top, at.height, at.width];
+           });"""
+    )
+    scrolled = [head for moved, head, *_ in told if moved > 0]
+    assert len(scrolled) >= 3 and max(map(abs, scrolled)) < 2
+    assert all(height <= 0.85 * 500 + 1 and width <= 380 for *_, height, width in told)
+    phone.find_element(By.CSS_SELECTOR, "td .picture").click()
+    (dialog,) = open_dialogs(phone)
+    inner, outer = (dialog.get_property(f"{n}Width") for n in ("scroll", "client"))
+    assert inner <= outer <= 380

@@ -103,12 +103,6 @@ def test_what_names_a_label_is_part_of_every_score_with_a_label(apart):
     assert planned == {"score": kept + 3 + 5, "generate_unsafe": 2} | END
 
 
-def test_what_chooses_the_device_is_part_of_all_that_torch_computes(project):
-    planned = edit(project, "workflow_scripts/regrowth/run/compute.py", 'else "cpu"', 'else "mps"')
-    assert planned["calibrate"] == 2 and planned["generate"] == 6 and planned["score"] == 8
-    assert planned["complete"] == 5 and planned["reference"] == 1
-
-
 def test_another_version_of_a_library_makes_anew_what_it_computes(project):
     """And a build for another device of the same version nothing."""
     file = "workflow_scripts/regrowth/files/provenance.py"

@@ -58,9 +58,10 @@ def hollow(folder):
     return folder
 
 
-@pytest.mark.parametrize(
-    "file, jobs, pictures", [("sd15", 3_300, (1.4e6, 1.5e6)), ("sd15-full", 10_000, (5e6, 7e6))]
-)
+FULL = pytest.param("sd15-full", 10_000, (5e6, 7e6), marks=pytest.mark.soak)  # as long as ten plans
+
+
+@pytest.mark.parametrize("file, jobs, pictures", [("sd15", 3_300, (1.4e6, 1.5e6)), FULL])
 def test_the_whole_study_is_one_dag_of_few_jobs(tmp_path, file, jobs, pictures):
     study = yaml.safe_load((ROOT / "config" / f"{file}.yaml").read_text(encoding="utf-8"))
     study |= bring(tmp_path, SIZES, hollow(tmp_path / "judges"))

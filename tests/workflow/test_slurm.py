@@ -50,8 +50,8 @@ def plain():
     return {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "MKL_"))}
 
 
-#: Seconds that all tests before it may have taken: CI has twenty minutes.
-SOON = 600
+#: Seconds that all tests before it may have taken: CI has ten minutes.
+SOON = 240
 
 
 @pytest.fixture(scope="module")
