@@ -56,6 +56,7 @@ def before(workflow, sweep: Sweep, model: Path, audit: audits.Audit) -> None:
         refusals.second_driver(Path(sweep.out))
     refusals.no_numbers(sweep, model)
     refusals.other_checkpoints(sweep, model)
+    refusals.odd_prefixes(sweep, model)
     _delete_unsafe(workflow, sweep)
 
 
