@@ -86,7 +86,7 @@ def test_what_a_concepts_prompts_say_of_it_alone_is_forbidden():
     sweep = sweep_of(learning={"forbid": ["candle"]}, **asked)
     assert attackers.forbidden(sweep, "church") == ["church", "candle"]
     own = attackers.forbidden(sweep, "monet")
-    assert own[0] == "Monet" and {"in", "the", "style"} < {*own} and "of" in own
+    assert own == ["Monet", "in", "the", "style", "candle"], "of is in the base's prompts, too"
 
 
 ONE = {"concepts": ["church"], "variants": ["pruned"]}
@@ -156,7 +156,7 @@ def test_a_search_repeats_itself_and_touches_nothing_else(pipe, lesson, free):
     assert destroyed is None and [step for step, _ in seen] == [1, 3]
     assert all(torch.equal(p, before[n]) for n, p in pipe.unet.named_parameters())
     assert torch.equal(embedded(pipe, PROMPTS), meant), "no prompt means anything else"
-    for step, said in long.items():
+    for said in long.values():
         assert said.shape == (1, 2) and said.dtype == np.int64 and {*said.flat} <= {*free}
     short, _, _ = found(pipe, lesson, free, [1])
     assert (short[1] == long[1]).all()
@@ -208,8 +208,8 @@ def test_the_words_that_a_network_wants_are_found(pipe, lesson, free, monkeypatc
         return batch.wanted + (words[:, 1:3] - wanted).square().mean().sqrt()
 
     monkeypatch.setattr(prefix, "predicted", predicted)
-    last, _, _ = found(pipe, lesson, free, [200], tokens=2, rate=0.02)
-    assert vocabulary.text(pipe.tokenizer, last[200][0]) == "spider candle"
+    last, _, _ = found(pipe, lesson, free, [50], tokens=2, rate=0.05)
+    assert vocabulary.text(pipe.tokenizer, last[50][0]) == "spider candle"
 
 
 def test_a_search_whose_gradient_is_no_number_keeps_what_was_before(
