@@ -12,7 +12,7 @@ from regrowth.learn.words import Blown
 from regrowth.models import vocabulary
 from torch.nn.functional import mse_loss
 
-#: Adam's, as in the code of UnlearnDiffAtk, whose paper names none.
+#: Adam's, as in UnlearnDiffAtk's code.
 DECAY = 0.1
 #: So many random prefixes, which pictures take turns with.
 DRAWN = 64
@@ -45,8 +45,8 @@ def found(
 
     A reconstruction of UnlearnDiffAtk (Zhang et al., ECCV 2024) by its code: each position has a
     weight for each token, a point of the simplex, starting at its middle; a token is drawn by them,
-    the error's gradient passes through the draw as if it were the weights, and Adam's step is
-    projected back. There it is one prefix a prompt, searched on one picture at fixed timesteps in
+    the error's gradient, at most 1, passes through the draw as if it were the weights, and Adam's
+    step is projected back. There it is one prefix a prompt, searched on one picture at fixed timesteps in
     turn and stopped by a judge; here one for all prompts, on batches at timesteps that are drawn.
 
     pictures: of prompts that name the concept. free: the tokens that it may be made of. at: rising.
