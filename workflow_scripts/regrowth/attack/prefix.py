@@ -46,8 +46,9 @@ def found(
     A reconstruction of UnlearnDiffAtk (Zhang et al., ECCV 2024) by its code: each position has a
     weight for each token, a point of the simplex, starting at its middle; a token is drawn by them,
     the error's gradient, at most 1, passes through the draw as if it were the weights, and Adam's
-    step is projected back. There it is one prefix a prompt, searched on one picture at fixed timesteps in
-    turn and stopped by a judge; here one for all prompts, on batches at timesteps that are drawn.
+    step is projected back. There it is one prefix a prompt, searched on one picture at fixed
+    timesteps in turn and stopped by a judge; here one for all prompts, on batches at timesteps that
+    are drawn.
 
     pictures: of prompts that name the concept. free: the tokens that it may be made of. at: rising.
     settings: rate, batch and seed. fit: whether a prompt may be asked for. done: is told of each of
