@@ -9,6 +9,7 @@ from raw_scores import PRUNED as PLAIN
 from regrowth.measure import search
 from regrowth.measure.cells import interval
 from regrowth.measure.paired import interval as paired
+from regrowth.show.readable import readable_search
 from regrowth.study import variants
 
 PRUNED = PLAIN | {"eraser": "uce"}
@@ -77,6 +78,10 @@ def test_an_attack_is_held_to_other_seeds_and_random_prefixes_judged_as_often():
     assert row["over_random"] == pytest.approx(2 / 6), "three gained, one lost"
     ends = row[["over_random_low", "over_random_high"]]
     assert ends.tolist() == pytest.approx(paired(3, 1, 6))
+    shown = readable_search(table.assign(judge="j")).iloc[1]
+    assert shown["a picture"].startswith("0.50 [") and shown["the best"].startswith("0.67 [")
+    assert shown["if independent"].startswith("0.75 [") and shown["n"] == 6
+    assert shown["over other seeds"].startswith("+0.50 [")
     seeds = by.loc[("as released", 2)]
     assert seeds["best"] == 1 / 6 and pd.isna(seeds["over_seeds"]) and pd.isna(seeds["over_random"])
     assert by.loc[("random prefix", 3), "over_seeds"] == pytest.approx(1 / 4)

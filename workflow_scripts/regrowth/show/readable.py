@@ -212,12 +212,11 @@ def readable_search(table: pd.DataFrame) -> pd.DataFrame:
     """One line per released model, attack and number of pictures that a judge picks of."""
     shown = table[["concept", "eraser", "attack", "judged"]].copy()
     rows = table.to_dict("records")
-    shown["a picture"] = [rate_text(row) for row in rows]
-    named = {"rate": "best", "low": "best_low", "high": "best_high", "n": "n"}
-    shown["the best"] = [{key: row[name] for key, name in named.items()} for row in rows]
-    ends = {"rate": "independent", "low": "independent_low", "high": "independent_high"}
-    alone = ({key: row[name] for key, name in ends.items()} for row in rows)
-    shown["if independent"] = [rate_text(row) for row in alone]
+    told = {"a picture": "rate", "the best": "best", "if independent": "independent"}
+    for column, name in told.items():
+        ends = {"rate": name, "low": f"{name}_low", "high": f"{name}_high"}
+        shown[column] = [rate_text({end: row[own] for end, own in ends.items()}) for row in rows]
+    shown.insert(5, "n", table["n"])
     shown["over other seeds"] = [_spread(row, "over_seeds") for row in rows]
     shown["over random prefixes"] = [_spread(row, "over_random") for row in rows]
     return shown
