@@ -80,7 +80,7 @@ def test_an_attack_is_held_to_other_seeds_and_random_prefixes_judged_as_often():
     assert ends.tolist() == pytest.approx(paired(3, 1, 6))
     shown = readable_search(table.assign(judge="j")).iloc[1]
     assert shown["a picture"].startswith("0.50 [") and shown["the best"].startswith("0.67 [")
-    assert shown["if independent"].startswith("0.75 [") and shown["n"] == 6
+    assert shown["if independent"].startswith("0.75 [") and shown["attempts"] == 6
     assert shown["over other seeds"].startswith("+0.50 [")
     seeds = by.loc[("as released", 2)]
     assert seeds["best"] == 1 / 6 and pd.isna(seeds["over_seeds"]) and pd.isna(seeds["over_random"])

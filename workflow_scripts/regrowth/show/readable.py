@@ -216,7 +216,7 @@ def readable_search(table: pd.DataFrame) -> pd.DataFrame:
     for column, name in told.items():
         ends = {"rate": name, "low": f"{name}_low", "high": f"{name}_high"}
         shown[column] = [rate_text({end: row[own] for end, own in ends.items()}) for row in rows]
-    shown.insert(5, "n", table["n"])
+    shown.insert(5, "attempts", table["n"])
     shown["over other seeds"] = [_spread(row, "over_seeds") for row in rows]
     shown["over random prefixes"] = [_spread(row, "over_random") for row in rows]
     return shown
