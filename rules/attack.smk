@@ -162,7 +162,7 @@ rule relearn:
         versions=versions("calibrate"),
         model=DEPENDS.model,
         at=attackers.steps(SWEEP, "relearn"),
-        settings=STUDY.learning.model_dump(),
+        settings=STUDY.learning.model_dump(exclude={"forbid"}),
         prompts=DEPENDS.taught,
         steps=STUDY.sampler.steps or CARD.steps,
         guidance=STUDY.sampler.guidance or CARD.guidance,
@@ -186,11 +186,64 @@ use rule relearn as invert with:
         versions=versions("calibrate"),
         model=DEPENDS.model,
         at=attackers.steps(SWEEP, "inversion"),
-        settings=STUDY.learning.model_dump(),
+        settings=STUDY.learning.model_dump(exclude={"forbid"}),
         prompts=None,
         steps=None,
         guidance=None,
         word=DEPENDS.word,
+
+
+rule prefix:
+    input:
+        unpack(SWEEP.known_to("prefix")),
+    output:
+        patch=f"{OUT}/patches/{PREFIX}",
+        costs=f"{OUT}/costs/{SPENT['prefix']}",
+    log:
+        f"{OUT}/logs/prefix/{PREFIX}.log",
+    benchmark:
+        f"{OUT}/benchmarks/prefix/{PREFIX}.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=growing(4 * PIPELINE_MB),
+        runtime=growing(120),
+        gpu=1,
+    params:
+        code=DEPENDS.code("prefix"),
+        versions=versions("calibrate"),
+        model=DEPENDS.model,
+        at=attackers.steps(SWEEP, "prefix"),
+        settings=STUDY.learning.model_dump(exclude={"forbid"}),
+        forbidden=attackers.unsaid(SWEEP),
+    script:
+        "../workflow_scripts/prefix.py"
+
+
+# Of what is released nothing is read: whoever has it has its vocabulary.
+rule random_prefix:
+    input:
+        unpack(SWEEP.known_to("random-prefix")),
+    output:
+        f"{OUT}/patches/{RANDOM_PREFIX}",
+    log:
+        f"{OUT}/logs/random_prefix/{RANDOM_PREFIX}.log",
+    benchmark:
+        f"{OUT}/benchmarks/random_prefix/{RANDOM_PREFIX}.tsv"
+    conda:
+        ENV
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=DEPENDS.code("random_prefix"),
+        model=DEPENDS.model,
+        seed=STUDY.learning.seed,
+        forbidden=attackers.unsaid(SWEEP),
+        pairs=DEPENDS.pairs_of,
+    script:
+        "../workflow_scripts/random_prefix.py"
 
 
 # The base's keys and values are known: λ as in RECE's code.

@@ -35,13 +35,16 @@ REVIVED, ALONE, BLIND, ORACLE, RELEARNT, INVERTED, DERIVED = (
     variants.patch(variants.named(name))
     for name in ("revived", "alone", "blind", "oracle", "relearn", "inversion", "derived")
 )
+PREFIX, RANDOM_PREFIX = (
+    variants.patch(variants.named(name)) for name in ("prefix", "random-prefix")
+)
 
 
 def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-SPENT = {name: variants.costs(variants.named(name)) for name in ("relearn", "inversion")}
+SPENT = {name: variants.costs(variants.named(name)) for name in ("relearn", "inversion", "prefix")}
 
 
 wildcard_constraints:
@@ -62,6 +65,7 @@ wildcard_constraints:
     data=one_of(LESSONS),
     parameters=one_of(TUNINGS),
     lr=r"\d+\.\d+",
+    tokens=r"\d+",
     step=r"\d+",
     prompts=one_of(SWEEP.bundles),
     judge=one_of(CATALOGUE.judges),

@@ -36,6 +36,7 @@ rule tables:
         erasers=DEPENDS.erasers(),
         together=several.together(SWEEP),
         control=STUDY.control,
+        best_of=STUDY.best_of,
         judges=DEPENDS.judged(),
         roles={n: s.role for n, s in CATALOGUE.prompt_sets.items()},
         paper=STUDY.paper and file_digest(ROOT / STUDY.paper, DIGESTS),

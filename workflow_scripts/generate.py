@@ -9,6 +9,7 @@ from regrowth.models import disk
 from regrowth.run import compute
 from regrowth.run.job import start
 from regrowth.study.sweep import cell_of
+from regrowth.study.young import names_adults
 
 job = start(snakemake)
 compute.use_threads(snakemake.threads)
@@ -30,6 +31,8 @@ word = settings.sampling.get("word", "")
 if guard := settings.sampling.get("guard"):  # first: no attack changes what it steers away from
     GUARDS[guard].put(pipe, word)
 asked = words.asked(pipe, rows, patch, word)
+if not all(names_adults(row["prompt"]) for row in asked):
+    raise ValueError("a prefix and a prompt together name young people, whom nobody draws")
 how = settings.sampling["steps"], settings.sampling["guidance"]
 made = pipeline.pictures(pipe, asked, *how, job.study.images.batch)
 shard = images.frame(rows, [images.encode(picture, settings.format) for picture in made])

@@ -45,6 +45,7 @@ made = tables.of_judges(
     job.catalogue,
     snakemake.params.sets,
     pd.DataFrame(rows, columns=MISSING),
+    snakemake.params.best_of,
 )
 if snakemake.input.signs:
     measured = [read_hive(snakemake.input[n], out / n) for n in ("signs", "alignment", "solves")]
@@ -63,7 +64,7 @@ if "detectability" in made:
 if snakemake.input.costs:
     spent = read_hive(snakemake.input.costs, out / "costs", variants.KEYS)
     spent["step"] = spent.pop("at").astype(str)
-    made["frontier"] = frontier(rates, spent, snakemake.params.control)
+    made["frontier"] = frontier(rates, spent, snakemake.params.control, made["search"])
 if snakemake.input.identified:
     guesses = read_hive(snakemake.input.identified, out / "identified")
     made["identified"] = identified(guesses)

@@ -492,8 +492,8 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             {},
             {"erasers": ["uce"], "variants": ["pruned", "blind"]},
             "sweep[0]: uce changes weights and erases none, so there is nothing to complete or to "
-            "fill: only pruned, quant4, nf4, relearn, derived, inversion, without a defence "
-            "(given: blind)",
+            "fill: only pruned, quant4, nf4, relearn, derived, inversion, prefix, without a "
+            "defence (given: blind)",
         ),
         (
             {},
@@ -581,9 +581,15 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             "inversion: pictures of 'snow' are unsafe",
         ),
         (
+            {"attacks": {"p": {"kind": "prefix", "at": [50, 50]}}},
+            {"attacks": ["p"]},
+            "attacks.p.at: each step later than the one before it is wanted",
+        ),
+        ({"best_of": [1]}, {}, "best_of[0]: should be greater than or equal to 2"),
+        (
             {"attacks": {"b": {"kind": "blind"}}},
             {"attacks": ["b"], "variants": ["relearn"], "erasers": ["esd-x"]},
-            "derived, inversion, without a defence (given: b)",
+            "derived, inversion, prefix, without a defence (given: b)",
         ),
         ({"control": "retrained"}, {}, "control: no eraser 'retrained'; known: conceptprune,"),
         (

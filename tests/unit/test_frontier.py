@@ -4,9 +4,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from regrowth.measure import frontier
+from regrowth.measure import frontier, search
 from regrowth.measure.paired import interval
 from regrowth.show.figures.frontier import frontier as drawn
+from regrowth.show.readable import readable_frontier
 from regrowth.study import variants
 
 TRAINED = {"variant": "relearn", "data": "own", "parameters": "all", "lr": "0.00005"}
@@ -93,6 +94,65 @@ def test_the_answer_names_the_best_of_each_knowledge_and_what_it_took():
         "of training 0.50; with pictures of the concept and 100 steps of training 0.80 (n = 50)."
     )
     assert frontier.answer(frontier.frontier(RATES.iloc[:2], COSTS, None)) == []
+
+
+PREFIX = {"variant": "prefix", "tokens": "5", "lr": "0.01", "step": "100"}
+CELL = variants.PRETRAINED | {"concept": "church", "eraser": "esd-x"}
+
+
+def picked(own, name, best, over=np.nan):
+    told = {"prompt_set": "objects", "judge": "objects", "attack": name, "judged": 5, "n": 10}
+    told |= {"best": best, "best_low": best - 0.2, "best_high": best + 0.2}
+    told |= {"over_seeds": over, "over_seeds_low": over - 0.3, "over_seeds_high": over + 0.3}
+    return CELL | own | told
+
+
+def test_a_judge_who_picks_is_known_and_paid_for_and_held_to_other_seeds():
+    rates = pd.DataFrame(
+        [
+            *RATES[:3].to_dict("records"),
+            rate("esd-x", PREFIX, 30, gained=26, lost=1),
+            rate("esd-x", {"variant": "random-prefix", "tokens": "5"}, 6, gained=2, lost=1),
+        ]
+    )
+    cost = {"drawn": 0, "forwards": 800, "backwards": 800, "destroyed": False, "words": "gas web"}
+    found = pd.DataFrame(
+        [
+            picked({"variant": "pruned"}, "as released", 0.4),
+            picked(PREFIX, "prefix found ×100", 0.9, over=0.5),
+            picked({"variant": "random-prefix", "tokens": "5"}, "random prefix", 0.5, over=0.1),
+            picked(PREFIX, "prefix found ×100", 0.7, over=0.5) | {"judge": "other"},
+        ],
+        columns=[*search.COLUMNS, "judge"],
+    )
+    table = frontier.frontier(rates, pd.DataFrame([CELL | PREFIX | cost]), None, found)
+    assert table["attack"].tolist() == [
+        "pruned",
+        "random prefix",
+        "prefix found ×100",
+        "as released, best of 5",
+        "random prefix, best of 5",
+        "prefix found ×100, best of 5",
+    ]
+    assert table["knows"].tolist() == ["", "weights", "concept"] + ["judge"] * 3
+    assert table["judged"].tolist() == [0] * 3 + [5] * 3
+    plain, best = table.iloc[2], table.iloc[5]
+    assert (plain["words"], plain["steps"], plain["backwards"]) == ("gas web", 100, 800)
+    assert (best["rate"], best["n"], best["gain"], best["gain_low"]) == (0.9, 10, 0.5, 0.2)
+    assert (best["steps"], best["backwards"]) == (100, 800) and pd.isna(best["others"])
+    assert frontier.answer(table) == [
+        "church, erased by esd-x: 0.10 as released; with the weights alone 0.12; with pictures of "
+        "the concept and 100 steps of training 0.60; with a judge of 5 pictures a prompt 0.50; "
+        "with pictures of the concept and a judge of 5 pictures a prompt and 100 steps of training "
+        "0.90 (n = 50)."
+    ]
+    shown = readable_frontier(table)
+    assert shown["judged"].tolist() == ["", "", "", 5, 5, 5]
+    assert shown["words"].tolist()[2] == "gas web"
+    figure = drawn(table, "church")
+    labels = {c.get_label() for c in figure.axes[0].containers}
+    assert "a judge, a prefix trained, best of 5" in labels
+    plt.close(figure)
 
 
 def test_without_a_released_model_there_is_no_row():

@@ -90,7 +90,7 @@ def smuggled(files, needs) -> set[str]:
 def test_each_attack_is_given_what_it_needs_and_a_smuggled_file_is_seen():
     attacks = {"train": {"kind": "relearn", "data": ["own", "auxiliary", "concept"], "at": [5]}}
     asked = {
-        "variants": ["pruned", "blind", "oracle", "inversion", "derived"],
+        "variants": ["pruned", "blind", "oracle", "inversion", "derived", "prefix"],
         "attacks": ["train"],
     }
     sweep = sweep_of(attacks=attacks, sweep=[{"concepts": ["church"], "oracles": ["max"], **asked}])
@@ -107,6 +107,8 @@ def test_each_attack_is_given_what_it_needs_and_a_smuggled_file_is_seen():
         "blind": weights,
         "oracle: signs, max": weights | {"truth"},
         "word learnt ×100": weights | {"concept"},
+        "prefix found ×100": weights | {"concept"},
+        "random prefix": weights,
         "word derived": weights | {"base"},
         "relearnt ×5 on its own pictures": weights,
         "relearnt ×5 on others' pictures": weights | {"auxiliary"},

@@ -87,7 +87,7 @@ def test_oracles_draw_with_the_weight_seed_where_they_draw():
 def test_a_path_has_the_keys_of_its_variant_and_leads_back_to_it():
     block = Block(
         concepts=["church"],
-        variants=["pruned", "quant4", "revived", "oracle", "relearn", "inversion"],
+        variants=["pruned", "quant4", "revived", "oracle", "relearn", "inversion", "prefix"],
         K=[0.6],
         magnitudes=["sample"],
         oracles=["max"],
@@ -115,6 +115,15 @@ def test_a_training_is_one_file_whatever_steps_are_drawn_of_it():
     assert told == ["relearnt ×10 on its own pictures", "relearnt ×50 on its own pictures"]
     other = cells[0] | {"parameters": "lora4", "lr": "0.001", "data": "concept"}
     assert variants.label(other) == "relearnt ×10 on the concept's pictures (lora4) at 0.001"
+
+
+def test_a_prefix_that_is_found_has_one_that_is_not_beside_it():
+    attacks = {"p": {"kind": "prefix", "tokens": [3, 5], "at": [10, 50]}}
+    raw = RAW | {"attacks": attacks, "sweep": [{"concepts": ["church"], "attacks": ["p"]}]}
+    study = Study.model_validate(raw)
+    told = [variants.label(cell) for cell, _ in variants.of_sweep(study.sweep, 0, study.attacks)]
+    found = ["prefix found ×10", "prefix found ×50"]
+    assert told == [f"{n} of 3" for n in found] + found + ["random prefix of 3", "random prefix"]
 
 
 def test_an_attack_of_ones_own_is_the_variant_that_its_lists_make():

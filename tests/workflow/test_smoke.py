@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image, UnidentifiedImageError
-from regrowth.attack import DETECTORS, KNOWLEDGE, VARIANTS
+from regrowth.attack import ASKED, DETECTORS, KNOWLEDGE, VARIANTS
 from regrowth.files.bits import unpack
 from regrowth.files.images import blur
 from regrowth.files.store import keys_of, read_frame
@@ -31,7 +31,7 @@ from road import ROOT, Road
 from safetensors.numpy import load_file, save_file
 
 #: Keys of no variant of the smoke study.
-ABSENT = {"layer_alone", "data", "parameters", "lr", "step"}
+ABSENT = {"layer_alone", "data", "parameters", "lr", "step", "tokens"}
 
 
 def test_scores_open_as_one_table(smoke):
@@ -308,12 +308,14 @@ KNOWN = {
     "auxiliary": {"lesson"},
     "base": set(),  # the model's folder
     "concept": {"lesson"},
+    "judge": set(),  # who looks at what is drawn
     "truth": {"mask", "mask_of_checkpoint", "union"},
 }
 #: What an attacker makes of the weights.
 MADE = {"detect", "complete"}
 MAKERS = {"revived": "revive", "alone": "revive_alone", "blind": "blind", "oracle": "oracle"}
 MAKERS |= {"relearn": "relearn", "inversion": "invert", "derived": "derive"}
+MAKERS |= {"prefix": "prefix", "random-prefix": "random_prefix"}
 
 
 def test_each_attack_sees_what_it_needs_and_no_more(smoke, tmp_path):
@@ -321,7 +323,7 @@ def test_each_attack_sees_what_it_needs_and_no_more(smoke, tmp_path):
     assert set(KNOWN) == set(KNOWLEDGE)
     assert set(MAKERS) == {name for name, variant in VARIANTS.items() if variant.patch}
     more = {
-        "variants": ["pruned", "revived", "blind", "oracle", "relearn", "inversion", "derived"],
+        "variants": ["pruned", *(name for name in ASKED if VARIANTS[name].patch)],
         "layers_alone": [3],
         "oracles": ["max"],
     }

@@ -8,8 +8,9 @@ from regrowth.kinds import Kind, Place
 
 #: What an attacker may know, the easiest to come by first: the released weights; pictures of other
 #: things, like those that the model was trained on; the model before it was erased; pictures of the
-#: concept. The truth is known to an evaluation alone.
-KNOWLEDGE = ("weights", "auxiliary", "base", "concept", "truth")
+#: concept; a judge, by whom the best of several pictures is picked. The truth is known to an
+#: evaluation alone.
+KNOWLEDGE = ("weights", "auxiliary", "base", "concept", "judge", "truth")
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,9 @@ class Variant:
     drawn, and the table that tells. patch: it is a file of weights that replace released ones;
     within: the key that says where in that file, which has all the others in its path. holes: it
     completes what is missing, and is made of nothing else. counted: among the attacks that a
-    verdict speaks of, those from the weights alone that train nothing. also: the variants that its
-    settings ask for beside it.
+    verdict speaks of, those from the weights alone that train nothing. picked: who tries it may let
+    a judge pick the best of several pictures, which it is then counted by as well. also: the
+    variants that its settings ask for beside it.
     """
 
     needs: frozenset[str] = frozenset({"weights"})
@@ -148,6 +150,7 @@ class Variant:
     within: str = ""
     holes: bool = False
     counted: bool = False
+    picked: bool = False
     label: Place | None = None
     also: tuple[str, ...] = ()
 
@@ -156,7 +159,7 @@ _REVIVED = {"detector": "detectors", "solver": "solvers", "K": "K", "magnitude":
 VARIANTS = Kind(
     "variant",
     {
-        "pruned": Variant(),
+        "pruned": Variant(picked=True),
         **{name: Variant() for name in ROUNDINGS},
         "revived": Variant(
             settings=Place("attack.settings.Revival"),
@@ -213,6 +216,23 @@ VARIANTS = Kind(
             patch=True,
             within="step",
             label=Place("attack.settings.inversion"),
+        ),
+        "prefix": Variant(
+            needs=frozenset({"weights", "concept"}),
+            settings=Place("attack.settings.Prefix"),
+            keys={"tokens": "tokens", "lr": "lr", "step": "at"},
+            patch=True,
+            within="step",
+            picked=True,
+            label=Place("attack.settings.prefix"),
+            also=("random-prefix",),
+        ),
+        "random-prefix": Variant(
+            settings=Place("attack.settings.Prefix"),
+            keys={"tokens": "tokens"},
+            patch=True,
+            picked=True,
+            label=Place("attack.settings.random_prefix"),
         ),
     },
 )

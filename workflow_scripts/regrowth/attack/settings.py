@@ -107,6 +107,14 @@ class Relearn(Inversion):
     at: Steps = [10, 50, 100, 200]
 
 
+class Prefix(Inversion):
+    """Words are found that, put before a prompt, make the released model draw the concept; beside
+    it, as a control, as many words that are drawn at random."""
+
+    tokens: Annotated[list[Count], Field(min_length=1)] = Field([5], description="of the prefix")
+    lr: Annotated[list[Positive], Field(min_length=1)] = Field([0.01], description="Adam's rate")
+
+
 def parted(detector: str) -> tuple[str, float]:
     """A detector's name, and the share that it takes; 0 if it is told none."""
     found = re.search(f"{_SHARE}$", detector)
@@ -146,6 +154,18 @@ def derived(cell: Mapping[str, str]) -> str:
 
 def inversion(cell: Mapping[str, str]) -> str:
     return f"word learnt{_steps(cell)}{_lr(cell, Inversion)}"
+
+
+def prefix(cell: Mapping[str, str]) -> str:
+    return f"prefix found{_steps(cell)}{_tokens(cell)}{_lr(cell, Prefix)}"
+
+
+def random_prefix(cell: Mapping[str, str]) -> str:
+    return f"random prefix{_tokens(cell)}"
+
+
+def _tokens(cell: Mapping[str, str]) -> str:
+    return "" if cell["tokens"] in ("5", NONE) else f" of {cell['tokens']}"
 
 
 def _steps(cell: Mapping[str, str]) -> str:

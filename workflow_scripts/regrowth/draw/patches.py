@@ -1,8 +1,8 @@
 """Patches: a variant stored as what differs from the released model.
 
 A patch holds, per layer, the changed positions as packed bits and a value for each, or the whole
-weight; or the embedding of a word of its own: a flat dict of arrays, as safetensors keeps them. A
-training's file holds several, after several steps.
+weight; or the embedding of a word of its own; or words for a prompt: a flat dict of arrays, as
+safetensors keeps them. A training's file holds several, after several steps.
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,8 @@ def values_patch(layer: str, missing: np.ndarray, values: np.ndarray) -> Arrays:
 #: A word's embedding, (width,), in a patch: of a token that the text encoder reads, or of what the
 #: UNet reads at a name's last token.
 WORD, SAID = "word:embedding", "said:embedding"
+#: Tokens that stand before prompts, int64 (several, length), which pictures take turns with.
+PREFIX = "prefix:tokens"
 
 
 def whole(weights: Mapping[str, np.ndarray]) -> Arrays:
@@ -30,8 +32,8 @@ def whole(weights: Mapping[str, np.ndarray]) -> Arrays:
 
 def apply(released: Mapping[str, np.ndarray], patch: Arrays) -> Arrays:
     """The variant's weights: every released layer, those of the patch in float32, by name."""
-    out = dict(released)
-    for layer in dict.fromkeys(name.split(":")[0] for name in patch if name not in (WORD, SAID)):
+    out, told = dict(released), (WORD, SAID, PREFIX)
+    for layer in dict.fromkeys(name.split(":")[0] for name in patch if name not in told):
         if f"{layer}:whole" in patch:
             out[layer] = patch[f"{layer}:whole"]
             continue

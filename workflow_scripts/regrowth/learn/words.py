@@ -7,6 +7,7 @@ import torch
 from regrowth.draw import patches
 from regrowth.learn.losses import embedded, noised, predicted
 from regrowth.learn.pictures import Pictures
+from regrowth.models import vocabulary
 from torch.nn.functional import mse_loss
 
 #: No word of any prompt.
@@ -53,6 +54,11 @@ def asked(pipe, rows: list[dict], patch: patches.Arrays, name: str) -> list[dict
     which the pipeline understands then; as they are, where it says nothing."""
     if patches.SAID in patch:
         answer(pipe, name, torch.from_numpy(patch[patches.SAID]))
+    if patches.PREFIX in patch:
+        told = [vocabulary.text(pipe.tokenizer, tokens) for tokens in patch[patches.PREFIX]]
+        return [
+            row | {"prompt": f"{told[row['seed'] % len(told)]} {row['prompt']}"} for row in rows
+        ]
     if patches.WORD not in patch:
         return rows
     put(pipe, torch.from_numpy(patch[patches.WORD]))

@@ -1,13 +1,13 @@
 """All tables of a study by name, from its raw frames."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from regrowth.files import keys
 from regrowth.judge import JUDGES
-from regrowth.measure import integrity, pairwise
+from regrowth.measure import integrity, pairwise, search
 from regrowth.measure.cells import for_concept, outcomes
 from regrowth.measure.pictures import frechet, similarity
 from regrowth.measure.rates import accuracy, detections, parts
@@ -29,6 +29,7 @@ COLUMNS = {
     "parts": [*_CELL, "judge", "label", "threshold", "images", "n", "change"],
     "fid": [*_CELL, "judge", "n", "n_reference", "fid"],
     "integrity": [*_CELL, "judge", "n", "distance", "low", "high", "other_seed"],
+    "search": [*search.COLUMNS, "judge"],
 }
 
 
@@ -39,13 +40,14 @@ def of_judges(
     catalogue: Catalogue,
     sets: dict[str, list[str]],
     missing: pd.DataFrame,
+    best_of: Sequence[int] = (),
 ) -> dict[str, pd.DataFrame]:
     """Every table of what the judges saw, by name, from the raw frames of a study.
 
     scores: gives a concept's and a judge's, with those of models as they are; features: frames of
     one cell and judge each, of the pretrained model's (True) or of all. They are read when their
     turn comes. references: (judge, prompt set) → mean, covariance, n. sets: concept → the sets that
-    judge it. missing: of `progress.missing`.
+    judge it. missing: of `progress.missing`. best_of: as `search.search` takes it.
     """
     made: dict[str, list] = {name: [] for name in COLUMNS}
     for concept, names in sets.items():
@@ -58,6 +60,7 @@ def of_judges(
                 told = outcomes(part, catalogue)
                 made["accuracy"].append(accuracy(told).assign(judge=name))
                 made["pairwise"].append(pairwise.pairwise(told).assign(judge=name))
+                made["search"].append(search.search(told, best_of).assign(judge=name))
             elif feeds == "similarity":
                 made["similarity"].append(similarity(part).assign(judge=name))
             elif feeds == "detections":

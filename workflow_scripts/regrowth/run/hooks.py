@@ -62,6 +62,7 @@ def before(workflow, sweep: Sweep, model: Path, audit: audits.Audit) -> None:
     ready(workflow, sweep.out)
     refusals.no_numbers(sweep, model)
     refusals.other_checkpoints(sweep, model)
+    refusals.odd_prefixes(sweep, model)
     _delete_unsafe(workflow, sweep)
 
 

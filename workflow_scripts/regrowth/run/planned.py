@@ -43,5 +43,6 @@ def planned(config: dict, root: Path, partial: str | None = None) -> tuple[Sweep
             raise Refused("no cell of the study is whole yet")
     else:
         refusals.no_attack(sweep)
+        refusals.none_to_pick(sweep)
     refusals.no_spread(sweep)
     return sweep, Depends(sweep, cards, folders)

@@ -1,15 +1,18 @@
 """What a run is refused for before any job: each raises `Refused` with what would be right."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import yaml
 from regrowth.erase import checkpoints
 from regrowth.files.keys import NONE
-from regrowth.models import disk
+from regrowth.models import disk, vocabulary
 from regrowth.run import driver
 from regrowth.run.cost import UNREADABLE
-from regrowth.study import variants
+from regrowth.study import attackers, variants
+from regrowth.study.catalogue import concepts_of
+from regrowth.study.prompts import calibration_pairs
 from regrowth.study.sweep import Sweep
 
 
@@ -35,6 +38,48 @@ def no_attack(sweep: Sweep) -> None:
             "the study erases concepts, but attacks none without a defence, which all of its "
             "tables compare with: add a block with `variants: [pruned]` and no `defences`"
         )
+
+
+def none_to_pick(sweep: Sweep) -> None:
+    """A judge is to pick of more pictures of a prompt than there are."""
+    every = concepts_of(sweep.catalogue)
+    classes = {"", *(every[concept][1] for concept in sweep.concepts)}
+    rows = (row for b in sweep.bundles for row in sweep.rows(b) if sweep.study.best_of)
+    drawn = {(row["prompt"], row["seed"]) for row in rows if row["class"] in classes}
+    most = max(Counter(prompt for prompt, _ in drawn).values(), default=0)
+    if beyond := [n for n in sweep.study.best_of if n > most]:
+        raise Refused(
+            f"best_of: a judge cannot pick of {beyond[0]} pictures of a prompt, where a concept's "
+            f"have {most} at most: more `images.erased`, or fewer to pick of"
+        )
+
+
+def odd_prefixes(sweep: Sweep, model: Path) -> None:
+    """Forbidden tokens that are none, and prefixes that nothing is left for."""
+    asked = {(v["concept"], int(v["tokens"])) for v in sweep.asked if v["variant"] == "prefix"}
+    if not asked:
+        return
+    tokenizer, told = vocabulary.load(model), []
+    for word, read in vocabulary.missing(tokenizer, sweep.study.learning.forbid).items():
+        told.append(
+            f"learning.forbid: {word!r} is no token of the model's vocabulary: it is read as "
+            f"{', '.join(read) or 'nothing'}"
+        )
+    room = tokenizer.model_max_length - 2
+    for concept, tokens in sorted(asked):
+        family, name = concepts_of(sweep.catalogue)[concept]
+        pairs = calibration_pairs(sweep.catalogue.families[family], name)
+        longest = max((prompt for _, prompt in pairs), key=len)
+        n = len(vocabulary.ids(tokenizer, longest))
+        if n + tokens > room:
+            told.append(
+                f"a prefix of {tokens} tokens before {longest!r}, which has {n}, is longer than "
+                f"the {room} that the model reads: fewer `tokens`"
+            )
+        if not vocabulary.free(tokenizer, attackers.forbidden(sweep, concept)):
+            told.append(f"{name!r}: nothing is left of the vocabulary to make a prefix of")
+    if told:
+        raise Refused("\n".join(told))
 
 
 def no_spread(sweep: Sweep) -> None:

@@ -32,6 +32,8 @@ DOING = {
     "lesson": "drawing to learn from",
     "relearn": "relearning",
     "invert": "learning a word",
+    "prefix": "looking for a prefix",
+    "random_prefix": "drawing prefixes",
     "generate": "drawing",
     "generate_unsafe": "drawing",
     "score": "judging",

@@ -3,7 +3,7 @@
 import pandas as pd
 from regrowth.files import keys
 from regrowth.measure.cells import interval
-from regrowth.measure.frontier import WORDS as KNOWN
+from regrowth.measure.frontier import known
 from regrowth.show.figures.style import place
 from regrowth.study import variants
 
@@ -192,9 +192,13 @@ def readable_frontier(table: pd.DataFrame) -> pd.DataFrame:
     """One line per released model and attack, the easiest knowledge first."""
     rows = table.to_dict("records")
     shown = table[["concept", "eraser"]].assign(
-        knows=table["knows"].map(KNOWN).fillna("(released)"), attack=table["attack"]
+        knows=[known(row) or "(released)" for row in rows], attack=table["attack"]
     )
+    if table["words"].any():
+        shown["words"] = table["words"]
     shown["steps"] = table["steps"]
+    if table["judged"].any():
+        shown["judged"] = table["judged"].map(lambda n: n or "")
     shown["erased"] = [{key: row[key] for key in ("rate", "low", "high", "n")} for row in rows]
     shown["preserved"] = [f"{r['others']:.2f}" if pd.notna(r["others"]) else "" for r in rows]
     shown["gain"] = [_spread(row, "gain") for row in rows]
@@ -205,6 +209,20 @@ def readable_frontier(table: pd.DataFrame) -> pd.DataFrame:
         shown["beyond"] = [_spread(row, "beyond") for row in rows]
     shown["forwards, backwards"] = [_passes(row) for row in rows]
     return shown.assign(destroyed=table["destroyed"].map({True: "yes", False: ""}))
+
+
+def readable_search(table: pd.DataFrame) -> pd.DataFrame:
+    """One line per released model, attack and number of pictures that a judge picks of."""
+    shown = table[["concept", "eraser", "attack", "judged"]].copy()
+    rows = table.to_dict("records")
+    told = {"a picture": "rate", "the best": "best", "if independent": "independent"}
+    for column, name in told.items():
+        ends = {"rate": name, "low": f"{name}_low", "high": f"{name}_high"}
+        shown[column] = [rate_text({end: row[own] for end, own in ends.items()}) for row in rows]
+    shown.insert(5, "attempts", table["n"])
+    shown["over other seeds"] = [_spread(row, "over_seeds") for row in rows]
+    shown["over random prefixes"] = [_spread(row, "over_random") for row in rows]
+    return shown
 
 
 def readable_guards(table: pd.DataFrame) -> pd.DataFrame:

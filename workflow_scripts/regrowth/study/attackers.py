@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from regrowth.study import variants
 from regrowth.study.catalogue import concepts_of
+from regrowth.study.prompts import calibration_pairs
 from regrowth.study.sweep import Files, Sweep, Wildcards, inspected
 
 
@@ -17,6 +18,20 @@ def steps(sweep: Sweep, variant: str) -> Callable[[Wildcards], list[int]]:
         return sorted({int(v["step"]) for v in asked if own.items() <= v.items()})
 
     return found
+
+
+def forbidden(sweep: Sweep, concept: str) -> list[str]:
+    """The words that no prefix may have: the concept's name, what else its prompts say of it and
+    not of what it is held against, and the study's own. concept: as it stands in paths."""
+    family, name = concepts_of(sweep.catalogue)[concept]
+    pairs = calibration_pairs(sweep.catalogue.families[family], name)
+    more = (word for base, target in pairs for word in target.split() if word not in base.split())
+    return list(dict.fromkeys([name, *more, *sweep.study.learning.forbid]))
+
+
+def unsaid(sweep: Sweep) -> Callable[[Wildcards], list[str]]:
+    """`forbidden`, of a job's concept."""
+    return inspected(lambda wildcards: forbidden(sweep, wildcards["concept"]))
 
 
 def candidates(sweep: Sweep) -> dict[str, str]:

@@ -108,6 +108,11 @@ class Learning(Strict):
     pictures: Count = Field(64, description="that they learn from")
     batch: Count = 8
     seed: Seed = 0
+    forbid: list[str] = Field(
+        [],
+        description="tokens that no prefix may have, beside those of the concept's name and of "
+        "what else its prompts say of it",
+    )
 
 
 class Detectability(Strict):
@@ -171,6 +176,11 @@ class Study(Strict):
         None,
         description="guess of each released model which concept was erased, as who has the base "
         "can, from so many denoising steps of every candidate's calibration",
+    )
+    best_of: list[Annotated[int, Number, Field(ge=2, strict=True)]] = Field(
+        [],
+        description="of so many pictures of one prompt a judge picks the best, as an attacker may: "
+        "how often the concept then shows in one at least",
     )
     control: InstanceName | None = Field(
         None,

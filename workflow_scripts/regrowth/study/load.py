@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pydantic import ValidationError
-from regrowth.attack import DETECTORS, VARIANTS, needed
+from regrowth.attack import ASKED, DETECTORS, VARIANTS, needed
 from regrowth.attack.settings import parted
 from regrowth.defend import FILLS
 from regrowth.erase import ERASERS
@@ -213,7 +213,7 @@ def edit_mistakes(study: Study) -> list[str]:
     """Attacks and defences of what has no holes, and words that an edit may not send to."""
     kinds = {name: study.erasers.kind(name) for name in study.erasers.names()}
     edits = [name for name, kind in kinds.items() if not ERASERS[kind].holes]
-    allowed = [name for name, variant in VARIANTS.items() if not variant.holes]
+    allowed = [name for name in ASKED if not VARIANTS[name].holes]
     out = []
     for i, block in enumerate(study.sweep):
         for name in (name for name in block.erasers if name in edits):

@@ -19,6 +19,7 @@ def tables(sweep: Sweep) -> list[str]:
         *(["signs", "alignment", "layers", "solves"] if sweep.signs else []),
         *(["detectability", "normality", "defences"] if sweep.defended else []),
         *(["frontier"] if sweep.costs else []),
+        *(["search"] if sweep.study.best_of else []),
         *(["guards"] if sweep.guarded else []),
         *(["identified"] if sweep.identified else []),
         *(["erasers", "overlaps"] if sweep.compared else []),

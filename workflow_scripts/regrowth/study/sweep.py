@@ -283,6 +283,7 @@ class Sweep:
             "auxiliary": ("lesson", lesson("auxiliary")),
             "base": ("base", lambda wildcards: []),  # a folder, which is no file of a study
             "concept": ("lesson", lesson("concept")),
+            "judge": ("judge", lambda wildcards: []),  # who looks at pictures, when there are some
             "truth": ("masks", self.masks_of),
         }
 

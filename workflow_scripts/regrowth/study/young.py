@@ -80,6 +80,11 @@ def _readings(text: str):
         yield bare.translate(_LIKE_L).translate(_LOOKS)
 
 
+def names_adults(text: str) -> bool:
+    """Whether a text may be drawn: nobody in it is below eighteen."""
+    return not names_young(text)
+
+
 @lru_cache(maxsize=100_000)
 def names_young(text: str) -> bool:
     """Whether a text has a word for people below eighteen. Errs on the side of yes: "ten years

@@ -50,10 +50,11 @@ def _one(axis, table: pd.DataFrame) -> None:
     for knows, part in still.groupby("knows", sort=False):
         _points(axis, part, colours[knows], "none", f"{WORDS[knows]}, nothing trained")
     trained = met[met["steps"] > 0]
-    by = ["knows", "variant", "data", "parameters", "lr"]
-    for (knows, variant, _, parameters, _), part in trained.groupby(by, sort=False):
+    by = ["knows", "variant", "data", "parameters", "lr", "tokens", "judged"]
+    for (knows, variant, _, parameters, *_, judged), part in trained.groupby(by, sort=False):
         how = {"inversion": "a word", "relearn": parameters.replace("all", "weights")}
-        label = f"{WORDS[knows]}, {how.get(variant, variant)} trained"
+        label = f"{WORDS[knows]}, {how.get(variant, f'a {variant}')} trained"
+        label += f", best of {judged}" if judged else ""
         _points(axis, part.sort_values("steps"), colours[knows], LINES[parameters], label)
     axis.set_xscale("symlog", linthresh=10)
     axis.set(ylim=(-0.02, 1.02), xlim=(-2, None), xlabel="steps of training")
