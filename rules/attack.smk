@@ -158,7 +158,7 @@ rule relearn:
         runtime=growing(120),
         gpu=1,
     params:
-        code=DEPENDS.code("relearn"),
+        code=DEPENDS.code("relearn", ("draw.GUARDS", "")),
         versions=versions("calibrate"),
         model=DEPENDS.model,
         at=attackers.steps(SWEEP, "relearn"),
@@ -182,7 +182,7 @@ use rule relearn as invert with:
     benchmark:
         f"{OUT}/benchmarks/invert/{INVERTED}.tsv"
     params:
-        code=DEPENDS.code("relearn"),
+        code=DEPENDS.code("relearn", ("draw.GUARDS", "")),
         versions=versions("calibrate"),
         model=DEPENDS.model,
         at=attackers.steps(SWEEP, "inversion"),
@@ -190,6 +190,28 @@ use rule relearn as invert with:
         prompts=None,
         steps=None,
         guidance=None,
+        word=DEPENDS.word,
+
+
+use rule relearn as evade with:
+    input:
+        unpack(SWEEP.known_to("evasion")),
+    output:
+        patch=f"{OUT}/patches/{EVADED}",
+        costs=f"{OUT}/costs/{SPENT['evasion']}",
+    log:
+        f"{OUT}/logs/evade/{EVADED}.log",
+    benchmark:
+        f"{OUT}/benchmarks/evade/{EVADED}.tsv"
+    params:
+        code=DEPENDS.method_code("relearn", "draw.GUARDS", "through"),
+        versions=versions("calibrate"),
+        model=DEPENDS.model,
+        at=attackers.steps(SWEEP, "evasion"),
+        settings=STUDY.learning.model_dump(),
+        prompts=None,
+        steps=STUDY.implicit.step,
+        guidance=STUDY.sampler.guidance or CARD.guidance,
         word=DEPENDS.word,
 
 

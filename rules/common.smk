@@ -31,9 +31,9 @@ ATTACKED = keys.pattern(sweep.ATTACKED)
 CELL = f"{RELEASED}/variant={{variant}}/prompts={{prompts}}"
 SHARD = f"{CELL}/shard={{shard}}.parquet"
 SCORE = f"{CELL}/judges={{judges}}/scores.parquet"
-REVIVED, ALONE, BLIND, ORACLE, RELEARNT, INVERTED, DERIVED = (
+REVIVED, ALONE, BLIND, ORACLE, RELEARNT, INVERTED, EVADED, DERIVED = (
     variants.patch(variants.named(name))
-    for name in ("revived", "alone", "blind", "oracle", "relearn", "inversion", "derived")
+    for name in ("revived", "alone", "blind", "oracle", "relearn", "inversion", "evasion", "derived")
 )
 
 
@@ -41,7 +41,9 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-SPENT = {name: variants.costs(variants.named(name)) for name in ("relearn", "inversion")}
+SPENT = {
+    name: variants.costs(variants.named(name)) for name in ("relearn", "inversion", "evasion")
+}
 
 
 wildcard_constraints:
@@ -61,6 +63,7 @@ wildcard_constraints:
     layer_alone=r"\d+",
     data=one_of(LESSONS),
     parameters=one_of(TUNINGS),
+    through=one_of(GUARDS),
     lr=r"\d+\.\d+",
     step=r"\d+",
     prompts=one_of(SWEEP.bundles),

@@ -1,8 +1,9 @@
 """The pictures of one variant for one shard of its prompts, and small ones for the report."""
 
 from regrowth.attack import ROUNDINGS, VARIANTS
-from regrowth.draw import GUARDS, patches, pipeline
+from regrowth.draw import autoguidance, patches, pipeline
 from regrowth.files import images
+from regrowth.files.keys import NONE
 from regrowth.files.store import read_arrays, read_part, write_frame
 from regrowth.learn import words
 from regrowth.models import disk
@@ -20,7 +21,12 @@ released = read_arrays(snakemake.input.get("released", []))
 patch, within = {}, name in VARIANTS and VARIANTS[name].within
 if file := snakemake.input.get("patch"):
     patch = read_part(file, cell[within]) if within else read_arrays(file)
-pipeline.put_weights(pipe, patches.apply(released, patch))
+attacked = patches.apply(released, patch)
+if cell["weight"] == NONE:
+    pipeline.put_weights(pipe, attacked)
+else:
+    pipeline.put_weights(pipe, released)
+    autoguidance.steer(pipe, attacked, float(cell["weight"]))
 if name in ROUNDINGS:
     alone = settings.sampling["rounded"] == "attacked"
     matrices = (layer for layer, weights in released.items() if weights.ndim == 2)
@@ -28,7 +34,8 @@ if name in ROUNDINGS:
     pipeline.round_weights(pipe, rounded, ROUNDINGS[name])
 word = settings.sampling.get("word", "")
 if guard := settings.sampling.get("guard"):  # first: no attack changes what it steers away from
-    GUARDS[guard].put(pipe, word)
+    after = settings.sampling.get("after", "")
+    words.guard(pipe, guard, word, snakemake.input.get("guard"), after)
 asked = words.asked(pipe, rows, patch, word)
 how = settings.sampling["steps"], settings.sampling["guidance"]
 made = pipeline.pictures(pipe, asked, *how, job.study.images.batch)

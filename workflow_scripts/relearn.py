@@ -6,7 +6,7 @@ import torch
 from regrowth.attack.relearning import learn_word, relearn
 from regrowth.draw import pipeline
 from regrowth.files.store import read_about, read_arrays, write_frame, write_parts
-from regrowth.learn import pictures
+from regrowth.learn import pictures, words
 from regrowth.learn.passed import Passed
 from regrowth.run import compute
 from regrowth.run.job import start
@@ -32,6 +32,9 @@ def done(step: int) -> None:
     costs.append({"at": step, "drawn": drawn, **passed.told()})
 
 
+if guard := snakemake.wildcards.get("through"):
+    words.guard(pipe, guard, told.word, *snakemake.input.get("guard", []), step=str(told.steps))
+    settings["guidance"] = told.guidance
 if told.word:
     patch, destroyed = learn_word(pipe, learnt, told.word, told.at, settings, done)
 else:

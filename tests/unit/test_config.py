@@ -492,8 +492,7 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             {},
             {"erasers": ["uce"], "variants": ["pruned", "blind"]},
             "sweep[0]: uce changes weights and erases none, so there is nothing to complete or to "
-            "fill: only pruned, quant4, nf4, relearn, derived, inversion, without a defence "
-            "(given: blind)",
+            "fill: only pruned, quant4, nf4, relearn,",
         ),
         (
             {},
@@ -573,7 +572,7 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
         (
             {"attacks": {"all": {"kind": "relearn", "data": ["own", "concept"]}}},
             {"attacks": ["all"], "concepts": ["snow"]},
-            "relearn: pictures of 'snow' are unsafe, and what an attacker trains on is written",
+            "relearn: pictures of 'snow' are unsafe, and what is trained on is written",
         ),
         (
             {},
@@ -581,9 +580,29 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             "inversion: pictures of 'snow' are unsafe",
         ),
         (
+            {},
+            {"variants": ["pruned"], "concepts": ["snow"], "defences": ["implicit"]},
+            "implicit: pictures of 'snow' are unsafe, and what is trained on is written",
+        ),
+        (
+            {"attacks": {"slow": {"kind": "evasion", "through": ["sld-max"]}}},
+            {},
+            "attacks.slow.through[0]: should be 'negative' or 'implicit' (given: 'sld-max')",
+        ),
+        (
+            {"attacks": {"back": {"kind": "autoguided", "weights": [-1]}}},
+            {},
+            "attacks.back.weights[0]: should be greater than or equal to 0 (given: -1)",
+        ),
+        (
+            {"implicit": {"step": 0}},
+            {},
+            "implicit.step: should be greater than or equal to 1 (given: 0)",
+        ),
+        (
             {"attacks": {"b": {"kind": "blind"}}},
             {"attacks": ["b"], "variants": ["relearn"], "erasers": ["esd-x"]},
-            "derived, inversion, without a defence (given: b)",
+            "without a defence (given: b)",
         ),
         ({"control": "retrained"}, {}, "control: no eraser 'retrained'; known: conceptprune,"),
         (

@@ -4,12 +4,13 @@ know what no attacker does."""
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from regrowth.draw import GUARDS
 from regrowth.kinds import Kind, Place
 
 #: What an attacker may know, the easiest to come by first: the released weights; pictures of other
 #: things, like those that the model was trained on; the model before it was erased; pictures of the
-#: concept. The truth is known to an evaluation alone.
-KNOWLEDGE = ("weights", "auxiliary", "base", "concept", "truth")
+#: concept; the embedding that a guard steers away from. The truth is known to an evaluation alone.
+KNOWLEDGE = ("weights", "auxiliary", "base", "concept", "guard", "truth")
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,8 @@ class Variant:
     table that tells. settings: what a study says of it; keys: what of that the sweep varies, in the
     path's order, with the setting that lists the values. random: the key that says whether it is
     drawn, and the table that tells. patch: it is a file of weights that replace released ones;
-    within: the key that says where in that file, which has all the others in its path. holes: it
+    within: the key that says where in that file, which has all the others in its path. of: the
+    variant whose patch it is drawn with, by all keys of that one. holes: it
     completes what is missing, and is made of nothing else. counted: among the attacks that a
     verdict speaks of, those from the weights alone that train nothing. also: the variants that its
     settings ask for beside it.
@@ -146,12 +148,14 @@ class Variant:
     random: tuple[str, Kind] | None = None
     patch: bool = False
     within: str = ""
+    of: str = ""
     holes: bool = False
     counted: bool = False
     label: Place | None = None
     also: tuple[str, ...] = ()
 
 
+_RELEARNT = {"data": "data", "parameters": "parameters", "lr": "lr"}
 _REVIVED = {"detector": "detectors", "solver": "solvers", "K": "K", "magnitude": "magnitudes"}
 VARIANTS = Kind(
     "variant",
@@ -196,10 +200,19 @@ VARIANTS = Kind(
         "relearn": Variant(
             more=("data", LESSONS),
             settings=Place("attack.settings.Relearn"),
-            keys={"data": "data", "parameters": "parameters", "lr": "lr", "step": "at"},
+            keys=_RELEARNT | {"step": "at"},
             patch=True,
             within="step",
             label=Place("attack.settings.relearn"),
+        ),
+        "autoguided": Variant(
+            more=("data", LESSONS),
+            settings=Place("attack.settings.Autoguided"),
+            keys=_RELEARNT | {"weight": "weights", "step": "at"},
+            patch=True,
+            within="step",
+            of="relearn",
+            label=Place("attack.settings.autoguided"),
         ),
         "derived": Variant(
             needs=frozenset({"weights", "base"}),
@@ -213,6 +226,15 @@ VARIANTS = Kind(
             patch=True,
             within="step",
             label=Place("attack.settings.inversion"),
+        ),
+        "evasion": Variant(
+            needs=frozenset({"weights", "concept"}),
+            more=("through", GUARDS),
+            settings=Place("attack.settings.Evasion"),
+            keys={"through": "through", "lr": "lr", "step": "at"},
+            patch=True,
+            within="step",
+            label=Place("attack.settings.evasion"),
         ),
     },
 )

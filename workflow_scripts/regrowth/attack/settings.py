@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from regrowth.attack import DETECTORS, LESSONS, MAGNITUDES, ORACLES, TUNINGS
 from regrowth.complete import SOLVERS
+from regrowth.draw import GUARDS
 from regrowth.files.keys import NONE
 from regrowth.settings import Count, Number, Positive, Share, Strict, one_of
 
@@ -23,6 +24,7 @@ Magnitude = Annotated[str, one_of(*MAGNITUDES)]
 Known = Annotated[str, one_of(*ORACLES)]
 Data = Annotated[str, one_of(*LESSONS)]
 Trained = Annotated[str, one_of(*TUNINGS)]
+Through = Annotated[str, one_of(*(name for name, guard in GUARDS.items() if guard.still))]
 
 
 class Blind(Strict):
@@ -92,6 +94,14 @@ class Inversion(Strict):
         return []
 
 
+class Evasion(Inversion):
+    """The same of a word that is to draw the concept through a guard, which is known."""
+
+    through: Annotated[list[Through], Field(min_length=1)] = Field(
+        ["implicit"], description="the guards that it is trained through, each alone"
+    )
+
+
 class Relearn(Inversion):
     """Every combination of the lists is an attack: the released model is trained further."""
 
@@ -105,6 +115,14 @@ class Relearn(Inversion):
     )
     lr: Annotated[list[Positive], Field(min_length=1)] = Field([5e-5], description="Adam's rate")
     at: Steps = [10, 50, 100, 200]
+
+
+class Autoguided(Relearn):
+    """What was relearnt, drawn away from what was released (MemoRa's autoguidance)."""
+
+    weights: Annotated[list[Annotated[float, Number, Field(ge=0)]], Field(min_length=1)] = Field(
+        [1.5], description="how far from the released model's predictions; 1: what was relearnt"
+    )
 
 
 def parted(detector: str) -> tuple[str, float]:
@@ -140,12 +158,20 @@ def relearn(cell: Mapping[str, str]) -> str:
     return f"relearnt{_steps(cell)} on {told}{by}{_lr(cell, Relearn)}"
 
 
+def autoguided(cell: Mapping[str, str]) -> str:
+    return f"{relearn(cell)}, autoguided by {cell['weight']}"
+
+
 def derived(cell: Mapping[str, str]) -> str:
     return "word derived"
 
 
 def inversion(cell: Mapping[str, str]) -> str:
     return f"word learnt{_steps(cell)}{_lr(cell, Inversion)}"
+
+
+def evasion(cell: Mapping[str, str]) -> str:
+    return f"word learnt through {cell['through']}{_steps(cell)}{_lr(cell, Evasion)}"
 
 
 def _steps(cell: Mapping[str, str]) -> str:

@@ -47,6 +47,17 @@ def negative(pipe, words: str) -> None:
     pipe.unet.register_forward_pre_hook(before, with_kwargs=True)
 
 
+#: No word of any prompt, nor that of an attacker.
+TOKEN = "<guarded>"
+
+
+def implicit(pipe, vector: torch.Tensor) -> None:
+    """The same with a word that was learnt in this very model, in which the concept's own words may
+    no longer mean it. vector: its embedding, (width,)."""
+    pipe.load_textual_inversion({TOKEN: vector}, token=TOKEN)
+    negative(pipe, TOKEN)
+
+
 class Steered:
     """Safe Latent Diffusion (its equations 3 to 8): what the words alone would add is taken from
     the guidance, where it points the prompt's way."""

@@ -23,6 +23,7 @@ WORDS = {
     "auxiliary": "pictures of other things",
     "base": "the model before",
     "concept": "pictures of the concept",
+    "guard": "the guard's embedding",
     "truth": "the truth",
 }
 
@@ -55,7 +56,7 @@ def frontier(rates: pd.DataFrame, costs: pd.DataFrame, control: str | None) -> p
         if "truth" in needed(cell) or cell["variant"] == "alone":
             continue
         place = tuple(cell.values())
-        cost = spent.get(place, {})
+        cost = spent.get(tuple(variants.trained(cell).values()), {})
         low, high = interval(row["gained"], row["lost"], row["pairs"])
         out.append(
             cell

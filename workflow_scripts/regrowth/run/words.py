@@ -31,6 +31,7 @@ DOING = {
     "identify": "guessing the concept",
     "lesson": "drawing to learn from",
     "relearn": "relearning",
+    "evade": "learning a word through a guard",
     "invert": "learning a word",
     "generate": "drawing",
     "generate_unsafe": "drawing",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from regrowth.attack import VARIANTS
 from regrowth.study import variants
 from regrowth.study.catalogue import concepts_of
 from regrowth.study.sweep import Files, Sweep, Wildcards, inspected
@@ -9,7 +10,9 @@ from regrowth.study.sweep import Files, Sweep, Wildcards, inspected
 
 def steps(sweep: Sweep, variant: str) -> Callable[[Wildcards], list[int]]:
     """After which steps a training of that variant is kept: all that the study draws of it."""
-    asked = [variants.unguarded(v) for v in sweep.asked if v["variant"] == variant]
+    kinds = (variant, *(name for name, other in VARIANTS.items() if other.of == variant))
+    asked = [variants.unguarded(v) for v in sweep.asked if v["variant"] in kinds]
+    asked += sweep.steered_from if variant == "inversion" else []
 
     @inspected
     def found(wildcards: Wildcards) -> list[int]:

@@ -110,6 +110,14 @@ class Learning(Strict):
     seed: Seed = 0
 
 
+class Implicit(Strict):
+    """The word that the guard `implicit` steers away from: as `inversion` learns it in the released
+    model, with the study's `learning`."""
+
+    lr: Positive = Field(0.1, description="Adam's rate")
+    step: Count = Field(100, description="of training, after which it is taken")
+
+
 class Detectability(Strict):
     """Equation 7's setting."""
 
@@ -167,6 +175,7 @@ class Study(Strict):
     signs: Signs = Signs()
     detectability: Detectability = Detectability()
     learning: Learning = Learning()
+    implicit: Implicit = Implicit()
     identify: Count | None = Field(
         None,
         description="guess of each released model which concept was erased, as who has the base "

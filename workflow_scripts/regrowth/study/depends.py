@@ -23,7 +23,7 @@ from regrowth.models import disk
 from regrowth.models.card import ModelCard
 from regrowth.study import prompts, references
 from regrowth.study.catalogue import concepts_of
-from regrowth.study.sweep import Sweep, Wildcards, cell_of, inspected
+from regrowth.study.sweep import Sweep, Wildcards, cell_of, inspected, learnt
 
 #: Of these tables of methods, tables and figures use no more than the names.
 NAMES_ALONE = tuple(
@@ -210,7 +210,8 @@ class Depends:
         told |= {"rounded": study.quantised} if variant in ROUNDINGS else {}
         guard = wildcards["defence"] in GUARDS
         told |= {"guard": wildcards["defence"]} if guard else {}
-        worded = guard or variant in ("inversion", "derived")
+        told |= {"after": str(study.implicit.step)} if learnt(wildcards["defence"]) else {}
+        worded = guard or variant in ("inversion", "evasion", "derived")
         return told | ({"word": self.word(wildcards)} if worded else {})
 
     @inspected

@@ -15,6 +15,7 @@ from regrowth.study import checks, together, variants
 from regrowth.study.catalogue import Catalogue, concepts_of
 from regrowth.study.config import Study
 from regrowth.study.prompts import calibration_pairs
+from regrowth.study.sweep import learnt
 from regrowth.study.young import names_young
 
 
@@ -197,10 +198,11 @@ def attacker_mistakes(study: Study, catalogue: Catalogue) -> list[str]:
     named = [block for block in study.sweep if {*block.attacks} <= {*study.attacks}]
     for cell, _ in variants.of_sweep(named, 0, study.attacks):
         family, concept = concepts[cell["concept"]]
-        if catalogue.families[family].unsafe and "concept" in needed(cell):
+        guard = cell["defence"] if learnt(cell["defence"]) else ""
+        if catalogue.families[family].unsafe and ("concept" in needed(cell) or guard):
             out.append(
-                f"config: {cell['variant']}: pictures of {concept!r} are unsafe, and what an "
-                f"attacker trains on is written: none can learn from pictures of the concept"
+                f"config: {guard or cell['variant']}: pictures of {concept!r} are unsafe, and what "
+                f"is trained on is written: none can learn from pictures of the concept"
             )
     if study.control and study.control not in study.erasers.names():
         out.append(

@@ -132,6 +132,20 @@ class Sweep:
         """Whether some pictures are drawn through a guard."""
         return any(cell["defence"] in GUARDS for cell in self.asked)
 
+    def steers_from(self, cell: Wildcards) -> Cell:
+        """The word that the implicit guard of a released model steers away from: the variant that
+        learns it."""
+        told = self.study.implicit
+        learnt = {"variant": "inversion", "lr": keys.number(told.lr), "step": str(told.step)}
+        own = {key: cell[key] for key in RELEASED}
+        return variants.PRETRAINED | variants.released_of(variants.unguarded(own)) | learnt
+
+    @cached_property
+    def steered_from(self) -> list[Cell]:
+        """Every such word that the study asks for."""
+        asked = (v for v in self.asked if "guard" in needed(v) or learnt(v["defence"]))
+        return [self.steers_from(cell) for cell in asked]
+
     @property
     def objects(self) -> list[str]:
         """The concepts that are objects."""
@@ -283,6 +297,7 @@ class Sweep:
             "auxiliary": ("lesson", lesson("auxiliary")),
             "base": ("base", lambda wildcards: []),  # a folder, which is no file of a study
             "concept": ("lesson", lesson("concept")),
+            "guard": ("guard", lambda wildcards: [self.guard_of(wildcards)]),
             "truth": ("masks", self.masks_of),
         }
 
@@ -295,16 +310,21 @@ class Sweep:
 
         return files
 
+    def guard_of(self, cell: Wildcards) -> str:
+        """The file of the word that the implicit guard steers away from."""
+        return f"{self.out}/patches/{variants.patch(self.steers_from(cell))}"
+
     @inspected
     def variant_files(self, wildcards: Wildcards) -> dict[str, list[str] | str]:
-        """What a variant is drawn with: nothing, the released layers, or these and a patch."""
+        """What a variant is drawn with: nothing, the released layers, or these and a patch; and
+        what its guard steers away from, where that was learnt."""
         cell = cell_of(wildcards)
         if self.as_it_is(cell["variant"]):
             return {}
         files: dict[str, list[str] | str] = {"released": self.parts_of("released")(wildcards)}
         if VARIANTS[cell["variant"]].patch:
             files["patch"] = f"{self.out}/patches/{variants.patch(cell)}"
-        return files
+        return files | ({"guard": self.guard_of(cell)} if learnt(cell["defence"]) else {})
 
     # What is made in the end
 
@@ -358,6 +378,11 @@ class Sweep:
 @lru_cache
 def _rows(sweep: Sweep, bundle: str) -> list[prompts.Row]:
     return prompts.bundle_rows(sweep.study, sweep.catalogue, bundle, sweep.root)
+
+
+def learnt(defence: str) -> bool:
+    """Whether it is a guard that steers away from a learnt word."""
+    return defence in GUARDS and "guard" in GUARDS[defence].needs
 
 
 def cell_of(wildcards: Wildcards) -> Cell:
