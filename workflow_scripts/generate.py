@@ -1,10 +1,13 @@
 """The pictures of one variant for one shard of its prompts, and small ones for the report."""
 
-from regrowth.attack import ROUNDINGS, VARIANTS
+from functools import partial
+
+from regrowth.attack import ROUNDINGS, VARIANTS, latent
 from regrowth.draw import autoguidance, patches, pipeline
 from regrowth.files import images
 from regrowth.files.keys import NONE
 from regrowth.files.store import read_arrays, read_part, write_frame
+from regrowth.judge import steering
 from regrowth.learn import words
 from regrowth.models import disk
 from regrowth.run import compute
@@ -37,9 +40,20 @@ if guard := settings.sampling.get("guard"):  # first: no attack changes what it 
     after = settings.sampling.get("after", "")
     words.guard(pipe, guard, word, snakemake.input.get("guard"), after)
 asked = words.asked(pipe, rows, patch, word)
-how = settings.sampling["steps"], settings.sampling["guidance"]
-made = pipeline.pictures(pipe, asked, *how, job.study.images.batch)
-shard = images.frame(rows, [images.encode(picture, settings.format) for picture in made])
+how = settings.sampling["steps"], settings.sampling["guidance"], job.study.images.batch
+encode = partial(images.encode, format=settings.format)
+if sampled := name in VARIANTS and VARIANTS[name].sampled:
+    given = []
+    if lesson := snakemake.input.get("lesson"):
+        given = [*read_arrays(lesson).values()]
+    if cell["by"] != NONE:
+        judge = job.catalogue.judges[cell["by"]]
+        given = [steering.likely(judge, job.root, word, compute.device())]
+    attacked = lambda pipe: sampled(pipe, cell, *given)  # noqa: E731
+    cells = latent.drawn(pipe, asked, word, attacked, encode, *how)
+else:
+    cells = [encode(picture) for picture in pipeline.pictures(pipe, asked, *how)]
+shard = images.frame(rows, cells)
 
 about = {
     "study": job.name,

@@ -492,7 +492,7 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             {},
             {"erasers": ["uce"], "variants": ["pruned", "blind"]},
             "sweep[0]: uce changes weights and erases none, so there is nothing to complete or to "
-            "fill: only pruned, quant4, nf4, relearn,",
+            "fill: only pruned, quant4, nf4, ",
         ),
         (
             {},
@@ -593,6 +593,37 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             {"attacks": {"back": {"kind": "autoguided", "weights": [-1]}}},
             {},
             "attacks.back.weights[0]: should be greater than or equal to 0 (given: -1)",
+        ),
+        (
+            {"attacks": {"led": {"kind": "guided", "by": ["objects"]}}},
+            {"attacks": ["led"], "concepts": ["church"]},
+            "guided: by: 'objects' judges 'church', and nobody is guided by what judges them: "
+            "another, such as styles, clip",
+        ),
+        (
+            {"attacks": {"led": {"kind": "guided", "by": ["styles"]}}},
+            {"attacks": ["led"], "concepts": ["church"]},
+            "guided: by: 'styles' does not know 'church'",
+        ),
+        (
+            {"attacks": {"led": {"kind": "guided", "by": ["fid-demo"]}}},
+            {"attacks": ["led"], "concepts": ["church"]},
+            "guided: by: 'fid-demo' judges 'church', and nobody",  # the same weights
+        ),
+        (
+            {"attacks": {"led": {"kind": "guided", "by": ["clipp"]}}},
+            {"attacks": ["led"], "concepts": ["church"]},
+            "guided: by: no judge 'clipp'; did you mean 'clip'?",
+        ),
+        (
+            {"attacks": {"half": {"kind": "completed", "strengths": [0.04]}}},
+            {"attacks": ["half"], "concepts": ["church"]},
+            "completed: strengths: the sampler makes 10 steps, and 0.04 of them is none: 0.1 or",
+        ),
+        (
+            {},
+            {"variants": ["completed"], "concepts": ["snow"]},
+            "completed: pictures of 'snow' are unsafe",
         ),
         (
             {"implicit": {"step": 0}},

@@ -33,7 +33,8 @@ def smoke() -> Sweep:
 def wildcards(cell, **more):
     """As the rules have them: of a variant all that stands behind "variant="."""
     released, _, variant = variants.path(cell).partition("/variant=")
-    return keys.parsed(released) | {"variant": variant, "prompts": cell["prompts"]} | more
+    told = {"prompts": cell["prompts"]} if "prompts" in cell else {}
+    return keys.parsed(released) | {"variant": variant} | told | more
 
 
 def test_models_as_they_are_draw_each_set_once_and_variants_their_bundle(smoke):
@@ -79,6 +80,12 @@ WORD_OF = "patches/concept=church/eraser=conceptprune/defence=none/sigma=none/we
 GIVEN[f"{WORD_OF}/variant=inversion/lr=0.1/patch"] = "guard"
 
 
+#: Attacks that nothing is made for: what they know, they are drawn with.
+DRAWN = [name for name, variant in VARIANTS.items() if variant.sampled]
+#: Knowledge that is no file of a study, but a folder: of a model, or of a judge.
+FOLDERS = {"base", "classifier"}
+
+
 def smuggled(files, needs) -> set[str]:
     """What reaches an attack that it does not need, or does not, and it does."""
     found = {
@@ -93,22 +100,28 @@ def test_each_attack_is_given_what_it_needs_and_a_smuggled_file_is_seen():
     attacks = {"train": {"kind": "relearn", "data": ["own", "auxiliary", "concept"], "at": [5]}}
     attacks["evade"] = {"kind": "evasion", "through": ["negative", "implicit"]}
     asked = {
-        "variants": ["pruned", "blind", "oracle", "inversion", "derived"],
+        "variants": ["pruned", "blind", "oracle", "inversion", "derived", *DRAWN],
         "attacks": ["train", "evade"],
     }
     sweep = sweep_of(attacks=attacks, sweep=[{"concepts": ["church"], "oracles": ["max"], **asked}])
     known = {}
     for cell in sweep.asked:
-        if not VARIANTS[cell["variant"]].patch:
+        if VARIANTS[cell["variant"]].patch:
+            files = sweep.known_to(cell["variant"])(cell)
+        elif cell["variant"] in DRAWN:
+            files = sweep.variant_files(wildcards(cell, prompts="objects"))
+        else:
             continue
-        files = sweep.known_to(cell["variant"])(cell)
-        assert smuggled(files, needed(cell) - {"base"}) == set(), cell
+        assert smuggled(files, needed(cell) - FOLDERS) == set(), cell
         known[variants.label(cell)] = needed(cell)
         assert smuggled(files | {"more": sweep.masks_of(cell)}, needed(cell) - {"truth"})
     weights = frozenset({"weights"})
     assert known == {
         "blind": weights,
         "oracle: signs, max": weights | {"truth"},
+        "noise ×1.1": weights,
+        "guided by clip ×1.0": weights | {"classifier"},
+        "a picture completed at 0.8": weights | {"concept"},
         "word learnt ×100": weights | {"concept"},
         "word learnt through negative ×100": weights | {"concept"},
         "word learnt through implicit ×100": weights | {"concept", "guard"},

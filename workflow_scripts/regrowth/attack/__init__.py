@@ -8,9 +8,10 @@ from regrowth.draw import GUARDS
 from regrowth.kinds import Kind, Place
 
 #: What an attacker may know, the easiest to come by first: the released weights; pictures of other
-#: things, like those that the model was trained on; the model before it was erased; pictures of the
-#: concept; the embedding that a guard steers away from. The truth is known to an evaluation alone.
-KNOWLEDGE = ("weights", "auxiliary", "base", "concept", "guard", "truth")
+#: things, like those that the model was trained on; a classifier that knows the concept, and is not
+#: the one that judges; the model before it was erased; pictures of the concept; the embedding that
+#: a guard steers away from. The truth is known to an evaluation alone.
+KNOWLEDGE = ("weights", "auxiliary", "classifier", "base", "concept", "guard", "truth")
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ class Variant:
     path's order, with the setting that lists the values. random: the key that says whether it is
     drawn, and the table that tells. patch: it is a file of weights that replace released ones;
     within: the key that says where in that file, which has all the others in its path. of: the
-    variant whose patch it is drawn with, by all keys of that one. holes: it
+    variant whose patch it is drawn with, by all keys of that one. sampled: (pipeline, keys, what it
+    is given beside) → what pictures of the concept are drawn by, where nothing is made. holes: it
     completes what is missing, and is made of nothing else. counted: among the attacks that a
     verdict speaks of, those from the weights alone that train nothing. also: the variants that its
     settings ask for beside it.
@@ -149,6 +151,7 @@ class Variant:
     patch: bool = False
     within: str = ""
     of: str = ""
+    sampled: Place | None = None
     holes: bool = False
     counted: bool = False
     label: Place | None = None
@@ -196,6 +199,26 @@ VARIANTS = Kind(
             patch=True,
             holes=True,
             label=Place("attack.settings.oracle"),
+        ),
+        "noised": Variant(
+            settings=Place("attack.settings.Noised"),
+            keys={"noise": "noises"},
+            sampled=Place("attack.latent.noised"),
+            label=Place("attack.settings.noised"),
+        ),
+        "guided": Variant(
+            needs=frozenset({"weights", "classifier"}),
+            settings=Place("attack.settings.Guided"),
+            keys={"by": "by", "scale": "scales"},
+            sampled=Place("attack.latent.guided"),
+            label=Place("attack.settings.guided"),
+        ),
+        "completed": Variant(
+            needs=frozenset({"weights", "concept"}),
+            settings=Place("attack.settings.Completed"),
+            keys={"strength": "strengths"},
+            sampled=Place("attack.latent.completed"),
+            label=Place("attack.settings.completed"),
         ),
         "relearn": Variant(
             more=("data", LESSONS),

@@ -73,6 +73,45 @@ class Comparison(Strict):
         return [] if self.oracles else ["oracles, such as oracles: [max]"]
 
 
+class Noised(Strict):
+    """More noise at each of the sampler's steps."""
+
+    noises: Annotated[list[Positive], Field(min_length=1)] = Field(
+        [1.1], description="how many times what a step reckons with; 1: DDIM at η = 1"
+    )
+
+    def lacking(self) -> list[str]:
+        """What a study must say, and does not."""
+        return []
+
+
+class Guided(Strict):
+    """Drawn towards what a classifier takes for the concept, one that does not judge."""
+
+    by: Annotated[list[str], Field(min_length=1)] = Field(
+        ["clip"], description="of the catalogue's judges, of kind classifier or clip"
+    )
+    scales: Annotated[list[Positive], Field(min_length=1)] = Field(
+        [1.0], description="of the gradient of what it finds likely"
+    )
+
+    def lacking(self) -> list[str]:
+        """What a study must say, and does not."""
+        return []
+
+
+class Completed(Strict):
+    """A noised picture of the concept is completed."""
+
+    strengths: Annotated[list[Share], Field(min_length=1)] = Field(
+        [0.8], description="the share of the sampler's steps that is left to the released model"
+    )
+
+    def lacking(self) -> list[str]:
+        """What a study must say, and does not."""
+        return []
+
+
 def _rising(steps: list[int]) -> list[int]:
     if any(later <= step for step, later in zip(steps, steps[1:])):
         raise ValueError("each step later than the one before it is wanted")
@@ -149,6 +188,18 @@ def alone(cell: Mapping[str, str]) -> str:
 
 def oracle(cell: Mapping[str, str]) -> str:
     return f"oracle: {ORACLES[cell['magnitude']].told}"
+
+
+def noised(cell: Mapping[str, str]) -> str:
+    return f"noise ×{cell['noise']}"
+
+
+def guided(cell: Mapping[str, str]) -> str:
+    return f"guided by {cell['by']} ×{cell['scale']}"
+
+
+def completed(cell: Mapping[str, str]) -> str:
+    return f"a picture completed at {cell['strength']}"
 
 
 def relearn(cell: Mapping[str, str]) -> str:

@@ -65,14 +65,16 @@ class Steered:
     def __init__(self, pipe, words: str, level: Level):
         self.pipe, self.level = pipe, level
         self.held = _embedded(pipe, words)
-        self.step, self.momentum = 0, torch.zeros(())
+        self.step, self.last, self.momentum = 0, float("-inf"), torch.zeros(())
         pipe.unet.register_forward_hook(self._after, with_kwargs=True)
 
     def _after(self, unet, given, more, out):
         latents, at = given
         times = self.pipe.scheduler.timesteps
-        if float(at) == float(times[0]):
+        # the first step there is, or, of a sampler that does not begin there, one back
+        if float(at) == float(times[0]) or float(at) > self.last:
             self.step, self.momentum = 0, torch.zeros((), device=latents.device)
+        self.last = float(at)
         bare, told = out[0].chunk(2)
         words = self.held.expand(len(told), -1, -1)
         # `forward` itself, which calls no hook

@@ -21,6 +21,7 @@ COLUMNS = [
 WORDS = {
     "weights": "the weights alone",
     "auxiliary": "pictures of other things",
+    "classifier": "a classifier that does not judge",
     "base": "the model before",
     "concept": "pictures of the concept",
     "guard": "the guard's embedding",

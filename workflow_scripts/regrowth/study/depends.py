@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from regrowth.attack import ORACLES, ROUNDINGS
+from regrowth.attack import ORACLES, ROUNDINGS, VARIANTS
 from regrowth.attack.settings import parted
 from regrowth.draw import GUARDS
 from regrowth.erase import ERASERS, checkpoints
@@ -211,15 +211,20 @@ class Depends:
         guard = wildcards["defence"] in GUARDS
         told |= {"guard": wildcards["defence"]} if guard else {}
         told |= {"after": str(study.implicit.step)} if learnt(wildcards["defence"]) else {}
-        worded = guard or variant in ("inversion", "evasion", "derived")
+        sampled = variant in VARIANTS and VARIANTS[variant].sampled
+        if (by := cell_of(wildcards)["by"]) != keys.NONE:
+            judge = self.sweep.catalogue.judges[by]
+            told |= {"classifier": self._once(by, partial(self._judge, judge))}
+        worded = guard or sampled or variant in ("inversion", "evasion", "derived")
         return told | ({"word": self.word(wildcards)} if worded else {})
 
     @inspected
     def drawing_code(self, wildcards: Wildcards) -> str:
-        own = ("attack.ROUNDINGS", cell_of(wildcards)["variant"])
-        guard = ("draw.GUARDS", wildcards["defence"])
-        alone = (table for table in NAMES_ALONE if table[0] != guard[0])
-        return self.code("generate", own, guard, *alone)
+        variant = cell_of(wildcards)["variant"]
+        own = {"attack.ROUNDINGS": variant, "draw.GUARDS": wildcards["defence"]}
+        sampled = variant in VARIANTS and VARIANTS[variant].sampled
+        own |= {"attack.VARIANTS": variant} if sampled else {}
+        return self.code("generate", *(dict(NAMES_ALONE) | own).items())
 
     @inspected
     def rows(self, wildcards: Wildcards) -> str:

@@ -11,7 +11,7 @@ from regrowth.files import hub, keys
 from regrowth.learn.recipes import RECIPES
 from regrowth.models.card import ModelCard
 from regrowth.settings import lines, read
-from regrowth.study import checks, together, variants
+from regrowth.study import checks, latent, together, variants
 from regrowth.study.catalogue import Catalogue, concepts_of
 from regrowth.study.config import Study
 from regrowth.study.prompts import calibration_pairs
@@ -50,6 +50,7 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
         mistakes += checkpoint_mistakes(study, root)
         mistakes += eraser_mistakes(study, catalogue, card)
         mistakes += attacker_mistakes(study, catalogue)
+        mistakes += latent.mistakes(study, catalogue, card, root)
         mistakes += (
             edit_mistakes(study) + hidden_mistakes(study) + alternative_mistakes(study, catalogue)
         )

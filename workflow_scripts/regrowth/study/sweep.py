@@ -295,7 +295,8 @@ class Sweep:
         given: dict[str, tuple[str, Files]] = {
             "weights": ("released", self.parts_of("released")),
             "auxiliary": ("lesson", lesson("auxiliary")),
-            "base": ("base", lambda wildcards: []),  # a folder, which is no file of a study
+            "classifier": ("classifier", lambda wildcards: []),  # no file of a study: a folder
+            "base": ("base", lambda wildcards: []),  # likewise
             "concept": ("lesson", lesson("concept")),
             "guard": ("guard", lambda wildcards: [self.guard_of(wildcards)]),
             "truth": ("masks", self.masks_of),
@@ -316,14 +317,16 @@ class Sweep:
 
     @inspected
     def variant_files(self, wildcards: Wildcards) -> dict[str, list[str] | str]:
-        """What a variant is drawn with: nothing, the released layers, or these and a patch; and
-        what its guard steers away from, where that was learnt."""
+        """What a variant is drawn with: nothing, the released layers and a patch, or what it needs;
+        and what its guard steers away from, where that was learnt."""
         cell = cell_of(wildcards)
         if self.as_it_is(cell["variant"]):
             return {}
         files: dict[str, list[str] | str] = {"released": self.parts_of("released")(wildcards)}
         if VARIANTS[cell["variant"]].patch:
             files["patch"] = f"{self.out}/patches/{variants.patch(cell)}"
+        else:
+            files |= self.known_to(cell["variant"])(cell)
         return files | ({"guard": self.guard_of(cell)} if learnt(cell["defence"]) else {})
 
     # What is made in the end
