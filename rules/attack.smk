@@ -132,11 +132,39 @@ rule lesson:
         versions=versions("calibrate"),
         model=DEPENDS.model,
         prompts=DEPENDS.taught,
+        given=DEPENDS.given,
         pictures=STUDY.learning.pictures,
         steps=STUDY.sampler.steps or CARD.steps,
         guidance=STUDY.sampler.guidance or CARD.guidance,
     script:
         "../workflow_scripts/lesson.py"
+
+
+# Do pictures of other things show the concept after all?
+rule look:
+    input:
+        f"{OUT}/lessons/concept={{concept}}/data={{data}}/latents.safetensors",
+    output:
+        f"{OUT}/seen/concept={{concept}}/data={{data}}/judge={{judge}}/seen.parquet",
+    log:
+        f"{OUT}/logs/look/concept={{concept}}/data={{data}}/judge={{judge}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/look/concept={{concept}}/data={{data}}/judge={{judge}}.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=growing(PIPELINE_MB),
+        runtime=growing(20),
+        gpu=1,
+    params:
+        code=DEPENDS.judge_code("look"),
+        versions=versions("score"),
+        model=DEPENDS.model,
+        judges=DEPENDS.judges,
+        word=DEPENDS.word,
+    script:
+        "../workflow_scripts/look.py"
 
 
 # Weights that are not under attack are the model's, in the release as well.
@@ -162,7 +190,7 @@ rule relearn:
         versions=versions("calibrate"),
         model=DEPENDS.model,
         at=attackers.steps(SWEEP, "relearn"),
-        settings=STUDY.learning.model_dump(),
+        settings=STUDY.learning.told,
         prompts=DEPENDS.taught,
         steps=STUDY.sampler.steps or CARD.steps,
         guidance=STUDY.sampler.guidance or CARD.guidance,
@@ -186,7 +214,7 @@ use rule relearn as invert with:
         versions=versions("calibrate"),
         model=DEPENDS.model,
         at=attackers.steps(SWEEP, "inversion"),
-        settings=STUDY.learning.model_dump(),
+        settings=STUDY.learning.told,
         prompts=None,
         steps=None,
         guidance=None,
@@ -208,7 +236,7 @@ use rule relearn as evade with:
         versions=versions("calibrate"),
         model=DEPENDS.model,
         at=attackers.steps(SWEEP, "evasion"),
-        settings=STUDY.learning.model_dump(),
+        settings=STUDY.learning.told,
         prompts=None,
         steps=STUDY.implicit.step,
         guidance=STUDY.sampler.guidance or CARD.guidance,

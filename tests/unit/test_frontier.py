@@ -7,6 +7,7 @@ import pytest
 from regrowth.measure import frontier
 from regrowth.measure.paired import interval
 from regrowth.show.figures.frontier import frontier as drawn
+from regrowth.show.readable import readable_frontier
 from regrowth.study import variants
 
 TRAINED = {"variant": "relearn", "data": "own", "parameters": "all", "lr": "0.00005"}
@@ -93,6 +94,20 @@ def test_the_answer_names_the_best_of_each_knowledge_and_what_it_took():
         "of training 0.50; with pictures of the concept and 100 steps of training 0.80 (n = 50)."
     )
     assert frontier.answer(frontier.frontier(RATES.iloc[:2], COSTS, None)) == []
+
+
+def test_pictures_of_other_things_that_show_the_concept_are_told():
+    seen = pd.DataFrame([{"concept": "church", "data": "auxiliary", "seen": 3, "seen_n": 64}])
+    table = frontier.frontier(RATES, COSTS, None, seen)
+    own = table["data"] == "auxiliary"
+    assert own.sum() == 1 and table.loc[own, ["seen", "seen_n"]].values.tolist() == [[3, 64]]
+    assert table.loc[~own, "seen"].isna().all()
+    told = "church: 3 of 64 pictures of other things that an attacker trained on show it to its"
+    assert frontier.answer(table)[-1].startswith(told)
+    shown = readable_frontier(table)["shown by what it learnt from"].tolist()
+    assert sorted(shown)[-1] == "3 of 64" and shown.count("") == len(shown) - 1
+    none = frontier.frontier(RATES, COSTS, None, seen.assign(seen=0))
+    assert len(frontier.answer(none)) == 1 and none["seen"].max() == 0
 
 
 def test_without_a_released_model_there_is_no_row():

@@ -213,6 +213,8 @@ def test_a_training_is_kept_at_every_step_that_is_drawn_of_it():
     own |= {"parameters": "all", "lr": "0.00005"}
     assert at(own | {"data": "own"}) == [5, 10, 20] and at(own | {"data": "auxiliary"}) == [10]
     assert len(sweep.costs) == 2 and "frontier" in outputs.tables(sweep)
+    at = "concept=church/data=auxiliary/judge=objects"
+    assert sweep.seen == [f"results/smoke/seen/{at}/seen.parquet"] and not sweep_of().seen
     assert ("church", "frontier", "Attackers") in outputs.figures(sweep)
 
 

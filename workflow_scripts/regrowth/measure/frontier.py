@@ -15,7 +15,7 @@ SPENT = ["steps", "forwards", "backwards"]
 COLUMNS = [
     *(*variants.KEYS, "prompt_set", "judge", "attack", "knows", *SPENT, "destroyed"),
     *("rate", "low", "high", "n", "gain", "gain_low", "gain_high", "others"),
-    *("control", "control_n", "beyond", "beyond_low", "beyond_high"),
+    *("control", "control_n", "beyond", "beyond_low", "beyond_high", "seen", "seen_n"),
 ]
 #: What a knowledge is called where people read it.
 WORDS = {
@@ -34,7 +34,12 @@ def knows(cell) -> str:
     return max(needed(cell), key=KNOWLEDGE.index)
 
 
-def frontier(rates: pd.DataFrame, costs: pd.DataFrame, control: str | None) -> pd.DataFrame:
+def frontier(
+    rates: pd.DataFrame,
+    costs: pd.DataFrame,
+    control: str | None,
+    seen: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """A row an attack on an undefended model, and one for what is released (`knows` is "").
 
     rates: as `headline.of_both_roles` makes them; by each set's first judge. costs: of attacks that
@@ -42,7 +47,8 @@ def frontier(rates: pd.DataFrame, costs: pd.DataFrame, control: str | None) -> p
     nothing. control: the eraser whose release never knew the concept. gain: the rate less that of
     what is released, on the same pictures, with Tango's 95 % interval; others: the rate of what is
     to be preserved; beyond: the rate less the same attack's on the control, with the interval of
-    Newcombe's score method.
+    Newcombe's score method. seen: by concept, of how many (`seen_n`) pictures of other things that
+    an attacker trains on a judge sees the concept in some; so in their rows.
     """
     plain = rates[(rates["defence"] == keys.NONE) & (rates["eraser"] != keys.NONE)]
     if plain.empty:
@@ -70,6 +76,9 @@ def frontier(rates: pd.DataFrame, costs: pd.DataFrame, control: str | None) -> p
             | {"gain": row["gain_on_pruned"], "gain_low": low, "gain_high": high}
             | {"others": others.get(place, np.nan)}
         )
+    found = {} if seen is None else seen.set_index("concept")[["seen", "seen_n"]].to_dict("index")
+    for row in (row for row in out if row["data"] == "auxiliary"):
+        row |= found.get(row["concept"], {})
     table = pd.DataFrame(out, columns=COLUMNS)
     table = _beyond(table, control) if control else table
     order = {word: i for i, word in enumerate(("", *KNOWLEDGE))}
@@ -122,5 +131,11 @@ def answer(table: pd.DataFrame) -> list[str]:
         told.append(
             f"{concept}, erased by {eraser}: {released['rate'].iloc[0]:.2f} as released; "
             f"{'; '.join(ways)} (n = {int(released['n'].iloc[0])})."
+        )
+    for concept, part in table[table["seen"] > 0].groupby("concept", sort=False):
+        n, of = (int(part[name].iloc[0]) for name in ("seen", "seen_n"))
+        told.append(
+            f"{concept}: {n} of {of} pictures of other things that an attacker trained on show it "
+            f"to its judge, so that what comes back may be taught."
         )
     return told

@@ -30,6 +30,7 @@ DOING = {
     "derive": "deriving a word",
     "identify": "guessing the concept",
     "lesson": "drawing to learn from",
+    "look": "judging what is learnt from",
     "relearn": "relearning",
     "evade": "learning a word through a guard",
     "invert": "learning a word",

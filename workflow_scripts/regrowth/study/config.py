@@ -108,6 +108,19 @@ class Learning(Strict):
     pictures: Count = Field(64, description="that they learn from")
     batch: Count = 8
     seed: Seed = 0
+    auxiliary: Place | None = Field(
+        None,
+        description="a folder of pictures of other things, in the place of those that the "
+        "pretrained model draws: captions in its metadata.csv (file_name, text), or in file names",
+    )
+    concept: dict[Concept, Place] = Field(
+        {}, description="folders of pictures of concepts, likewise; each caption names the concept"
+    )
+
+    @property
+    def told(self) -> dict[str, int]:
+        """What a training is told."""
+        return {name: getattr(self, name) for name in ("pictures", "batch", "seed")}
 
 
 class Implicit(Strict):

@@ -11,7 +11,7 @@ from regrowth.files import hub, keys
 from regrowth.learn.recipes import RECIPES
 from regrowth.models.card import ModelCard
 from regrowth.settings import lines, read
-from regrowth.study import checks, latent, together, variants
+from regrowth.study import checks, latent, lessons, together, variants
 from regrowth.study.catalogue import Catalogue, concepts_of
 from regrowth.study.config import Study
 from regrowth.study.prompts import calibration_pairs
@@ -58,6 +58,7 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
         if files and not mistakes:
             mistakes += checks.file_mistakes(study, catalogue, root, study.catalogue)
             mistakes += [told for card in cards for told in checks.model_mistakes(card, root)]
+            mistakes += lessons.mistakes(study, catalogue, root)
     if mistakes or not (study and catalogue and card):
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         raise ConfigError(

@@ -18,7 +18,7 @@ from regrowth.draw import GUARDS
 from regrowth.erase import ERASERS
 from regrowth.files import keys
 from regrowth.files.keys import NONE, RELEASED
-from regrowth.judge import FEATURES
+from regrowth.judge import FEATURES, JUDGES
 from regrowth.models.disk import Layer, parts
 from regrowth.study import prompts, variants
 from regrowth.study.catalogue import Catalogue, concepts_of
@@ -199,6 +199,23 @@ class Sweep:
         return self.of_those(f"{self.out}/costs/{file}" for file in files)
 
     @cached_property
+    def seen(self) -> list[str]:
+        """For each concept that is attacked with pictures of other things, whether its first judge
+        sees it in them: a file."""
+        found = {}
+        for cell in (cell for cell in self.asked if "auxiliary" in needed(cell)):
+            for judge in self.counting(cell["concept"])[:1]:
+                own = {"concept": cell["concept"], "data": "auxiliary", "judge": judge}
+                found[f"{self.out}/seen/{keys.path(own)}/seen.parquet"] = None
+        return self.of_those(found)
+
+    def counting(self, concept: str) -> list[str]:
+        """The judges whose answers about a concept are rates."""
+        names = (j for s in self.sets[concept] for j in prompts.judges_of(self.catalogue, s))
+        known = self.catalogue.judges
+        return [name for name in dict.fromkeys(names) if JUDGES[known[name].kind].by]
+
+    @cached_property
     def identified(self) -> list[str]:
         """Released models whose concept is guessed: their folders."""
         if not self.study.identify:
@@ -358,7 +375,7 @@ class Sweep:
         signs = (f"{self.out}/signs/{cell}/accuracy.parquet" for cell in self.signs)
         told = (f"{self.out}/detectability/{c}/detectability.parquet" for c in self.defended)
         guessed = (f"{self.out}/identified/{c}/identified.parquet" for c in self.identified)
-        measured = self.of_those([*signs, *told, *guessed, *self.costs])
+        measured = self.of_those([*signs, *told, *guessed, *self.costs, *self.seen])
         return [*self.of_those(self.scores), *self.shards, *self.references, *measured]
 
     def shown(self, cells: Iterable[Cell], concept: str) -> list[Cell]:
