@@ -186,7 +186,7 @@ rule relearn:
         runtime=growing(120),
         gpu=1,
     params:
-        code=DEPENDS.code("relearn", ("draw.GUARDS", "")),
+        code=DEPENDS.method_code("relearn", "attack.LESSONS", "data", ("draw.GUARDS", "")),
         versions=versions("calibrate"),
         model=DEPENDS.model,
         at=attackers.steps(SWEEP, "relearn"),
@@ -210,7 +210,7 @@ use rule relearn as invert with:
     benchmark:
         f"{OUT}/benchmarks/invert/{INVERTED}.tsv"
     params:
-        code=DEPENDS.code("relearn", ("draw.GUARDS", "")),
+        code=DEPENDS.code("relearn", ("draw.GUARDS", ""), ("attack.LESSONS", "")),
         versions=versions("calibrate"),
         model=DEPENDS.model,
         at=attackers.steps(SWEEP, "inversion"),
@@ -232,7 +232,7 @@ use rule relearn as evade with:
     benchmark:
         f"{OUT}/benchmarks/evade/{EVADED}.tsv"
     params:
-        code=DEPENDS.method_code("relearn", "draw.GUARDS", "through"),
+        code=DEPENDS.method_code("relearn", "draw.GUARDS", "through", ("attack.LESSONS", "")),
         versions=versions("calibrate"),
         model=DEPENDS.model,
         at=attackers.steps(SWEEP, "evasion"),

@@ -33,7 +33,16 @@ SHARD = f"{CELL}/shard={{shard}}.parquet"
 SCORE = f"{CELL}/judges={{judges}}/scores.parquet"
 REVIVED, ALONE, BLIND, ORACLE, RELEARNT, INVERTED, EVADED, DERIVED = (
     variants.patch(variants.named(name))
-    for name in ("revived", "alone", "blind", "oracle", "relearn", "inversion", "evasion", "derived")
+    for name in (
+        "revived",
+        "alone",
+        "blind",
+        "oracle",
+        "relearn",
+        "inversion",
+        "evasion",
+        "derived",
+    )
 )
 
 
@@ -41,9 +50,7 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-SPENT = {
-    name: variants.costs(variants.named(name)) for name in ("relearn", "inversion", "evasion")
-}
+SPENT = {name: variants.costs(variants.named(name)) for name in ("relearn", "inversion", "evasion")}
 
 
 wildcard_constraints:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import torch
+from regrowth.attack import LESSONS
 from regrowth.attack.relearning import learn_word, relearn
 from regrowth.draw import pipeline
 from regrowth.files.store import read_about, read_arrays, write_frame, write_parts
@@ -21,6 +22,8 @@ if lesson := snakemake.input.get("lesson"):
     (latents,) = read_arrays(lesson).values()
     given = torch.from_numpy(latents).to(pipe.device, pipe.unet.dtype)
     learnt = pictures.Pictures(given, read_about(lesson[0])["prompts"])
+    if made := LESSONS[snakemake.wildcards.get("data", "concept")].made:
+        learnt = made(pipe, learnt, told.steps, told.guidance, job.study.images.batch)
 else:
     rows = pictures.asked(told.prompts, settings["pictures"])
     how = told.steps, told.guidance, job.study.images.batch

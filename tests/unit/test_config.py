@@ -567,7 +567,7 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
         (
             {"attacks": {"far": {"kind": "relearn", "data": ["theirs"]}}},
             {},
-            "attacks.far.data[0]: should be 'own', 'auxiliary' or 'concept' (given: 'theirs')",
+            "attacks.far.data[0]: should be 'own', 'auxiliary', 'concept' or 'slerp' (given:",
         ),
         (
             {"attacks": {"all": {"kind": "relearn", "data": ["own", "concept"]}}},

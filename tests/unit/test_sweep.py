@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from regrowth.attack import VARIANTS, needed
+from regrowth.attack import LESSONS, VARIANTS, needed
 from regrowth.files import keys
 from regrowth.models import disk
 from regrowth.run.planned import planned
@@ -97,7 +97,7 @@ def smuggled(files, needs) -> set[str]:
 
 
 def test_each_attack_is_given_what_it_needs_and_a_smuggled_file_is_seen():
-    attacks = {"train": {"kind": "relearn", "data": ["own", "auxiliary", "concept"], "at": [5]}}
+    attacks = {"train": {"kind": "relearn", "data": [*LESSONS], "at": [5]}}
     attacks["evade"] = {"kind": "evasion", "through": ["negative", "implicit"]}
     asked = {
         "variants": ["pruned", "blind", "oracle", "inversion", "derived", *DRAWN],
@@ -129,6 +129,7 @@ def test_each_attack_is_given_what_it_needs_and_a_smuggled_file_is_seen():
         "relearnt ×5 on its own pictures": weights,
         "relearnt ×5 on others' pictures": weights | {"auxiliary"},
         "relearnt ×5 on the concept's pictures": weights | {"concept"},
+        "relearnt ×5 on what lies between few of the concept's pictures": weights | {"concept"},
     }
 
 

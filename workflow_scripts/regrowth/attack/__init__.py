@@ -97,10 +97,12 @@ ROUNDINGS = Kind(
 @dataclass(frozen=True)
 class Lesson:
     """Pictures that an attacker trains the released model on. needs: of KNOWLEDGE, beside the
-    weights. told: in a label."""
+    weights. told: in a label. made: (pipeline, those that are given, steps, guidance, batch) →
+    those that are trained on, where these are others."""
 
     needs: frozenset[str]
     told: str
+    made: Place | None = None
 
 
 #: Own: pictures that the released model itself draws, of other things. The others are drawn by the
@@ -111,6 +113,11 @@ LESSONS = Kind(
         "own": Lesson(frozenset(), "its own pictures"),
         "auxiliary": Lesson(frozenset({"auxiliary"}), "others' pictures"),
         "concept": Lesson(frozenset({"concept"}), "the concept's pictures"),
+        "slerp": Lesson(
+            frozenset({"concept"}),
+            "what lies between few of the concept's pictures",
+            made=Place("learn.memora.between"),
+        ),
     },
 )
 

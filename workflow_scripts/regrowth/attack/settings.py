@@ -147,7 +147,8 @@ class Relearn(Inversion):
     data: Annotated[list[Data], Field(min_length=1)] = Field(
         ["own"],
         description="the pictures: the released model's own, of other things; other things, drawn "
-        "by the pretrained model; or the concept, drawn by it (the upper end)",
+        "by the pretrained model; the concept, drawn by it (the upper end); or (slerp) what the "
+        "released model draws between few of the latter (MemoRa)",
     )
     parameters: Annotated[list[Trained], Field(min_length=1)] = Field(
         ["all"], description="all weights of the UNet, or LoRA of rank 4 on its attentions"

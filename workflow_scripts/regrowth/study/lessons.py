@@ -76,6 +76,9 @@ def planned(study: Study, root: Path, data: str, concept: str, told: str) -> Cap
 def mistakes(study: Study, catalogue: Catalogue, root: Path) -> list[str]:
     """A line for each folder that cannot be learnt from."""
     learning, known, out = study.learning, concepts_of(catalogue), []
+    pairs = any("slerp" in getattr(attack, "data", []) for attack in study.attacks.values())
+    if pairs and learning.pictures < 2:
+        out.append("config: learning.pictures: slerp lies between two: 2 or more are wanted")
     asked = {"auxiliary": (learning.auxiliary, "")} if learning.auxiliary else {}
     for concept, at in learning.concept.items():
         asked[f"concept.{concept}"] = (at, known[keys.slug(concept)][1])
@@ -87,6 +90,10 @@ def mistakes(study: Study, catalogue: Catalogue, root: Path) -> list[str]:
         except (OSError, ValueError) as error:
             out.append(f"config: learning.{place}: {at}: {error}")
             continue
+        if name and pairs and len(found) < 2:
+            out.append(
+                f"config: learning.{place}: {at}: slerp lies between two pictures, here is 1"
+            )
         word = f"-{keys.slug(name)}-"
         lacking = [file.name for file, text in found if word not in f"-{keys.slug(text)}-"]
         if name and lacking:
