@@ -46,9 +46,10 @@ def test_a_picture_is_called_what_its_name_or_its_row_says(folder):
     assert told(folder) == {"a church 12.png": "a red church", "a_cat-on a mat.png": "a cat"}
 
 
-def mistakes(**learning) -> str:
+def mistakes(attacks=None, **learning) -> str:
+    raw = copy.deepcopy(RAW) | {"learning": learning, "attacks": attacks or {}}
     with pytest.raises(ConfigError) as found:
-        load_study(copy.deepcopy(RAW) | {"learning": learning}, ROOT)
+        load_study(raw, ROOT)
     (line,) = str(found.value).splitlines()[1:]
     return line
 
@@ -75,6 +76,16 @@ def test_a_folder_that_cannot_be_learnt_from_is_told_in_a_line(folder, tmp_path)
     (folder / "metadata.csv").unlink()
     (folder / "an apple_003.jpg").write_bytes(b"GIF89a")
     assert "an apple_003.jpg is no whole picture" in mistakes(auxiliary=str(folder))
+
+
+def test_nothing_lies_between_one_picture(folder):
+    pairs = {"memora": {"kind": "relearn", "data": ["slerp"]}}
+    told = "learning.pictures: slerp lies between two: 2 or more are wanted"
+    assert told in mistakes(pairs, pictures=1)
+    for file in [*folder.glob("a_*"), *folder.glob("an*")]:
+        file.unlink()
+    line = mistakes(pairs, concept={"church": str(folder)})
+    assert "learning.concept.church: " in line and "slerp lies between two pictures" in line
 
 
 def test_a_folder_is_learnt_from_as_the_run_was_planned(folder):
