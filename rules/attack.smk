@@ -132,7 +132,7 @@ rule lesson:
         versions=versions("calibrate"),
         model=DEPENDS.model,
         prompts=DEPENDS.taught,
-        given=DEPENDS.given,
+        given=attackers.given(SWEEP),
         pictures=STUDY.learning.pictures,
         steps=STUDY.sampler.steps or CARD.steps,
         guidance=STUDY.sampler.guidance or CARD.guidance,

@@ -50,7 +50,9 @@ if sampled := name in VARIANTS and VARIANTS[name].sampled:
         judge = job.catalogue.judges[cell["by"]]
         given = [steering.likely(judge, job.root, word, compute.device())]
     attacked = lambda pipe: sampled(pipe, cell, *given)  # noqa: E731
-    cells = latent.drawn(pipe, asked, word, attacked, encode, *how)
+    sets = settings.sampling["shows"]
+    own = [row["class"] == word or row["prompt_set"] in sets for row in rows]
+    cells = latent.drawn(pipe, asked, own, attacked, encode, *how)
 else:
     cells = [encode(picture) for picture in pipeline.pictures(pipe, asked, *how)]
 shard = images.frame(rows, cells)

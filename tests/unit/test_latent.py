@@ -110,7 +110,7 @@ def test_only_the_concept_is_attacked_and_rows_keep_their_order(pipe):
     plain = list(pipeline.pictures(pipe, ROWS, *HOW))
     pictures = np.zeros((1, 4, 16, 16), np.float32)
     cells = latent.drawn(
-        pipe, ROWS, "church",
+        pipe, ROWS, [True, False, True],
         lambda pipe: latent.completed(pipe, {"strength": "0.25"}, pictures),
         lambda picture: {"seen": np.asarray(picture, int)}, *HOW,
     )  # fmt: skip

@@ -14,14 +14,13 @@ from regrowth.draw import pipeline
 def drawn(
     pipe,
     rows: list[dict],
-    concept: str,
+    own: list[bool],
     attacked: Callable[[Any], Any],
     encode: Callable[[Any], dict],
     *how: Any,
 ) -> list[dict]:
-    """A cell a row, in order: the concept's are drawn by what `attacked` makes of the pipeline, and
-    all others, first, by the pipeline as it is. how: as in `pipeline.pictures`."""
-    own = [row["class"] == concept for row in rows]
+    """A cell a row, in order: the concept's own are drawn by what `attacked` makes of the pipeline,
+    and all others, first, by the pipeline as it is. how: as in `pipeline.pictures`."""
     at = [i for told in (False, True) for i, is_own in enumerate(own) if is_own == told]
     others = [rows[i] for i in at if not own[i]]
     cells = [encode(picture) for picture in pipeline.pictures(pipe, others, *how)]

@@ -1,9 +1,10 @@
 """Attackers who train or guess: what their jobs read, and what of a training is kept."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from regrowth.attack import VARIANTS
-from regrowth.study import variants
+from regrowth.study import lessons, variants
 from regrowth.study.catalogue import concepts_of
 from regrowth.study.sweep import Files, Sweep, Wildcards, inspected
 
@@ -18,6 +19,22 @@ def steps(sweep: Sweep, variant: str) -> Callable[[Wildcards], list[int]]:
     def found(wildcards: Wildcards) -> list[int]:
         own = {key: wildcards[key] for key in wildcards.keys()}
         return sorted({int(v["step"]) for v in asked if own.items() <= v.items()})
+
+    return found
+
+
+def given(sweep: Sweep) -> Callable[[Wildcards], str | None]:
+    """Digest of the pictures of one's own that a lesson is made of; None: they are drawn."""
+    learning, root = sweep.study.learning, sweep.root
+
+    @lru_cache
+    def of(folder: str) -> str:
+        return lessons.digest_of(lessons.captioned(folder, root, learning.pictures))
+
+    @inspected
+    def found(wildcards: Wildcards) -> str | None:
+        at = lessons.folder(learning, wildcards["data"], wildcards["concept"])
+        return at and of(at)
 
     return found
 

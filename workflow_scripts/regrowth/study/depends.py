@@ -21,7 +21,7 @@ from regrowth.judge.settings import Judge
 from regrowth.learn.recipes import RECIPES
 from regrowth.models import disk
 from regrowth.models.card import ModelCard
-from regrowth.study import lessons, prompts, references
+from regrowth.study import prompts, references
 from regrowth.study.catalogue import concepts_of
 from regrowth.study.sweep import Sweep, Wildcards, cell_of, inspected, learnt
 
@@ -172,16 +172,6 @@ class Depends:
         return list(dict.fromkeys(pair[side] for pair in self.pairs_of(wildcards)))
 
     @inspected
-    def given(self, wildcards: Wildcards) -> str | None:
-        """Digest of the pictures of one's own that a lesson is made of; None: they are drawn."""
-        root, learning = self.sweep.root, self.sweep.study.learning
-        at = lessons.folder(learning, wildcards["data"], wildcards["concept"])
-        if at is None:
-            return None
-        found = partial(lessons.captioned, at, root, learning.pictures)
-        return self._once(("given", at), lambda: lessons.digest_of(found()))
-
-    @inspected
     def read_of(self, wildcards: Wildcards) -> list[str]:
         """Input function: what the eraser's masks read beside the weights."""
         what = ERASERS[self.sweep.study.erasers.kind(wildcards["eraser"])].reads
@@ -222,6 +212,8 @@ class Depends:
         told |= {"guard": wildcards["defence"]} if guard else {}
         told |= {"after": str(study.implicit.step)} if learnt(wildcards["defence"]) else {}
         sampled = variant in VARIANTS and VARIANTS[variant].sampled
+        if sampled:
+            told |= {"shows": prompts.shows(self.sweep.catalogue, wildcards["prompts"])}
         if (by := cell_of(wildcards)["by"]) != keys.NONE:
             judge = self.sweep.catalogue.judges[by]
             told |= {"classifier": self._once(by, partial(self._judge, judge))}
