@@ -92,7 +92,7 @@ class Guided(Strict):
         ["clip"], description="of the catalogue's judges, of kind classifier or clip"
     )
     scales: Annotated[list[Positive], Field(min_length=1)] = Field(
-        [1.0], description="of the gradient of what it finds likely"
+        [2.0], description="of the gradient of what it finds likely"
     )
 
     def lacking(self) -> list[str]:
