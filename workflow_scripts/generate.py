@@ -7,7 +7,6 @@ from regrowth.draw import autoguidance, patches, pipeline
 from regrowth.files import images
 from regrowth.files.keys import NONE
 from regrowth.files.store import read_arrays, read_part, write_frame
-from regrowth.judge import steering
 from regrowth.learn import words
 from regrowth.models import disk
 from regrowth.run import compute
@@ -46,9 +45,8 @@ if sampled := name in VARIANTS and VARIANTS[name].sampled:
     given = []
     if lesson := snakemake.input.get("lesson"):
         given = [*read_arrays(lesson).values()]
-    if cell["by"] != NONE:
-        judge = job.catalogue.judges[cell["by"]]
-        given = [steering.likely(judge, job.root, word, compute.device())]
+    if led := VARIANTS[name].led:
+        given = [led(job.catalogue.judges[cell["by"]], job.root, word, compute.device())]
     attacked = lambda pipe: sampled(pipe, cell, *given)  # noqa: E731
     sets = settings.sampling["shows"]
     own = [row["class"] == word or row["prompt_set"] in sets for row in rows]

@@ -144,7 +144,8 @@ class Variant:
     drawn, and the table that tells. patch: it is a file of weights that replace released ones;
     within: the key that says where in that file, which has all the others in its path. of: the
     variant whose patch it is drawn with, by all keys of that one. sampled: (pipeline, keys, what it
-    is given beside) → what pictures of the concept are drawn by, where nothing is made. holes: it
+    is given beside) → what pictures of the concept are drawn by, where nothing is made; led: what
+    makes a judge one that it is given. holes: it
     completes what is missing, and is made of nothing else. counted: among the attacks that a
     verdict speaks of, those from the weights alone that train nothing. also: the variants that its
     settings ask for beside it.
@@ -159,6 +160,7 @@ class Variant:
     within: str = ""
     of: str = ""
     sampled: Place | None = None
+    led: Place | None = None
     holes: bool = False
     counted: bool = False
     label: Place | None = None
@@ -218,6 +220,7 @@ VARIANTS = Kind(
             settings=Place("attack.settings.Guided"),
             keys={"by": "by", "scale": "scales"},
             sampled=Place("attack.latent.guided"),
+            led=Place("judge.steering.likely"),
             label=Place("attack.settings.guided"),
         ),
         "completed": Variant(
