@@ -13,7 +13,8 @@ from regrowth.study.config import Study
 
 def mistakes(study: Study, catalogue: Catalogue, card: ModelCard, root: Path) -> list[str]:
     """A line for each."""
-    out, steps = [], study.sampler.steps or card.steps
+    out: list[str] = []
+    steps = study.sampler.steps or card.steps
     named = [block for block in study.sweep if {*block.attacks} <= {*study.attacks}]
     for cell, _ in variants.of_sweep(named, 0, study.attacks):
         if cell["by"] != keys.NONE:

@@ -202,7 +202,7 @@ class Sweep:
     def seen(self) -> list[str]:
         """For each concept that is attacked with pictures of other things, whether its first judge
         sees it in them: a file."""
-        found = {}
+        found: dict[str, None] = {}
         for cell in (cell for cell in self.asked if "auxiliary" in needed(cell)):
             for judge in self.counting(cell["concept"])[:1]:
                 own = {"concept": cell["concept"], "data": "auxiliary", "judge": judge}
