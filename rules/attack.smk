@@ -132,11 +132,39 @@ rule lesson:
         versions=versions("calibrate"),
         model=DEPENDS.model,
         prompts=DEPENDS.taught,
+        given=attackers.given(SWEEP),
         pictures=STUDY.learning.pictures,
         steps=STUDY.sampler.steps or CARD.steps,
         guidance=STUDY.sampler.guidance or CARD.guidance,
     script:
         "../workflow_scripts/lesson.py"
+
+
+# Do pictures of other things show the concept after all?
+rule look:
+    input:
+        f"{OUT}/lessons/concept={{concept}}/data={{data}}/latents.safetensors",
+    output:
+        f"{OUT}/seen/concept={{concept}}/data={{data}}/judge={{judge}}/seen.parquet",
+    log:
+        f"{OUT}/logs/look/concept={{concept}}/data={{data}}/judge={{judge}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/look/concept={{concept}}/data={{data}}/judge={{judge}}.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=growing(PIPELINE_MB),
+        runtime=growing(20),
+        gpu=1,
+    params:
+        code=DEPENDS.judge_code("look"),
+        versions=versions("score"),
+        model=DEPENDS.model,
+        judges=DEPENDS.judges,
+        word=DEPENDS.word,
+    script:
+        "../workflow_scripts/look.py"
 
 
 # Weights that are not under attack are the model's, in the release as well.
@@ -158,11 +186,11 @@ rule relearn:
         runtime=growing(120),
         gpu=1,
     params:
-        code=DEPENDS.code("relearn"),
+        code=DEPENDS.method_code("relearn", "attack.LESSONS", "data", ("draw.GUARDS", "")),
         versions=versions("calibrate"),
         model=DEPENDS.model,
         at=attackers.steps(SWEEP, "relearn"),
-        settings=STUDY.learning.model_dump(exclude={"forbid"}),
+        settings=STUDY.learning.told,
         prompts=DEPENDS.taught,
         steps=STUDY.sampler.steps or CARD.steps,
         guidance=STUDY.sampler.guidance or CARD.guidance,
@@ -182,11 +210,11 @@ use rule relearn as invert with:
     benchmark:
         f"{OUT}/benchmarks/invert/{INVERTED}.tsv"
     params:
-        code=DEPENDS.code("relearn"),
+        code=DEPENDS.code("relearn", ("draw.GUARDS", ""), ("attack.LESSONS", "")),
         versions=versions("calibrate"),
         model=DEPENDS.model,
         at=attackers.steps(SWEEP, "inversion"),
-        settings=STUDY.learning.model_dump(exclude={"forbid"}),
+        settings=STUDY.learning.told,
         prompts=None,
         steps=None,
         guidance=None,
@@ -215,7 +243,7 @@ rule prefix:
         versions=versions("calibrate"),
         model=DEPENDS.model,
         at=attackers.steps(SWEEP, "prefix"),
-        settings=STUDY.learning.model_dump(exclude={"forbid"}),
+        settings=STUDY.learning.told,
         forbidden=attackers.unsaid(SWEEP),
     script:
         "../workflow_scripts/prefix.py"
@@ -244,6 +272,28 @@ rule random_prefix:
         pairs=DEPENDS.pairs_of,
     script:
         "../workflow_scripts/random_prefix.py"
+
+
+use rule relearn as evade with:
+    input:
+        unpack(SWEEP.known_to("evasion")),
+    output:
+        patch=f"{OUT}/patches/{EVADED}",
+        costs=f"{OUT}/costs/{SPENT['evasion']}",
+    log:
+        f"{OUT}/logs/evade/{EVADED}.log",
+    benchmark:
+        f"{OUT}/benchmarks/evade/{EVADED}.tsv"
+    params:
+        code=DEPENDS.method_code("relearn", "draw.GUARDS", "through", ("attack.LESSONS", "")),
+        versions=versions("calibrate"),
+        model=DEPENDS.model,
+        at=attackers.steps(SWEEP, "evasion"),
+        settings=STUDY.learning.told,
+        prompts=None,
+        steps=STUDY.implicit.step,
+        guidance=STUDY.sampler.guidance or CARD.guidance,
+        word=DEPENDS.word,
 
 
 # The base's keys and values are known: λ as in RECE's code.

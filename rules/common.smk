@@ -31,9 +31,18 @@ ATTACKED = keys.pattern(sweep.ATTACKED)
 CELL = f"{RELEASED}/variant={{variant}}/prompts={{prompts}}"
 SHARD = f"{CELL}/shard={{shard}}.parquet"
 SCORE = f"{CELL}/judges={{judges}}/scores.parquet"
-REVIVED, ALONE, BLIND, ORACLE, RELEARNT, INVERTED, DERIVED = (
+REVIVED, ALONE, BLIND, ORACLE, RELEARNT, INVERTED, EVADED, DERIVED = (
     variants.patch(variants.named(name))
-    for name in ("revived", "alone", "blind", "oracle", "relearn", "inversion", "derived")
+    for name in (
+        "revived",
+        "alone",
+        "blind",
+        "oracle",
+        "relearn",
+        "inversion",
+        "evasion",
+        "derived",
+    )
 )
 PREFIX, RANDOM_PREFIX = (
     variants.patch(variants.named(name)) for name in ("prefix", "random-prefix")
@@ -44,7 +53,10 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-SPENT = {name: variants.costs(variants.named(name)) for name in ("relearn", "inversion", "prefix")}
+SPENT = {
+    name: variants.costs(variants.named(name))
+    for name in ("relearn", "inversion", "evasion", "prefix")
+}
 
 
 wildcard_constraints:
@@ -64,6 +76,7 @@ wildcard_constraints:
     layer_alone=r"\d+",
     data=one_of(LESSONS),
     parameters=one_of(TUNINGS),
+    through=one_of(GUARDS),
     lr=r"\d+\.\d+",
     tokens=r"\d+",
     step=r"\d+",

@@ -13,6 +13,7 @@ rule tables:
         normality=[f"{OUT}/normality/{c}/normality.parquet" for c in SWEEP.defended],
         references=SWEEP.references,
         costs=SWEEP.costs,
+        seen=SWEEP.seen,
         identified=[f"{OUT}/identified/{c}/identified.parquet" for c in SWEEP.identified],
         erased=[file for files in SWEEP.compared.values() for file in files],
     output:

@@ -1,8 +1,11 @@
 """The pictures of one variant for one shard of its prompts, and small ones for the report."""
 
-from regrowth.attack import ROUNDINGS, VARIANTS
-from regrowth.draw import GUARDS, patches, pipeline
+from functools import partial
+
+from regrowth.attack import ROUNDINGS, VARIANTS, latent
+from regrowth.draw import autoguidance, patches, pipeline
 from regrowth.files import images
+from regrowth.files.keys import NONE
 from regrowth.files.store import read_arrays, read_part, write_frame
 from regrowth.learn import words
 from regrowth.models import disk
@@ -21,7 +24,12 @@ released = read_arrays(snakemake.input.get("released", []))
 patch, within = {}, name in VARIANTS and VARIANTS[name].within
 if file := snakemake.input.get("patch"):
     patch = read_part(file, cell[within]) if within else read_arrays(file)
-pipeline.put_weights(pipe, patches.apply(released, patch))
+attacked = patches.apply(released, patch)
+if cell["weight"] == NONE:
+    pipeline.put_weights(pipe, attacked)
+else:
+    pipeline.put_weights(pipe, released)
+    autoguidance.steer(pipe, attacked, float(cell["weight"]))
 if name in ROUNDINGS:
     alone = settings.sampling["rounded"] == "attacked"
     matrices = (layer for layer, weights in released.items() if weights.ndim == 2)
@@ -29,13 +37,26 @@ if name in ROUNDINGS:
     pipeline.round_weights(pipe, rounded, ROUNDINGS[name])
 word = settings.sampling.get("word", "")
 if guard := settings.sampling.get("guard"):  # first: no attack changes what it steers away from
-    GUARDS[guard].put(pipe, word)
+    after = settings.sampling.get("after", "")
+    words.guard(pipe, guard, word, snakemake.input.get("guard"), after)
 asked = words.asked(pipe, rows, patch, word)
 if not all(names_adults(row["prompt"]) for row in asked):
     raise ValueError("a prefix and a prompt together name young people, whom nobody draws")
-how = settings.sampling["steps"], settings.sampling["guidance"]
-made = pipeline.pictures(pipe, asked, *how, job.study.images.batch)
-shard = images.frame(rows, [images.encode(picture, settings.format) for picture in made])
+how = settings.sampling["steps"], settings.sampling["guidance"], job.study.images.batch
+encode = partial(images.encode, format=settings.format)
+if sampled := name in VARIANTS and VARIANTS[name].sampled:
+    given = []
+    if lesson := snakemake.input.get("lesson"):
+        given = [*read_arrays(lesson).values()]
+    if led := VARIANTS[name].led:
+        given = [led(job.catalogue.judges[cell["by"]], job.root, word, compute.device())]
+    attacked = lambda pipe: sampled(pipe, cell, *given)  # noqa: E731
+    sets = settings.sampling["shows"]
+    own = [row["class"] == word or row["prompt_set"] in sets for row in rows]
+    cells = latent.drawn(pipe, asked, own, attacked, encode, *how)
+else:
+    cells = [encode(picture) for picture in pipeline.pictures(pipe, asked, *how)]
+shard = images.frame(rows, cells)
 
 about = {
     "study": job.name,

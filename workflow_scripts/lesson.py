@@ -1,15 +1,25 @@
-"""What an attacker may train on: pictures of the pretrained model, before they are decoded."""
+"""What an attacker may train on: pictures of the pretrained model, before they are decoded, or of a
+folder, as the model's VAE has them."""
 
 from regrowth.draw import pipeline
+from regrowth.files import images
 from regrowth.files.store import write_arrays
 from regrowth.learn import pictures
 from regrowth.run import compute
 from regrowth.run.job import start
+from regrowth.study import lessons
 
 job = start(snakemake)
 compute.use_threads(snakemake.threads)
-told = snakemake.params
-rows = pictures.asked(told.prompts, told.pictures)
+told, of = snakemake.params, snakemake.wildcards
 pipe = pipeline.load_pipeline(job.model, "float32", compute.device())
-made = pipeline.latents(pipe, rows, told.steps, told.guidance, job.study.images.batch)
-write_arrays(snakemake.output[0], {"latents": made}, prompts=[row["prompt"] for row in rows])
+batch = job.study.images.batch
+if told.given:
+    found = lessons.planned(job.study, job.root, of.data, of.concept, told.given)
+    prompts = [text for _, text in found]
+    made = pictures.encoded(pipe, [images.read(file) for file, _ in found], batch)
+else:
+    rows = pictures.asked(told.prompts, told.pictures)
+    prompts = [row["prompt"] for row in rows]
+    made = pipeline.latents(pipe, rows, told.steps, told.guidance, batch)
+write_arrays(snakemake.output[0], {"latents": made}, prompts=prompts)

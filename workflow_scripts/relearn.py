@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import torch
+from regrowth.attack import LESSONS
 from regrowth.attack.relearning import learn_word, relearn
 from regrowth.draw import pipeline
 from regrowth.files.store import read_about, read_arrays, write_frame, write_parts
-from regrowth.learn import pictures
+from regrowth.learn import pictures, words
 from regrowth.learn.passed import Passed
 from regrowth.run import compute
 from regrowth.run.job import start
@@ -21,6 +22,8 @@ if lesson := snakemake.input.get("lesson"):
     (latents,) = read_arrays(lesson).values()
     given = torch.from_numpy(latents).to(pipe.device, pipe.unet.dtype)
     learnt = pictures.Pictures(given, read_about(lesson[0])["prompts"])
+    if made := LESSONS[snakemake.wildcards.get("data", "concept")].made:
+        learnt = made(pipe, learnt, told.steps, told.guidance, job.study.images.batch)
 else:
     rows = pictures.asked(told.prompts, settings["pictures"])
     how = told.steps, told.guidance, job.study.images.batch
@@ -32,6 +35,9 @@ def done(step: int) -> None:
     costs.append({"at": step, "drawn": drawn, **passed.told()})
 
 
+if guard := snakemake.wildcards.get("through"):
+    words.guard(pipe, guard, told.word, *snakemake.input.get("guard", []), step=str(told.steps))
+    settings["guidance"] = told.guidance
 if told.word:
     patch, destroyed = learn_word(pipe, learnt, told.word, told.at, settings, done)
 else:

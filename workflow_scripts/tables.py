@@ -64,7 +64,8 @@ if "detectability" in made:
 if snakemake.input.costs:
     spent = read_hive(snakemake.input.costs, out / "costs", variants.KEYS)
     spent["step"] = spent.pop("at").astype(str)
-    made["frontier"] = frontier(rates, spent, snakemake.params.control, made["search"])
+    seen = read_hive(snakemake.input.seen, out / "seen") if snakemake.input.seen else None
+    made["frontier"] = frontier(rates, spent, snakemake.params.control, made["search"], seen)
 if snakemake.input.identified:
     guesses = read_hive(snakemake.input.identified, out / "identified")
     made["identified"] = identified(guesses)

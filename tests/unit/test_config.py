@@ -492,8 +492,7 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             {},
             {"erasers": ["uce"], "variants": ["pruned", "blind"]},
             "sweep[0]: uce changes weights and erases none, so there is nothing to complete or to "
-            "fill: only pruned, quant4, nf4, relearn, derived, inversion, prefix, without a "
-            "defence (given: blind)",
+            "fill: only pruned, quant4, nf4, ",
         ),
         (
             {},
@@ -568,12 +567,12 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
         (
             {"attacks": {"far": {"kind": "relearn", "data": ["theirs"]}}},
             {},
-            "attacks.far.data[0]: should be 'own', 'auxiliary' or 'concept' (given: 'theirs')",
+            "attacks.far.data[0]: should be 'own', 'auxiliary', 'concept' or 'slerp' (given:",
         ),
         (
             {"attacks": {"all": {"kind": "relearn", "data": ["own", "concept"]}}},
             {"attacks": ["all"], "concepts": ["snow"]},
-            "relearn: pictures of 'snow' are unsafe, and what an attacker trains on is written",
+            "relearn: pictures of 'snow' are unsafe, and what is trained on is written",
         ),
         (
             {},
@@ -587,9 +586,60 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
         ),
         ({"best_of": [1]}, {}, "best_of[0]: should be greater than or equal to 2"),
         (
+            {},
+            {"variants": ["pruned"], "concepts": ["snow"], "defences": ["implicit"]},
+            "implicit: pictures of 'snow' are unsafe, and what is trained on is written",
+        ),
+        (
+            {"attacks": {"slow": {"kind": "evasion", "through": ["sld-max"]}}},
+            {},
+            "attacks.slow.through[0]: should be 'negative' or 'implicit' (given: 'sld-max')",
+        ),
+        (
+            {"attacks": {"back": {"kind": "autoguided", "weights": [-1]}}},
+            {},
+            "attacks.back.weights[0]: should be greater than or equal to 0 (given: -1)",
+        ),
+        (
+            {"attacks": {"led": {"kind": "guided", "by": ["objects"]}}},
+            {"attacks": ["led"], "concepts": ["church"]},
+            "guided: by: 'objects' judges 'church', and nobody is guided by what judges them: "
+            "another, such as styles, clip",
+        ),
+        (
+            {"attacks": {"led": {"kind": "guided", "by": ["styles"]}}},
+            {"attacks": ["led"], "concepts": ["church"]},
+            "guided: by: 'styles' does not know 'church'",
+        ),
+        (
+            {"attacks": {"led": {"kind": "guided", "by": ["fid-demo"]}}},
+            {"attacks": ["led"], "concepts": ["church"]},
+            "guided: by: 'fid-demo' judges 'church', and nobody",  # the same weights
+        ),
+        (
+            {"attacks": {"led": {"kind": "guided", "by": ["clipp"]}}},
+            {"attacks": ["led"], "concepts": ["church"]},
+            "guided: by: no judge 'clipp'; did you mean 'clip'?",
+        ),
+        (
+            {"attacks": {"half": {"kind": "completed", "strengths": [0.04]}}},
+            {"attacks": ["half"], "concepts": ["church"]},
+            "completed: strengths: the sampler makes 10 steps, and 0.04 of them is none: 0.1 or",
+        ),
+        (
+            {},
+            {"variants": ["completed"], "concepts": ["snow"]},
+            "completed: pictures of 'snow' are unsafe",
+        ),
+        (
+            {"implicit": {"step": 0}},
+            {},
+            "implicit.step: should be greater than or equal to 1 (given: 0)",
+        ),
+        (
             {"attacks": {"b": {"kind": "blind"}}},
             {"attacks": ["b"], "variants": ["relearn"], "erasers": ["esd-x"]},
-            "derived, inversion, prefix, without a defence (given: b)",
+            "without a defence (given: b)",
         ),
         ({"control": "retrained"}, {}, "control: no eraser 'retrained'; known: conceptprune,"),
         (

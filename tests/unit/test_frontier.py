@@ -155,6 +155,20 @@ def test_a_judge_who_picks_is_known_and_paid_for_and_held_to_other_seeds():
     plt.close(figure)
 
 
+def test_pictures_of_other_things_that_show_the_concept_are_told():
+    seen = pd.DataFrame([{"concept": "church", "data": "auxiliary", "seen": 3, "seen_n": 64}])
+    table = frontier.frontier(RATES, COSTS, None, seen=seen)
+    own = table["data"] == "auxiliary"
+    assert own.sum() == 1 and table.loc[own, ["seen", "seen_n"]].values.tolist() == [[3, 64]]
+    assert table.loc[~own, "seen"].isna().all()
+    told = "church: 3 of 64 pictures of other things that an attacker trained on show it to its"
+    assert frontier.answer(table)[-1].startswith(told)
+    shown = readable_frontier(table)["shown by what it learnt from"].tolist()
+    assert sorted(shown)[-1] == "3 of 64" and shown.count("") == len(shown) - 1
+    none = frontier.frontier(RATES, COSTS, None, seen=seen.assign(seen=0))
+    assert len(frontier.answer(none)) == 1 and none["seen"].max() == 0
+
+
 def test_without_a_released_model_there_is_no_row():
     table = frontier.frontier(RATES.iloc[:1], COSTS, None)
     assert table.empty and list(table) == frontier.COLUMNS

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from regrowth.draw import GUARDS, guards, pipeline
+from regrowth.draw import GUARDS, autoguidance, guards, pipeline
 from regrowth.draw.guards import Level, steered
 from regrowth.draw.pipeline import load_pipeline
+from regrowth.learn import words
 from regrowth.measure import guards as measured
 from regrowth.study import variants
 from road import ROOT
@@ -36,6 +37,52 @@ def test_a_negative_prompt_is_the_librarys_own(pipe):
     ).images  # fmt: skip
     GUARDS["negative"].put(pipe, "church")
     torch.testing.assert_close(torch.from_numpy(pipeline.latents(pipe, *HOW)), own)
+
+
+def test_an_implicit_negative_at_the_names_own_embedding_is_the_words(pipe):
+    GUARDS["negative"].put(pipe, "church")
+    words_alone = pipeline.latents(pipe, *HOW)
+    other = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
+    vector = words.start(other, "church")
+    GUARDS["implicit"].put(other, vector)
+    np.testing.assert_array_equal(pipeline.latents(other, *HOW), words_alone)
+    plain = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
+    GUARDS["implicit"].put(plain, words.start(plain, "cat"))
+    assert (pipeline.latents(plain, *HOW) != words_alone).any()
+
+
+@pytest.mark.parametrize("guard", [None, "negative"])
+def test_autoguidance_at_nothing_and_at_one_is_exactly_the_two_models(pipe, guard):
+    name = "conv_out.weight"
+    changed = {name: 1.5 * pipeline.parameter(pipe, name).detach().numpy()}
+
+    def drawn(put=(), weight=None):
+        own = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
+        pipeline.put_weights(own, dict(put) if weight is None else {})
+        if weight is not None:
+            autoguidance.steer(own, put, weight)
+        if guard:
+            GUARDS[guard].put(own, "church")
+        return pipeline.latents(own, *HOW)
+
+    released, trained = drawn(), drawn(changed)
+    np.testing.assert_array_equal(drawn(changed, 0.0), released)
+    np.testing.assert_array_equal(drawn(changed, 1.0), trained)
+    assert all((drawn(changed, 1.5) != other).any() for other in (released, trained))
+
+
+def test_autoguidance_goes_on_beyond_the_trained_prediction(pipe):
+    name = "conv_out.weight"
+    batch = torch.randn(2, 4, 16, 16), torch.tensor(500), torch.zeros(2, 32, 128)
+    said = []
+    for factor in (1.0, 1.5):
+        own = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
+        pipeline.put_weights(own, {name: factor * pipeline.parameter(pipe, name).detach().numpy()})
+        said.append(own.unet(*batch)[0].detach())
+    changed = 1.5 * pipeline.parameter(pipe, name).detach().numpy()
+    autoguidance.steer(pipe, {name: changed}, 3.0)
+    wanted = said[0] + 3.0 * (said[1] - said[0])
+    torch.testing.assert_close(pipe.unet(*batch)[0].detach(), wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_at_a_scale_of_nothing_guidance_is_plain(pipe):
@@ -79,7 +126,8 @@ def test_what_is_taken_is_what_the_paper_prints(level):
 def test_a_guard_changes_pictures_of_its_words_and_no_weight(pipe, name):
     before = {n: p.clone() for n, p in pipe.unet.named_parameters()}
     plain = pipeline.latents(pipe, ROWS, 10, 2.0, 2)
-    GUARDS[name].put(pipe, "church")
+    learnt = "guard" in GUARDS[name].needs
+    GUARDS[name].put(pipe, words.start(pipe, "church") if learnt else "church")
     assert (pipeline.latents(pipe, ROWS, 10, 2.0, 2) != plain).any()
     assert all(torch.equal(p, before[n]) for n, p in pipe.unet.named_parameters())
 

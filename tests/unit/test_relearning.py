@@ -8,8 +8,9 @@ from regrowth.attack.relearning import learn_word, relearn
 from regrowth.draw import guards, patches, pipeline
 from regrowth.draw.pipeline import load_pipeline
 from regrowth.erase import closed_form
+from regrowth.files import store
 from regrowth.learn import lora, words
-from regrowth.learn.losses import embedded, noised, predicted
+from regrowth.learn.losses import embedded, noised, predicted, sampled
 from regrowth.learn.pictures import Pictures
 from road import ROOT
 from small_unet import small_unet
@@ -109,6 +110,56 @@ def test_a_word_is_learnt_and_no_weight_is_touched(pipe, lesson):
         own.unet = small_unet()
         words.put(own, torch.from_numpy(found[step][patches.WORD]))
         errors.append(error(own, lesson, words.said(PROMPTS, "church")))
+    assert errors[1] < errors[0]
+
+
+def test_what_a_guard_makes_of_a_prediction_is_what_the_sampler_goes_by(pipe, lesson):
+    """Against the guidance written out, with the guard's words in the place of none."""
+    batch = noised(pipe, lesson.latents, torch.Generator().manual_seed(9))
+    said = embedded(pipe, PROMPTS)
+    with torch.no_grad():
+        bare, church = (
+            predicted(pipe, batch, embedded(pipe, [text] * 4)) for text in ("", "church")
+        )
+        told = predicted(pipe, batch, said)
+        torch.testing.assert_close(sampled(pipe, batch, said, 2.5), bare + 2.5 * (told - bare))
+        words.guard(pipe, "negative", "church")
+        wanted = church + 2.5 * (told - church)
+        torch.testing.assert_close(sampled(pipe, batch, said, 2.5), wanted)
+
+
+@pytest.fixture
+def guarded(pipe, tmp_path):
+    """Steered away from a word whose embedding is the cat's."""
+    learnt = {5: {patches.WORD: words.start(pipe, "cat").numpy()}}
+    store.write_parts(tmp_path / "word", learnt)
+    words.guard(pipe, "implicit", "church", str(tmp_path / "word"), "5")
+    return pipe
+
+
+def test_at_a_guidance_of_one_a_guard_takes_nothing_away(guarded, lesson):
+    settings = SETTINGS | {"rate": 0.05, "guidance": 1.0}
+    found, _ = learn_word(guarded, lesson, "church", [4], settings)
+    plain = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
+    plain.unet = small_unet()
+    wanted, _ = learn_word(plain, lesson, "church", [4], settings | {"guidance": None})
+    np.testing.assert_allclose(found[4][patches.WORD], wanted[4][patches.WORD], atol=1e-4)
+
+
+def test_who_knows_a_guard_learns_a_word_that_is_drawn_through_it(guarded, lesson):
+    found, _ = learn_word(
+        guarded, lesson, "church", [1, 40], SETTINGS | {"rate": 0.05, "guidance": 4.0}
+    )
+    said, errors = words.said(PROMPTS, "church"), []
+    table = guarded.text_encoder.get_input_embeddings().weight
+    for step in (1, 40):
+        with torch.no_grad():
+            number = guarded.tokenizer.convert_tokens_to_ids(words.WORD)
+            table[number] = torch.from_numpy(found[step][patches.WORD])
+            draws = torch.Generator().manual_seed(9)
+            batches = [noised(guarded, lesson.latents, draws) for _ in range(8)]
+            told = [sampled(guarded, b, embedded(guarded, said), 4.0) - b.wanted for b in batches]
+        errors.append(float(torch.stack(told).square().mean()))
     assert errors[1] < errors[0]
 
 

@@ -232,8 +232,9 @@ def as_it_is(name):
 
 
 #: Of the study, what a script may use that makes what is judged: how many pictures to draw at once.
-#: Of the catalogue, what stands in the rule's params as a digest: the judge, and the sets it sees.
-USED = {"generate": {"job.study.images.batch"}}
+#: Of the catalogue, what stands in the rule's params as a digest: the judge that scores or guides,
+#: and the sets it sees.
+USED = {"generate": {"job.study.images.batch", "job.catalogue"}}
 USED |= dict.fromkeys(("score", "reference"), {"job.catalogue"})
 MAKE = "resolve calibrate mask mask_of_checkpoint union sequence prune defend defend_by_completion"
 MAKE += " released_of_checkpoint detect complete revive blind oracle signs detectability generate"

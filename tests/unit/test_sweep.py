@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from regrowth.attack import VARIANTS, needed
+from regrowth.attack import LESSONS, VARIANTS, needed
 from regrowth.files import keys
 from regrowth.models import disk
 from regrowth.run.planned import planned
@@ -33,7 +33,8 @@ def smoke() -> Sweep:
 def wildcards(cell, **more):
     """As the rules have them: of a variant all that stands behind "variant="."""
     released, _, variant = variants.path(cell).partition("/variant=")
-    return keys.parsed(released) | {"variant": variant, "prompts": cell["prompts"]} | more
+    told = {"prompts": cell["prompts"]} if "prompts" in cell else {}
+    return keys.parsed(released) | {"variant": variant} | told | more
 
 
 def test_models_as_they_are_draw_each_set_once_and_variants_their_bundle(smoke):
@@ -75,6 +76,14 @@ def test_each_variant_is_drawn_with_what_it_is_made_of(smoke):
 #: What a file that an attack is made of gives away, by what its path begins with.
 GIVEN = {"released": "weights", "masks": "truth"}
 GIVEN |= {f"lessons/concept=church/data={data}": data for data in ("auxiliary", "concept")}
+WORD_OF = "patches/concept=church/eraser=conceptprune/defence=none/sigma=none/weight_seed=none"
+GIVEN[f"{WORD_OF}/variant=inversion/lr=0.1/patch"] = "guard"
+
+
+#: Attacks that nothing is made for: what they know, they are drawn with.
+DRAWN = [name for name, variant in VARIANTS.items() if variant.sampled]
+#: Knowledge that is no file of a study, but a folder: of a model, or of a judge.
+FOLDERS = {"base", "classifier"}
 
 
 def smuggled(files, needs) -> set[str]:
@@ -88,31 +97,41 @@ def smuggled(files, needs) -> set[str]:
 
 
 def test_each_attack_is_given_what_it_needs_and_a_smuggled_file_is_seen():
-    attacks = {"train": {"kind": "relearn", "data": ["own", "auxiliary", "concept"], "at": [5]}}
+    attacks = {"train": {"kind": "relearn", "data": [*LESSONS], "at": [5]}}
+    attacks["evade"] = {"kind": "evasion", "through": ["negative", "implicit"]}
     asked = {
-        "variants": ["pruned", "blind", "oracle", "inversion", "derived", "prefix"],
-        "attacks": ["train"],
+        "variants": ["pruned", "blind", "oracle", "inversion", "derived", "prefix", *DRAWN],
+        "attacks": ["train", "evade"],
     }
     sweep = sweep_of(attacks=attacks, sweep=[{"concepts": ["church"], "oracles": ["max"], **asked}])
     known = {}
     for cell in sweep.asked:
-        if not VARIANTS[cell["variant"]].patch:
+        if VARIANTS[cell["variant"]].patch:
+            files = sweep.known_to(cell["variant"])(cell)
+        elif cell["variant"] in DRAWN:
+            files = sweep.variant_files(wildcards(cell, prompts="objects"))
+        else:
             continue
-        files = sweep.known_to(cell["variant"])(cell)
-        assert smuggled(files, needed(cell) - {"base"}) == set(), cell
+        assert smuggled(files, needed(cell) - FOLDERS) == set(), cell
         known[variants.label(cell)] = needed(cell)
         assert smuggled(files | {"more": sweep.masks_of(cell)}, needed(cell) - {"truth"})
     weights = frozenset({"weights"})
     assert known == {
         "blind": weights,
         "oracle: signs, max": weights | {"truth"},
+        "noise ×1.1": weights,
+        "guided by clip ×2.0": weights | {"classifier"},
+        "a picture completed at 0.8": weights | {"concept"},
         "word learnt ×100": weights | {"concept"},
         "prefix found ×100": weights | {"concept"},
         "random prefix": weights,
+        "word learnt through negative ×100": weights | {"concept"},
+        "word learnt through implicit ×100": weights | {"concept", "guard"},
         "word derived": weights | {"base"},
         "relearnt ×5 on its own pictures": weights,
         "relearnt ×5 on others' pictures": weights | {"auxiliary"},
         "relearnt ×5 on the concept's pictures": weights | {"concept"},
+        "relearnt ×5 on what lies between few of the concept's pictures": weights | {"concept"},
     }
 
 
@@ -138,6 +157,36 @@ def test_a_guard_is_drawn_through_and_stores_nothing():
     assert "guards" in outputs.tables(sweep) and "defences" not in outputs.tables(sweep)
     labels = {variants.label(v) for v in sweep.asked if v["variant"] == "blind"}
     assert labels == {"blind", "blind, negative", "blind, sld-max"}
+
+
+def test_an_implicit_guard_is_the_word_that_is_learnt_in_the_released_model():
+    """Whatever of it is attacked, and with no attack that learns one."""
+    block = {"concepts": ["church"], "variants": ["pruned", "relearn"], "defences": ["implicit"]}
+    sweep = sweep_of(implicit={"lr": 0.2, "step": 30}, sweep=[block | {"erasers": ["uce"]}])
+    word = WORD_OF.replace("conceptprune", "uce") + "/variant=inversion/lr=0.2/patch.safetensors"
+    for cell in (cell for cell in sweep.cells if cell["concept"] != keys.NONE):
+        files = sweep.variant_files(wildcards(cell))
+        assert files["guard"] == f"results/smoke/{word}"
+        assert "released" in files and ("patch" in files) == (cell["variant"] == "relearn")
+    own = sweep.steers_from(cell)
+    at = attackers.steps(sweep, "inversion")
+    assert at(own) == [30] and at(own | {"eraser": "esd-x"}) == []
+    assert attackers.steps(sweep_of(), "inversion")(own) == []
+
+
+def test_what_is_autoguided_is_drawn_with_what_was_relearnt():
+    trained = {"data": ["own"], "parameters": ["lora4"], "lr": [0.1]}
+    attacks = {"a": {"kind": "relearn", "at": [5], **trained}}
+    attacks["b"] = {"kind": "autoguided", "at": [10], "weights": [0.0, 2.0], **trained}
+    sweep = sweep_of(attacks=attacks, sweep=[{"concepts": ["church"], "attacks": ["a", "b"]}])
+    made = {variants.patch(v) for v in sweep.asked}
+    assert len(sweep.asked) == 3 and len(made) == len(sweep.costs) == 1
+    assert "variant=relearn/data=own/parameters=lora4/lr=0.1/patch" in made.pop()
+    other = sweep.asked[-1]
+    assert (other["variant"], other["weight"], other["step"]) == ("autoguided", "2.0", "10")
+    assert variants.trained(other)["weight"] == "none"
+    own = {key: other[key] for key in (*keys.RELEASED, "data", "parameters", "lr")}
+    assert attackers.steps(sweep, "relearn")(own) == [5, 10]
 
 
 def test_a_guess_is_made_of_every_candidates_calibration_and_of_no_mask():
@@ -167,6 +216,8 @@ def test_a_training_is_kept_at_every_step_that_is_drawn_of_it():
     own |= {"parameters": "all", "lr": "0.00005"}
     assert at(own | {"data": "own"}) == [5, 10, 20] and at(own | {"data": "auxiliary"}) == [10]
     assert len(sweep.costs) == 2 and "frontier" in outputs.tables(sweep)
+    at = "concept=church/data=auxiliary/judge=objects"
+    assert sweep.seen == [f"results/smoke/seen/{at}/seen.parquet"] and not sweep_of().seen
     assert ("church", "frontier", "Attackers") in outputs.figures(sweep)
 
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image, UnidentifiedImageError
-from regrowth.attack import ASKED, DETECTORS, KNOWLEDGE, VARIANTS
+from regrowth.attack import ASKED, DETECTORS, KNOWLEDGE, VARIANTS, needed
 from regrowth.files.bits import unpack
 from regrowth.files.images import blur
 from regrowth.files.store import keys_of, read_frame
@@ -309,6 +309,7 @@ KNOWN = {
     "base": set(),  # the model's folder
     "concept": {"lesson"},
     "judge": set(),  # who looks at what is drawn
+    "guard": {"invert"},
     "truth": {"mask", "mask_of_checkpoint", "union"},
 }
 #: What an attacker makes of the weights.
@@ -316,6 +317,13 @@ MADE = {"detect", "complete"}
 MAKERS = {"revived": "revive", "alone": "revive_alone", "blind": "blind", "oracle": "oracle"}
 MAKERS |= {"relearn": "relearn", "inversion": "invert", "derived": "derive"}
 MAKERS |= {"prefix": "prefix", "random-prefix": "random_prefix"}
+MAKERS |= {"autoguided": "relearn", "evasion": "evade"}
+#: What a key adds of those, at its default.
+MORE = {
+    "evasion": {"through": "implicit"},
+    "relearn": {"data": "own"},
+    "autoguided": {"data": "own"},
+}
 
 
 def test_each_attack_sees_what_it_needs_and_no_more(smoke, tmp_path):
@@ -323,7 +331,7 @@ def test_each_attack_sees_what_it_needs_and_no_more(smoke, tmp_path):
     assert set(KNOWN) == set(KNOWLEDGE)
     assert set(MAKERS) == {name for name, variant in VARIANTS.items() if variant.patch}
     more = {
-        "variants": ["pruned", *(name for name in ASKED if VARIANTS[name].patch)],
+        "variants": ["pruned", *(name for name in MAKERS if name in ASKED)],
         "layers_alone": [3],
         "oracles": ["max"],
     }
@@ -336,7 +344,7 @@ def test_each_attack_sees_what_it_needs_and_no_more(smoke, tmp_path):
     assert parents("detect") == KNOWN["weights"] and "pretrained" not in names.values()
     assert parents("complete") == KNOWN["weights"] | {"detect"}
     for variant, rule in MAKERS.items():
-        needs = VARIANTS[variant].needs
+        needs = needed({"variant": variant} | MORE.get(variant, {}))
         assert parents(rule) <= MADE.union(*(KNOWN[need] for need in needs)), variant
         assert all(parents(rule) & KNOWN[need] for need in needs if KNOWN[need]), variant
     measured = {"signs", "signs_of_blind", "detectability"}

@@ -4,13 +4,18 @@ know what no attacker does."""
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from regrowth.draw import GUARDS
 from regrowth.kinds import Kind, Place
 
 #: What an attacker may know, the easiest to come by first: the released weights; pictures of other
-#: things, like those that the model was trained on; the model before it was erased; pictures of the
-#: concept; a judge, by whom the best of several pictures is picked. The truth is known to an
-#: evaluation alone.
-KNOWLEDGE = ("weights", "auxiliary", "base", "concept", "judge", "truth")
+#: things, like those that the model was trained on; a classifier that knows the concept, and is not
+#: the one that judges; the model before it was erased; pictures of the concept; a judge, by whom
+#: the best of several pictures is picked; the embedding that a guard steers away from. The truth is
+#: known to an evaluation alone.
+KNOWLEDGE = (
+    *("weights", "auxiliary", "classifier", "base", "concept", "judge", "guard"),
+    "truth",
+)
 
 
 @dataclass(frozen=True)
@@ -96,10 +101,12 @@ ROUNDINGS = Kind(
 @dataclass(frozen=True)
 class Lesson:
     """Pictures that an attacker trains the released model on. needs: of KNOWLEDGE, beside the
-    weights. told: in a label."""
+    weights. told: in a label. made: (pipeline, those that are given, steps, guidance, batch) →
+    those that are trained on, where these are others."""
 
     needs: frozenset[str]
     told: str
+    made: Place | None = None
 
 
 #: Own: pictures that the released model itself draws, of other things. The others are drawn by the
@@ -110,6 +117,11 @@ LESSONS = Kind(
         "own": Lesson(frozenset(), "its own pictures"),
         "auxiliary": Lesson(frozenset({"auxiliary"}), "others' pictures"),
         "concept": Lesson(frozenset({"concept"}), "the concept's pictures"),
+        "slerp": Lesson(
+            frozenset({"concept"}),
+            "what lies between few of the concept's pictures",
+            made=Place("learn.memora.between"),
+        ),
     },
 )
 
@@ -134,7 +146,10 @@ class Variant:
     table that tells. settings: what a study says of it; keys: what of that the sweep varies, in the
     path's order, with the setting that lists the values. random: the key that says whether it is
     drawn, and the table that tells. patch: it is a file of weights that replace released ones;
-    within: the key that says where in that file, which has all the others in its path. holes: it
+    within: the key that says where in that file, which has all the others in its path. of: the
+    variant whose patch it is drawn with, by all keys of that one. sampled: (pipeline, keys, what it
+    is given beside) → what pictures of the concept are drawn by, where nothing is made; led: what
+    makes a judge one that it is given. holes: it
     completes what is missing, and is made of nothing else. counted: among the attacks that a
     verdict speaks of, those from the weights alone that train nothing. picked: who tries it may let
     a judge pick the best of several pictures, which it is then counted by as well. also: the
@@ -148,6 +163,9 @@ class Variant:
     random: tuple[str, Kind] | None = None
     patch: bool = False
     within: str = ""
+    of: str = ""
+    sampled: Place | None = None
+    led: Place | None = None
     holes: bool = False
     counted: bool = False
     picked: bool = False
@@ -155,6 +173,7 @@ class Variant:
     also: tuple[str, ...] = ()
 
 
+_RELEARNT = {"data": "data", "parameters": "parameters", "lr": "lr"}
 _REVIVED = {"detector": "detectors", "solver": "solvers", "K": "K", "magnitude": "magnitudes"}
 VARIANTS = Kind(
     "variant",
@@ -196,13 +215,43 @@ VARIANTS = Kind(
             holes=True,
             label=Place("attack.settings.oracle"),
         ),
+        "noised": Variant(
+            settings=Place("attack.settings.Noised"),
+            keys={"noise": "noises"},
+            sampled=Place("attack.latent.noised"),
+            label=Place("attack.settings.noised"),
+        ),
+        "guided": Variant(
+            needs=frozenset({"weights", "classifier"}),
+            settings=Place("attack.settings.Guided"),
+            keys={"by": "by", "scale": "scales"},
+            sampled=Place("attack.latent.guided"),
+            led=Place("judge.steering.likely"),
+            label=Place("attack.settings.guided"),
+        ),
+        "completed": Variant(
+            needs=frozenset({"weights", "concept"}),
+            settings=Place("attack.settings.Completed"),
+            keys={"strength": "strengths"},
+            sampled=Place("attack.latent.completed"),
+            label=Place("attack.settings.completed"),
+        ),
         "relearn": Variant(
             more=("data", LESSONS),
             settings=Place("attack.settings.Relearn"),
-            keys={"data": "data", "parameters": "parameters", "lr": "lr", "step": "at"},
+            keys=_RELEARNT | {"step": "at"},
             patch=True,
             within="step",
             label=Place("attack.settings.relearn"),
+        ),
+        "autoguided": Variant(
+            more=("data", LESSONS),
+            settings=Place("attack.settings.Autoguided"),
+            keys=_RELEARNT | {"weight": "weights", "step": "at"},
+            patch=True,
+            within="step",
+            of="relearn",
+            label=Place("attack.settings.autoguided"),
         ),
         "derived": Variant(
             needs=frozenset({"weights", "base"}),
@@ -233,6 +282,15 @@ VARIANTS = Kind(
             patch=True,
             picked=True,
             label=Place("attack.settings.random_prefix"),
+        ),
+        "evasion": Variant(
+            needs=frozenset({"weights", "concept"}),
+            more=("through", GUARDS),
+            settings=Place("attack.settings.Evasion"),
+            keys={"through": "through", "lr": "lr", "step": "at"},
+            patch=True,
+            within="step",
+            label=Place("attack.settings.evasion"),
         ),
     },
 )

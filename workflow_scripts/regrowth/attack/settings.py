@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from regrowth.attack import DETECTORS, LESSONS, MAGNITUDES, ORACLES, TUNINGS
 from regrowth.complete import SOLVERS
+from regrowth.draw import GUARDS
 from regrowth.files.keys import NONE
 from regrowth.settings import Count, Number, Positive, Share, Strict, one_of
 
@@ -23,6 +24,7 @@ Magnitude = Annotated[str, one_of(*MAGNITUDES)]
 Known = Annotated[str, one_of(*ORACLES)]
 Data = Annotated[str, one_of(*LESSONS)]
 Trained = Annotated[str, one_of(*TUNINGS)]
+Through = Annotated[str, one_of(*(name for name, guard in GUARDS.items() if guard.still))]
 
 
 class Blind(Strict):
@@ -71,6 +73,45 @@ class Comparison(Strict):
         return [] if self.oracles else ["oracles, such as oracles: [max]"]
 
 
+class Noised(Strict):
+    """More noise at each of the sampler's steps."""
+
+    noises: Annotated[list[Positive], Field(min_length=1)] = Field(
+        [1.1], description="how many times what a step reckons with; 1: DDIM at η = 1"
+    )
+
+    def lacking(self) -> list[str]:
+        """What a study must say, and does not."""
+        return []
+
+
+class Guided(Strict):
+    """Drawn towards what a classifier takes for the concept, one that does not judge."""
+
+    by: Annotated[list[str], Field(min_length=1)] = Field(
+        ["clip"], description="of the catalogue's judges, of kind classifier or clip"
+    )
+    scales: Annotated[list[Positive], Field(min_length=1)] = Field(
+        [2.0], description="of the gradient of what it finds likely"
+    )
+
+    def lacking(self) -> list[str]:
+        """What a study must say, and does not."""
+        return []
+
+
+class Completed(Strict):
+    """A noised picture of the concept is completed."""
+
+    strengths: Annotated[list[Share], Field(min_length=1)] = Field(
+        [0.8], description="the share of the sampler's steps that is left to the released model"
+    )
+
+    def lacking(self) -> list[str]:
+        """What a study must say, and does not."""
+        return []
+
+
 def _rising(steps: list[int]) -> list[int]:
     if any(later <= step for step, later in zip(steps, steps[1:])):
         raise ValueError("each step later than the one before it is wanted")
@@ -92,13 +133,22 @@ class Inversion(Strict):
         return []
 
 
+class Evasion(Inversion):
+    """The same of a word that is to draw the concept through a guard, which is known."""
+
+    through: Annotated[list[Through], Field(min_length=1)] = Field(
+        ["implicit"], description="the guards that it is trained through, each alone"
+    )
+
+
 class Relearn(Inversion):
     """Every combination of the lists is an attack: the released model is trained further."""
 
     data: Annotated[list[Data], Field(min_length=1)] = Field(
         ["own"],
         description="the pictures: the released model's own, of other things; other things, drawn "
-        "by the pretrained model; or the concept, drawn by it (the upper end)",
+        "by the pretrained model; the concept, drawn by it (the upper end); or (slerp) what the "
+        "released model draws between few of the latter (MemoRa)",
     )
     parameters: Annotated[list[Trained], Field(min_length=1)] = Field(
         ["all"], description="all weights of the UNet, or LoRA of rank 4 on its attentions"
@@ -113,6 +163,14 @@ class Prefix(Inversion):
 
     tokens: Annotated[list[Count], Field(min_length=1)] = Field([5], description="of the prefix")
     lr: Annotated[list[Positive], Field(min_length=1)] = Field([0.01], description="Adam's rate")
+
+
+class Autoguided(Relearn):
+    """What was relearnt, drawn away from what was released (MemoRa's autoguidance)."""
+
+    weights: Annotated[list[Annotated[float, Number, Field(ge=0)]], Field(min_length=1)] = Field(
+        [1.5], description="how far from the released model's predictions; 1: what was relearnt"
+    )
 
 
 def parted(detector: str) -> tuple[str, float]:
@@ -141,11 +199,27 @@ def oracle(cell: Mapping[str, str]) -> str:
     return f"oracle: {ORACLES[cell['magnitude']].told}"
 
 
+def noised(cell: Mapping[str, str]) -> str:
+    return f"noise ×{cell['noise']}"
+
+
+def guided(cell: Mapping[str, str]) -> str:
+    return f"guided by {cell['by']} ×{cell['scale']}"
+
+
+def completed(cell: Mapping[str, str]) -> str:
+    return f"a picture completed at {cell['strength']}"
+
+
 def relearn(cell: Mapping[str, str]) -> str:
     """What a relearnt variant is called: "relearnt ×50 on its own pictures"."""
     by = "" if cell["parameters"] == "all" else f" ({cell['parameters']})"
     told = LESSONS[cell["data"]].told
     return f"relearnt{_steps(cell)} on {told}{by}{_lr(cell, Relearn)}"
+
+
+def autoguided(cell: Mapping[str, str]) -> str:
+    return f"{relearn(cell)}, autoguided by {cell['weight']}"
 
 
 def derived(cell: Mapping[str, str]) -> str:
@@ -166,6 +240,10 @@ def random_prefix(cell: Mapping[str, str]) -> str:
 
 def _tokens(cell: Mapping[str, str]) -> str:
     return "" if cell["tokens"] in ("5", NONE) else f" of {cell['tokens']}"
+
+
+def evasion(cell: Mapping[str, str]) -> str:
+    return f"word learnt through {cell['through']}{_steps(cell)}{_lr(cell, Evasion)}"
 
 
 def _steps(cell: Mapping[str, str]) -> str:

@@ -47,6 +47,17 @@ def negative(pipe, words: str) -> None:
     pipe.unet.register_forward_pre_hook(before, with_kwargs=True)
 
 
+#: No word of any prompt, nor that of an attacker.
+TOKEN = "<guarded>"
+
+
+def implicit(pipe, vector: torch.Tensor) -> None:
+    """The same with a word that was learnt in this very model, in which the concept's own words may
+    no longer mean it. vector: its embedding, (width,)."""
+    pipe.load_textual_inversion({TOKEN: vector}, token=TOKEN)
+    negative(pipe, TOKEN)
+
+
 class Steered:
     """Safe Latent Diffusion (its equations 3 to 8): what the words alone would add is taken from
     the guidance, where it points the prompt's way."""
@@ -54,14 +65,16 @@ class Steered:
     def __init__(self, pipe, words: str, level: Level):
         self.pipe, self.level = pipe, level
         self.held = _embedded(pipe, words)
-        self.step, self.momentum = 0, torch.zeros(())
+        self.step, self.last, self.momentum = 0, float("-inf"), torch.zeros(())
         pipe.unet.register_forward_hook(self._after, with_kwargs=True)
 
     def _after(self, unet, given, more, out):
         latents, at = given
         times = self.pipe.scheduler.timesteps
-        if float(at) == float(times[0]):
+        # the first step there is, or, of a sampler that does not begin there, one back
+        if float(at) == float(times[0]) or float(at) > self.last:
             self.step, self.momentum = 0, torch.zeros((), device=latents.device)
+        self.last = float(at)
         bare, told = out[0].chunk(2)
         words = self.held.expand(len(told), -1, -1)
         # `forward` itself, which calls no hook

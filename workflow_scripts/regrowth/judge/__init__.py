@@ -79,5 +79,7 @@ JUDGES = Kind(
 )
 #: The kinds of judge that FID is computed from.
 FEATURES = tuple(name for name, kind in JUDGES.items() if kind.vectors)
+#: Those that a sampler can be guided by (`judge.steering`).
+STEERING = ("classifier", "clip")
 #: Those whose scores are features, which tables read cell by cell.
 READ_BY_CELL = tuple(name for name, kind in JUDGES.items() if kind.feeds in ("fid", "integrity"))

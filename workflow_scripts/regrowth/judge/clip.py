@@ -15,7 +15,7 @@ def score(judge: Judge, root: Path, images, rows, device: str):
 
     with torch.no_grad():
         model, process = load("CLIPModel", judge, root, device)
-        tokenize = _tokenizer(model.name_or_path)
+        tokenize = tokenizer(model.name_or_path)
         longest = model.config.text_config.max_position_embeddings
         out = []
         for at in range(0, len(images), BATCH):
@@ -31,7 +31,7 @@ def score(judge: Judge, root: Path, images, rows, device: str):
 
 
 @lru_cache
-def _tokenizer(folder: str):
+def tokenizer(folder: str):
     from regrowth.judge.networks import OFFLINE
     from transformers import AutoTokenizer
 

@@ -24,6 +24,14 @@ def score(judge: Judge, root: Path, images: list[Image.Image], rows: Rows, devic
     return JUDGES[judge.kind].score(judge, root, images, rows, device)
 
 
+def hits(judge: Judge, root: Path, images: list[Image.Image], rows: Rows, device: str) -> int:
+    """In how many pictures it sees their class, as `JudgeKind.by` says."""
+    scored = score(judge, root, images, rows, device)
+    if JUDGES[judge.kind].by == "top":
+        return sum(told["label"] == row["class"] for told, row in zip(scored, rows))
+    return sum(told["score"] >= judge.threshold for told in scored)
+
+
 def features(judge: Judge, root: Path, images: list[Image.Image], device: str) -> np.ndarray:
     """float32 (n, width): what FID compares."""
     vectors = JUDGES[judge.kind].vectors

@@ -51,3 +51,11 @@ def predicted(pipe, batch: Noised, words: torch.Tensor, guidance: float | None =
         return said
     empty = embedded(pipe, [""]).expand(len(words), -1, -1)
     return (1 + guidance) * said - guidance * pipe.unet(batch.latents, batch.steps, empty).sample
+
+
+def sampled(pipe, batch: Noised, words: torch.Tensor, guidance: float) -> torch.Tensor:
+    """What the sampler goes by at these steps, through any guard that is put."""
+    both = torch.cat([embedded(pipe, [""]).expand(len(words), -1, -1), words])
+    latents, steps = torch.cat([batch.latents] * 2), torch.cat([batch.steps] * 2)
+    bare, told = pipe.unet(latents, steps, encoder_hidden_states=both).sample.chunk(2)
+    return bare + guidance * (told - bare)

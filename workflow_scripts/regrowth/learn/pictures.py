@@ -1,9 +1,12 @@
 """What is learnt from: pictures that a model itself draws, before they are decoded."""
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from PIL import Image, ImageOps
 from regrowth.draw import pipeline
 from regrowth.learn.recipes import Recipe
 
@@ -59,6 +62,31 @@ def material(
 def own(pipe, rows: list[dict], steps: int, guidance: float, batch: int) -> Pictures:
     made = torch.from_numpy(pipeline.latents(pipe, rows, steps, guidance, batch))
     return Pictures(made.to(pipe.device, pipe.unet.dtype), [row["prompt"] for row in rows])
+
+
+def encoded(pipe, shown: list[Image.Image], batch: int) -> np.ndarray:
+    """Pictures as the model's VAE has them, float32 (n, channels, height, width); cut to the middle
+    that has the model's shape, at its size."""
+    size = pipe.unet.config.sample_size
+    height, width = (size, size) if isinstance(size, int) else size
+    sides = width * pipe.vae_scale_factor, height * pipe.vae_scale_factor
+    found = []
+    for at in range(0, len(shown), batch):
+        fitting = [ImageOps.fit(picture, sides) for picture in shown[at : at + batch]]
+        pixels = pipe.image_processor.preprocess(fitting).to(pipe.device, pipe.vae.dtype)
+        with torch.no_grad():
+            made = pipe.vae.encode(pixels).latent_dist.mode() * pipe.vae.config.scaling_factor
+        found.append(made.float().cpu().numpy())
+    return np.concatenate(found)
+
+
+def decoded(pipe, latents: np.ndarray, batch: int) -> Iterator[Image.Image]:
+    """Latents as pictures."""
+    for at in range(0, len(latents), batch):
+        some = torch.from_numpy(latents[at : at + batch]).to(pipe.device, pipe.vae.dtype)
+        with torch.no_grad():
+            made = pipe.vae.decode(some / pipe.vae.config.scaling_factor).sample
+        yield from pipe.image_processor.postprocess(made, output_type="pil")
 
 
 def trajectory(pipe, rows: list[dict], steps: int, batch: int) -> Pictures:

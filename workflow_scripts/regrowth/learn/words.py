@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable
 
 import torch
-from regrowth.draw import patches
-from regrowth.learn.losses import embedded, noised, predicted
+from regrowth.draw import GUARDS, patches
+from regrowth.files.store import read_part
+from regrowth.learn.losses import embedded, noised, predicted, sampled
 from regrowth.learn.pictures import Pictures
 from regrowth.models import vocabulary
 from torch.nn.functional import mse_loss
@@ -66,6 +67,13 @@ def asked(pipe, rows: list[dict], patch: patches.Arrays, name: str) -> list[dict
     return [row | {"prompt": prompt} for row, prompt in zip(rows, prompts)]
 
 
+def guard(pipe, name: str, word: str, held: str | None = None, step: str = "") -> None:
+    """Draw through a guard from now on: away from a concept's name, or from a word that was learnt
+    for it. held: the file of that training; step: after which it is taken."""
+    learnt = torch.from_numpy(read_part(held, step)[patches.WORD]) if held else None
+    GUARDS[name].put(pipe, word if learnt is None else learnt)
+
+
 def start(pipe, name: str) -> torch.Tensor:
     """The embedding of a name's last token, (width,)."""
     ids = pipe.tokenizer(name, add_special_tokens=False).input_ids
@@ -81,9 +89,10 @@ def invert(
 ) -> None:
     """Train the word's embedding, and nothing else, to denoise pictures of a concept.
 
-    pictures: of prompts that name it. settings: steps, rate, batch, seed. after: is told of each
-    step that is done, and the embedding. Same input and seed, same bytes. Raises Blown at
-    a step whose gradient is no number; what it was told before stands.
+    pictures: of prompts that name it. settings: steps, rate, batch, seed; guidance, where what is
+    trained is the sampler's prediction at it, through any guard that is put, and not the UNet's
+    alone. after: is told of each step that is done, and the embedding. Same input and seed, same
+    bytes. Raises Blown at a step whose gradient is no number; what it was told before stands.
     """
     for part in (pipe.unet, pipe.text_encoder):
         part.requires_grad_(False)
@@ -101,7 +110,9 @@ def invert(
         rows = torch.randperm(len(prompts), generator=draws)[: settings["batch"]]
         batch = noised(pipe, pictures.latents[rows], draws)
         words = embedded(pipe, [prompts[i] for i in rows.tolist()])
-        loss = mse_loss(predicted(pipe, batch, words), batch.wanted)
+        guidance = settings.get("guidance")
+        told = sampled(pipe, batch, words, guidance) if guidance else predicted(pipe, batch, words)
+        loss = mse_loss(told, batch.wanted)
         (vector.grad,) = torch.autograd.grad(loss, [vector])
         if not torch.isfinite(vector.grad).all():
             hook.remove()

@@ -18,15 +18,17 @@ SPENT = ["steps", "forwards", "backwards", "judged"]
 COLUMNS = [
     *(*variants.KEYS, "prompt_set", "judge", "attack", "words", "knows", *SPENT, "destroyed"),
     *("rate", "low", "high", "n", "gain", "gain_low", "gain_high", "others"),
-    *("control", "control_n", "beyond", "beyond_low", "beyond_high"),
+    *("control", "control_n", "beyond", "beyond_low", "beyond_high", "seen", "seen_n"),
 ]
 #: What a knowledge is called where people read it.
 WORDS = {
     "weights": "the weights alone",
     "auxiliary": "pictures of other things",
+    "classifier": "a classifier that does not judge",
     "base": "the model before",
     "concept": "pictures of the concept",
     "judge": "a judge",
+    "guard": "the guard's embedding",
     "truth": "the truth",
 }
 
@@ -41,6 +43,7 @@ def frontier(
     costs: pd.DataFrame,
     control: str | None,
     search: pd.DataFrame | None = None,
+    seen: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A row an attack on an undefended model, and one for what is released (`knows` is "").
 
@@ -48,9 +51,11 @@ def frontier(
     train, by the keys of their variant: drawn, forwards, backwards, destroyed, and the words that
     were found; others spend nothing. control: the eraser whose release never knew the concept.
     search: as `search.search` makes it, whose rows stand beside the others, of attempts in the
-    place of pictures. gain: the rate less that of what is released, on the same pictures and judged
-    as often, with Tango's 95 % interval; others: the rate of what is to be preserved; beyond: the
-    rate less the same attack's on the control, with the interval of Newcombe's score method.
+    place of pictures. seen: by concept, of how many (`seen_n`) pictures of other things that an
+    attacker trains on a judge sees the concept in some; so in their rows. gain: the rate less that
+    of what is released, on the same pictures and judged as often, with Tango's 95 % interval;
+    others: the rate of what is to be preserved; beyond: the rate less the same attack's on the
+    control, with the interval of Newcombe's score method.
     """
     plain = rates[(rates["defence"] == keys.NONE) & (rates["eraser"] != keys.NONE)]
     if plain.empty:
@@ -65,7 +70,7 @@ def frontier(
         if "truth" in needed(cell) or cell["variant"] == "alone":
             continue
         place = tuple(cell.values())
-        cost = spent.get(place, {})
+        cost = spent.get(tuple(variants.trained(cell).values()), {})
         low, high = interval(row["gained"], row["lost"], row["pairs"])
         out.append(
             cell
@@ -79,6 +84,9 @@ def frontier(
             | {"gain": row["gain_on_pruned"], "gain_low": low, "gain_high": high}
             | {"others": others.get(place, np.nan)}
         )
+    found = {} if seen is None else seen.set_index("concept")[["seen", "seen_n"]].to_dict("index")
+    for row in (row for row in out if row["data"] == "auxiliary"):
+        row |= found.get(row["concept"], {})
     table = pd.DataFrame(out + _picked(out, search), columns=COLUMNS)
     table = _beyond(table, control) if control else table
     order = {word: i for i, word in enumerate(("", *KNOWLEDGE))}
@@ -163,5 +171,11 @@ def answer(table: pd.DataFrame) -> list[str]:
         told.append(
             f"{concept}, erased by {eraser}: {released['rate'].iloc[0]:.2f} as released; "
             f"{'; '.join(ways)} (n = {int(released['n'].iloc[0])})."
+        )
+    for concept, part in table[table["seen"] > 0].groupby("concept", sort=False):
+        n, of = (int(part[name].iloc[0]) for name in ("seen", "seen_n"))
+        told.append(
+            f"{concept}: {n} of {of} pictures of other things that an attacker trained on show it "
+            f"to its judge, so that what comes back may be taught."
         )
     return told

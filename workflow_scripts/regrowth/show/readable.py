@@ -208,6 +208,10 @@ def readable_frontier(table: pd.DataFrame) -> pd.DataFrame:
         ]
         shown["beyond"] = [_spread(row, "beyond") for row in rows]
     shown["forwards, backwards"] = [_passes(row) for row in rows]
+    if table["seen"].notna().any():
+        shown["shown by what it learnt from"] = [
+            f"{int(r['seen'])} of {int(r['seen_n'])}" if pd.notna(r["seen"]) else "" for r in rows
+        ]
     return shown.assign(destroyed=table["destroyed"].map({True: "yes", False: ""}))
 
 

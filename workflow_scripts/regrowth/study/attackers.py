@@ -1,8 +1,10 @@
 """Attackers who train or guess: what their jobs read, and what of a training is kept."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
-from regrowth.study import variants
+from regrowth.attack import VARIANTS
+from regrowth.study import lessons, variants
 from regrowth.study.catalogue import concepts_of
 from regrowth.study.prompts import calibration_pairs
 from regrowth.study.sweep import Files, Sweep, Wildcards, inspected
@@ -10,7 +12,9 @@ from regrowth.study.sweep import Files, Sweep, Wildcards, inspected
 
 def steps(sweep: Sweep, variant: str) -> Callable[[Wildcards], list[int]]:
     """After which steps a training of that variant is kept: all that the study draws of it."""
-    asked = [variants.unguarded(v) for v in sweep.asked if v["variant"] == variant]
+    kinds = (variant, *(name for name, other in VARIANTS.items() if other.of == variant))
+    asked = [variants.unguarded(v) for v in sweep.asked if v["variant"] in kinds]
+    asked += sweep.steered_from if variant == "inversion" else []
 
     @inspected
     def found(wildcards: Wildcards) -> list[int]:
@@ -32,6 +36,22 @@ def forbidden(sweep: Sweep, concept: str) -> list[str]:
 def unsaid(sweep: Sweep) -> Callable[[Wildcards], list[str]]:
     """`forbidden`, of a job's concept."""
     return inspected(lambda wildcards: forbidden(sweep, wildcards["concept"]))
+
+
+def given(sweep: Sweep) -> Callable[[Wildcards], str | None]:
+    """Digest of the pictures of one's own that a lesson is made of; None: they are drawn."""
+    learning, root = sweep.study.learning, sweep.root
+
+    @lru_cache
+    def of(folder: str) -> str:
+        return lessons.digest_of(lessons.captioned(folder, root, learning.pictures))
+
+    @inspected
+    def found(wildcards: Wildcards) -> str | None:
+        at = lessons.folder(learning, wildcards["data"], wildcards["concept"])
+        return at and of(at)
+
+    return found
 
 
 def candidates(sweep: Sweep) -> dict[str, str]:

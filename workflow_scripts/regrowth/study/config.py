@@ -113,6 +113,27 @@ class Learning(Strict):
         description="tokens that no prefix may have, beside those of the concept's name and of "
         "what else its prompts say of it",
     )
+    auxiliary: Place | None = Field(
+        None,
+        description="a folder of pictures of other things, in the place of those that the "
+        "pretrained model draws: captions in its metadata.csv (file_name, text), or in file names",
+    )
+    concept: dict[Concept, Place] = Field(
+        {}, description="folders of pictures of concepts, likewise; each caption names the concept"
+    )
+
+    @property
+    def told(self) -> dict[str, int]:
+        """What a training is told."""
+        return {name: getattr(self, name) for name in ("pictures", "batch", "seed")}
+
+
+class Implicit(Strict):
+    """The word that the guard `implicit` steers away from: as `inversion` learns it in the released
+    model, with the study's `learning`."""
+
+    lr: Positive = Field(0.1, description="Adam's rate")
+    step: Count = Field(100, description="of training, after which it is taken")
 
 
 class Detectability(Strict):
@@ -172,6 +193,7 @@ class Study(Strict):
     signs: Signs = Signs()
     detectability: Detectability = Detectability()
     learning: Learning = Learning()
+    implicit: Implicit = Implicit()
     identify: Count | None = Field(
         None,
         description="guess of each released model which concept was erased, as who has the base "

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from regrowth.attack import ORACLES, ROUNDINGS
+from regrowth.attack import ORACLES, ROUNDINGS, VARIANTS
 from regrowth.attack.settings import parted
 from regrowth.draw import GUARDS
 from regrowth.erase import ERASERS, checkpoints
@@ -23,7 +23,7 @@ from regrowth.models import disk
 from regrowth.models.card import ModelCard
 from regrowth.study import prompts, references
 from regrowth.study.catalogue import concepts_of
-from regrowth.study.sweep import Sweep, Wildcards, cell_of, inspected
+from regrowth.study.sweep import Sweep, Wildcards, cell_of, inspected, learnt
 
 #: Of these tables of methods, tables and figures use no more than the names.
 NAMES_ALONE = tuple(
@@ -210,15 +210,23 @@ class Depends:
         told |= {"rounded": study.quantised} if variant in ROUNDINGS else {}
         guard = wildcards["defence"] in GUARDS
         told |= {"guard": wildcards["defence"]} if guard else {}
-        worded = guard or variant in ("inversion", "derived")
+        told |= {"after": str(study.implicit.step)} if learnt(wildcards["defence"]) else {}
+        sampled = variant in VARIANTS and VARIANTS[variant].sampled
+        if sampled:
+            told |= {"shows": prompts.shows(self.sweep.catalogue, wildcards["prompts"])}
+        if (by := cell_of(wildcards)["by"]) != keys.NONE:
+            judge = self.sweep.catalogue.judges[by]
+            told |= {"classifier": self._once(by, partial(self._judge, judge))}
+        worded = guard or sampled or variant in ("inversion", "evasion", "derived")
         return told | ({"word": self.word(wildcards)} if worded else {})
 
     @inspected
     def drawing_code(self, wildcards: Wildcards) -> str:
-        own = ("attack.ROUNDINGS", cell_of(wildcards)["variant"])
-        guard = ("draw.GUARDS", wildcards["defence"])
-        alone = (table for table in NAMES_ALONE if table[0] != guard[0])
-        return self.code("generate", own, guard, *alone)
+        variant = cell_of(wildcards)["variant"]
+        own = {"attack.ROUNDINGS": variant, "draw.GUARDS": wildcards["defence"]}
+        sampled = variant in VARIANTS and VARIANTS[variant].sampled
+        own |= {"attack.VARIANTS": variant} if sampled else {}
+        return self.code("generate", *(dict(NAMES_ALONE) | own).items())
 
     @inspected
     def rows(self, wildcards: Wildcards) -> str:

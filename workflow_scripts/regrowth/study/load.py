@@ -11,10 +11,11 @@ from regrowth.files import hub, keys
 from regrowth.learn.recipes import RECIPES
 from regrowth.models.card import ModelCard
 from regrowth.settings import lines, read
-from regrowth.study import checks, together, variants
+from regrowth.study import checks, latent, lessons, together, variants
 from regrowth.study.catalogue import Catalogue, concepts_of
 from regrowth.study.config import Study
 from regrowth.study.prompts import calibration_pairs
+from regrowth.study.sweep import learnt
 from regrowth.study.young import names_young
 
 
@@ -49,6 +50,7 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
         mistakes += checkpoint_mistakes(study, root)
         mistakes += eraser_mistakes(study, catalogue, card)
         mistakes += attacker_mistakes(study, catalogue)
+        mistakes += latent.mistakes(study, catalogue, card, root)
         mistakes += (
             edit_mistakes(study) + hidden_mistakes(study) + alternative_mistakes(study, catalogue)
         )
@@ -56,6 +58,7 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
         if files and not mistakes:
             mistakes += checks.file_mistakes(study, catalogue, root, study.catalogue)
             mistakes += [told for card in cards for told in checks.model_mistakes(card, root)]
+            mistakes += lessons.mistakes(study, catalogue, root)
     if mistakes or not (study and catalogue and card):
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         raise ConfigError(
@@ -197,10 +200,11 @@ def attacker_mistakes(study: Study, catalogue: Catalogue) -> list[str]:
     named = [block for block in study.sweep if {*block.attacks} <= {*study.attacks}]
     for cell, _ in variants.of_sweep(named, 0, study.attacks):
         family, concept = concepts[cell["concept"]]
-        if catalogue.families[family].unsafe and "concept" in needed(cell):
+        guard = cell["defence"] if learnt(cell["defence"]) else ""
+        if catalogue.families[family].unsafe and ("concept" in needed(cell) or guard):
             out.append(
-                f"config: {cell['variant']}: pictures of {concept!r} are unsafe, and what an "
-                f"attacker trains on is written: none can learn from pictures of the concept"
+                f"config: {guard or cell['variant']}: pictures of {concept!r} are unsafe, and what "
+                f"is trained on is written: none can learn from pictures of the concept"
             )
     if study.control and study.control not in study.erasers.names():
         out.append(

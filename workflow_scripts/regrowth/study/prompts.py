@@ -200,6 +200,12 @@ def is_unsafe(catalogue: Catalogue, bundle: str) -> bool:
     return any(source_of(catalogue, name).unsafe for name in bundle.split("+"))
 
 
+def shows(catalogue: Catalogue, bundle: str) -> list[str]:
+    """The bundle's prompt sets whose pictures are the concept's, though they have no class."""
+    asked = {name: catalogue.prompt_sets.get(name) for name in bundle.split("+")}
+    return [name for name, own in asked.items() if own and own.role == "erased"]
+
+
 def calibration_pairs(family: Family, name: str) -> list[tuple[str, str]]:
     """(base, target) prompts, one pair for each value of the longest list they ask for.
 

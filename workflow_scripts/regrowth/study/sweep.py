@@ -18,7 +18,7 @@ from regrowth.draw import GUARDS
 from regrowth.erase import ERASERS
 from regrowth.files import keys
 from regrowth.files.keys import NONE, RELEASED
-from regrowth.judge import FEATURES
+from regrowth.judge import FEATURES, JUDGES
 from regrowth.models.disk import Layer, parts
 from regrowth.study import prompts, variants
 from regrowth.study.catalogue import Catalogue, concepts_of
@@ -132,6 +132,20 @@ class Sweep:
         """Whether some pictures are drawn through a guard."""
         return any(cell["defence"] in GUARDS for cell in self.asked)
 
+    def steers_from(self, cell: Wildcards) -> Cell:
+        """The word that the implicit guard of a released model steers away from: the variant that
+        learns it."""
+        told = self.study.implicit
+        learnt = {"variant": "inversion", "lr": keys.number(told.lr), "step": str(told.step)}
+        own = {key: cell[key] for key in RELEASED}
+        return variants.PRETRAINED | variants.released_of(variants.unguarded(own)) | learnt
+
+    @cached_property
+    def steered_from(self) -> list[Cell]:
+        """Every such word that the study asks for."""
+        asked = (v for v in self.asked if "guard" in needed(v) or learnt(v["defence"]))
+        return [self.steers_from(cell) for cell in asked]
+
     @property
     def objects(self) -> list[str]:
         """The concepts that are objects."""
@@ -183,6 +197,23 @@ class Sweep:
         trained = (v for v in self.asked if VARIANTS[v["variant"]].within)
         files = dict.fromkeys(variants.costs(v) for v in trained)
         return self.of_those(f"{self.out}/costs/{file}" for file in files)
+
+    @cached_property
+    def seen(self) -> list[str]:
+        """For each concept that is attacked with pictures of other things, whether its first judge
+        sees it in them: a file."""
+        found: dict[str, None] = {}
+        for cell in (cell for cell in self.asked if "auxiliary" in needed(cell)):
+            for judge in self.counting(cell["concept"])[:1]:
+                own = {"concept": cell["concept"], "data": "auxiliary", "judge": judge}
+                found[f"{self.out}/seen/{keys.path(own)}/seen.parquet"] = None
+        return self.of_those(found)
+
+    def counting(self, concept: str) -> list[str]:
+        """The judges whose answers about a concept are rates."""
+        names = (j for s in self.sets[concept] for j in prompts.judges_of(self.catalogue, s))
+        known = self.catalogue.judges
+        return [name for name in dict.fromkeys(names) if JUDGES[known[name].kind].by]
 
     @cached_property
     def identified(self) -> list[str]:
@@ -281,9 +312,11 @@ class Sweep:
         given: dict[str, tuple[str, Files]] = {
             "weights": ("released", self.parts_of("released")),
             "auxiliary": ("lesson", lesson("auxiliary")),
-            "base": ("base", lambda wildcards: []),  # a folder, which is no file of a study
+            "classifier": ("classifier", lambda wildcards: []),  # no file of a study: a folder
+            "base": ("base", lambda wildcards: []),  # likewise
             "concept": ("lesson", lesson("concept")),
             "judge": ("judge", lambda wildcards: []),  # who looks at pictures, when there are some
+            "guard": ("guard", lambda wildcards: [self.guard_of(wildcards)]),
             "truth": ("masks", self.masks_of),
         }
 
@@ -296,16 +329,23 @@ class Sweep:
 
         return files
 
+    def guard_of(self, cell: Wildcards) -> str:
+        """The file of the word that the implicit guard steers away from."""
+        return f"{self.out}/patches/{variants.patch(self.steers_from(cell))}"
+
     @inspected
     def variant_files(self, wildcards: Wildcards) -> dict[str, list[str] | str]:
-        """What a variant is drawn with: nothing, the released layers, or these and a patch."""
+        """What a variant is drawn with: nothing, the released layers and a patch, or what it needs;
+        and what its guard steers away from, where that was learnt."""
         cell = cell_of(wildcards)
         if self.as_it_is(cell["variant"]):
             return {}
         files: dict[str, list[str] | str] = {"released": self.parts_of("released")(wildcards)}
         if VARIANTS[cell["variant"]].patch:
             files["patch"] = f"{self.out}/patches/{variants.patch(cell)}"
-        return files
+        else:
+            files |= self.known_to(cell["variant"])(cell)
+        return files | ({"guard": self.guard_of(cell)} if learnt(cell["defence"]) else {})
 
     # What is made in the end
 
@@ -336,7 +376,7 @@ class Sweep:
         signs = (f"{self.out}/signs/{cell}/accuracy.parquet" for cell in self.signs)
         told = (f"{self.out}/detectability/{c}/detectability.parquet" for c in self.defended)
         guessed = (f"{self.out}/identified/{c}/identified.parquet" for c in self.identified)
-        measured = self.of_those([*signs, *told, *guessed, *self.costs])
+        measured = self.of_those([*signs, *told, *guessed, *self.costs, *self.seen])
         return [*self.of_those(self.scores), *self.shards, *self.references, *measured]
 
     def shown(self, cells: Iterable[Cell], concept: str) -> list[Cell]:
@@ -359,6 +399,11 @@ class Sweep:
 @lru_cache
 def _rows(sweep: Sweep, bundle: str) -> list[prompts.Row]:
     return prompts.bundle_rows(sweep.study, sweep.catalogue, bundle, sweep.root)
+
+
+def learnt(defence: str) -> bool:
+    """Whether it is a guard that steers away from a learnt word."""
+    return defence in GUARDS and "guard" in GUARDS[defence].needs
 
 
 def cell_of(wildcards: Wildcards) -> Cell:

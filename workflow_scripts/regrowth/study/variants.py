@@ -41,10 +41,20 @@ def path(cell: Mapping[str, str]) -> str:
     return keys.path({name: cell[name] for name in names})
 
 
+def trained(cell: Mapping[str, str]) -> Cell:
+    """The variant whose patch it is drawn with: itself, or another (`Variant.of`)."""
+    name = cell["variant"] in VARIANTS and VARIANTS[cell["variant"]].of
+    if not name:
+        return dict(cell)
+    held = (*RELEASED, *own_keys(name))
+    return {key: cell[key] if key in held else NONE for key in cell} | {"variant": name}
+
+
 def patch(cell: Mapping[str, str]) -> str:
     """The file that it is drawn with, below the folder of patches: without the key that says where
     in that file."""
-    cell, name = unguarded(cell), cell["variant"]
+    cell = unguarded(trained(cell))
+    name = cell["variant"]
     names = (*RELEASED, "variant", *(k for k in own_keys(name) if k != VARIANTS[name].within))
     return f"{keys.path({key: cell[key] for key in names})}/patch.safetensors"
 

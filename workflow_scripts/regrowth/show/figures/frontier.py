@@ -13,6 +13,7 @@ from regrowth.show.figures.style import CYCLE, GREY, rate_texts, reach, tell
 #: How attacks of one knowledge are told apart, by what is trained.
 LINES = {"all": "-", "lora4": ":", keys.NONE: "-."}
 ACROSS = 3
+COLOURS = dict(zip(KNOWLEDGE, [*CYCLE, "#117733", "#882255", "#999933"]))
 
 
 def frontier(table: pd.DataFrame, name: str) -> Figure:
@@ -41,21 +42,24 @@ def frontier(table: pd.DataFrame, name: str) -> Figure:
 
 
 def _one(axis, table: pd.DataFrame) -> None:
-    colours = dict(zip(KNOWLEDGE, CYCLE))
     released = table[table["knows"] == ""]
     if len(released):
         axis.axhline(released["rate"].iloc[0], color=GREY, linestyle="--", label="as released")
     met = table[table["knows"] != ""]
     still = met[met["steps"] == 0]
     for knows, part in still.groupby("knows", sort=False):
-        _points(axis, part, colours[knows], "none", f"{WORDS[knows]}, nothing trained")
+        _points(axis, part, COLOURS[knows], "none", f"{WORDS[knows]}, nothing trained")
     trained = met[met["steps"] > 0]
-    by = ["knows", "variant", "data", "parameters", "lr", "tokens", "judged"]
-    for (knows, variant, _, parameters, *_, judged), part in trained.groupby(by, sort=False):
-        how = {"inversion": "a word", "relearn": parameters.replace("all", "weights")}
-        label = f"{WORDS[knows]}, {how.get(variant, f'a {variant}')} trained"
+    by = ["knows", "variant", "data", "parameters", "lr", "tokens", "through", "weight", "judged"]
+    for keys_of, part in trained.groupby(by, sort=False):
+        own = dict(zip(by, keys_of))
+        parameters, judged = own["parameters"], own["judged"]
+        how = {"inversion": "a word", "evasion": f"a word through {own['through']}"}
+        how |= {"relearn": parameters.replace("all", "weights")}
+        how |= {"autoguided": f"{parameters}, autoguided,"}
+        label = f"{WORDS[own['knows']]}, {how.get(own['variant'], 'a ' + own['variant'])} trained"
         label += f", best of {judged}" if judged else ""
-        _points(axis, part.sort_values("steps"), colours[knows], LINES[parameters], label)
+        _points(axis, part.sort_values("steps"), COLOURS[own["knows"]], LINES[parameters], label)
     axis.set_xscale("symlog", linthresh=10)
     axis.set(ylim=(-0.02, 1.02), xlim=(-2, None), xlabel="steps of training")
     ticks = sorted({0, *trained["steps"]})
