@@ -10,6 +10,7 @@ from regrowth.attack.detectors import detect
 from regrowth.attack.magnitudes import magnitudes
 from regrowth.attack.oracles import oracle
 from regrowth.attack.settings import SPELLED, parted
+from regrowth.classify import ATTACKS, FEATURES, NETWORKS, SOURCES, UNLEARNERS
 from regrowth.complete import SOLVERS
 from regrowth.defend import FILLS
 from regrowth.draw import GUARDS
@@ -22,7 +23,7 @@ from regrowth.measure.tables import COLUMNS
 from regrowth.models import LAYERS
 
 TABLES = [DETECTORS, ERASERS, LAYERS, FILLS, JUDGES, MAGNITUDES, ORACLES, ROUNDINGS, SOLVERS]
-TABLES += [GUARDS, LESSONS, TUNINGS, VARIANTS]
+TABLES += [GUARDS, LESSONS, TUNINGS, VARIANTS, ATTACKS, FEATURES, NETWORKS, SOURCES, UNLEARNERS]
 
 
 def places(record):
