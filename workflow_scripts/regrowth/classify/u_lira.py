@@ -1,10 +1,10 @@
 """U-LiRA: of each picture, how much likelier a model's confidence is if it was learnt and forgotten
 than if it was never learnt.
 
-Hayes, Shumailov, Triantafillou, Khalifa and Papernot, Inexact Unlearning Needs More Careful
-Evaluations to Avoid a False Sense of Privacy (2024), with shadow models that all forget: of each
-picture those that learnt and forgot it, and those that only forgot others. Their deviations are one
-for all pictures, which Carlini et al. (LiRA, 2022) advise where shadows are few.
+A reconstruction of Hayes, Shumailov, Triantafillou, Khalifa and Papernot, Inexact Unlearning Needs
+More Careful Evaluations to Avoid a False Sense of Privacy (2024), with shadow models that all
+forget: of each picture those that learnt and forgot it, and those that only forgot others. Their
+deviations are one for all pictures, which Carlini et al. (LiRA, 2022) advise where shadows are few.
 """
 
 import numpy as np

@@ -34,8 +34,8 @@ that are left; 50 is chance. 95 % of Wilson, and the difference to the retrainin
 hundred."""
 TOLD = """What was forgotten told from what was never learnt, by attackers who trained and unlearnt
 shadow models: the area under U-LiRA's curve (.5: nothing is told) with 95 % of resampled pictures;
-and how much of either is taken for forgotten, by U-LiRA and, from labels alone, by Apollo (a
-reconstruction)."""
+and how much of either is taken for forgotten, by U-LiRA and, from labels alone, by Apollo. Both are
+reconstructions."""
 LOOKED = """Where the models of the first split and seed look for each picture's own class
 (Grad-CAM); the scale of a column ends where the original's map does. Below each picture stands what
 it is taken for."""
