@@ -622,6 +622,16 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
             "guided: by: no judge 'clipp'; did you mean 'clip'?",
         ),
         (
+            {"sampler": {"guidance": 1}},
+            {"variants": ["pruned"], "defences": ["none", "sld-max"]},
+            "config: sld-max: the sampler is guided from above 1 on, and what it acts on is guid",
+        ),
+        (
+            {"sampler": {"guidance": 0.5}},
+            {"variants": ["guided"], "concepts": ["church"]},
+            "config: guided: the sampler is guided from above 1 on",
+        ),
+        (
             {"attacks": {"half": {"kind": "completed", "strengths": [0.04]}}},
             {"attacks": ["half"], "concepts": ["church"]},
             "completed: strengths: the sampler makes 10 steps, and 0.04 of them is none: 0.1 or",

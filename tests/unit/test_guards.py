@@ -54,16 +54,17 @@ def test_an_implicit_negative_at_the_names_own_embedding_is_the_words(pipe):
 @pytest.mark.parametrize("guard", [None, "negative"])
 def test_autoguidance_at_nothing_and_at_one_is_exactly_the_two_models(pipe, guard):
     name = "conv_out.weight"
-    changed = {name: 1.5 * pipeline.parameter(pipe, name).detach().numpy()}
+    changed = {name: 1.5 * small_unet().get_parameter(name).detach().numpy()}
 
     def drawn(put=(), weight=None):
-        own = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
-        pipeline.put_weights(own, dict(put) if weight is None else {})
-        if weight is not None:
-            autoguidance.steer(own, put, weight)
+        pipe.unet = small_unet()
+        if weight is None:
+            pipeline.put_weights(pipe, dict(put))
+        else:
+            autoguidance.steer(pipe, put, weight)
         if guard:
-            GUARDS[guard].put(own, "church")
-        return pipeline.latents(own, *HOW)
+            GUARDS[guard].put(pipe, "church")
+        return pipeline.latents(pipe, *HOW)
 
     released, trained = drawn(), drawn(changed)
     np.testing.assert_array_equal(drawn(changed, 0.0), released)
@@ -74,13 +75,14 @@ def test_autoguidance_at_nothing_and_at_one_is_exactly_the_two_models(pipe, guar
 def test_autoguidance_goes_on_beyond_the_trained_prediction(pipe):
     name = "conv_out.weight"
     batch = torch.randn(2, 4, 16, 16), torch.tensor(500), torch.zeros(2, 32, 128)
+    plain = small_unet().get_parameter(name).detach().numpy()
     said = []
     for factor in (1.0, 1.5):
-        own = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
-        pipeline.put_weights(own, {name: factor * pipeline.parameter(pipe, name).detach().numpy()})
-        said.append(own.unet(*batch)[0].detach())
-    changed = 1.5 * pipeline.parameter(pipe, name).detach().numpy()
-    autoguidance.steer(pipe, {name: changed}, 3.0)
+        pipe.unet = small_unet()
+        pipeline.put_weights(pipe, {name: factor * plain})
+        said.append(pipe.unet(*batch)[0].detach())
+    pipe.unet = small_unet()
+    autoguidance.steer(pipe, {name: 1.5 * plain}, 3.0)
     wanted = said[0] + 3.0 * (said[1] - said[0])
     torch.testing.assert_close(pipe.unet(*batch)[0].detach(), wanted, atol=1e-5, rtol=1e-5)
 

@@ -1,8 +1,10 @@
-"""What is wrong with latent attacks: a classifier that judges, and steps that are none."""
+"""What is wrong with latent attacks and guards: a classifier that judges, steps that are none, and
+guidance that is none."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from regrowth.draw import GUARDS
 from regrowth.files import keys
 from regrowth.judge import JUDGES, STEERING, labels
 from regrowth.models.card import ModelCard
@@ -15,8 +17,16 @@ def mistakes(study: Study, catalogue: Catalogue, card: ModelCard, root: Path) ->
     """A line for each."""
     out: list[str] = []
     steps = study.sampler.steps or card.steps
+    guidance = study.sampler.guidance or card.guidance
     named = [block for block in study.sweep if {*block.attacks} <= {*study.attacks}]
     for cell, _ in variants.of_sweep(named, 0, study.attacks):
+        what = cell["defence"] if cell["defence"] in GUARDS else cell["through"]
+        what = cell["variant"] if cell["by"] != keys.NONE else what
+        if what != keys.NONE and guidance <= 1:
+            out.append(
+                f"{what}: the sampler is guided from above 1 on, and what it acts on is guidance "
+                f"(given: {guidance})"
+            )
         if cell["by"] != keys.NONE:
             out += _classifier(cell["concept"], cell["by"], catalogue, root)
         if cell["strength"] != keys.NONE and int(float(cell["strength"]) * steps) < 1:
