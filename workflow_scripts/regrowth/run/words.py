@@ -56,6 +56,8 @@ DOING = {
     "predict": "predicting",
     "membership": "inferring membership",
     "relearn_classifier": "relearning",
+    "shadowed": "asking shadow models",
+    "gradcam": "drawing where it looks",
     "classifier_tables": "making tables",
     "timings": "reading timings",
 }
