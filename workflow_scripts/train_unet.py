@@ -23,6 +23,8 @@ if snakemake.input.start:
         train.start_ffn(models[1], settings["ffn_std"])
 else:
     models = train.fresh_models(tokenizer, settings["ffn_std"], seed)
+for model in models:
+    model.to(compute.device())
 file = Path(snakemake.params.checkpoint)
 curve = train.train_unet(
     train.encode(vae, images) * vae.config.scaling_factor,
@@ -36,7 +38,7 @@ curve = train.train_unet(
     selectivity=settings["selectivity"],
     file=file,
 )
-encoder, unet = models
+encoder, unet = (model.cpu() for model in models)
 train.save_pipeline(snakemake.output.model, vae, encoder, tokenizer, unet)
 train.write_curve(snakemake.output.curve, curve)
 file.unlink(missing_ok=True)

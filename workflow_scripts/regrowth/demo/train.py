@@ -76,7 +76,7 @@ class Checkpoint:
         """Load what the file holds, if there is one; returns the step to go on with."""
         if self.file is None or not self.file.exists():
             return 0
-        held = torch.load(self.file, weights_only=True)
+        held = torch.load(self.file, map_location="cpu", weights_only=True)
         for name, part in self.parts.items():
             part.load_state_dict(held[name])
         self.curve = [tuple(point) for point in held["curve"]]
@@ -274,12 +274,12 @@ class Gate:
             return None
         (hidden,) = args
         draw = torch.rand(len(hidden), 1, hidden.shape[2], generator=self.rng)
-        return hidden * (draw < self.keep[:, None, None]).to(hidden.dtype)
+        return hidden * (draw < self.keep[:, None, None]).to(hidden)
 
     def _output(self, module, args, output):
         if self.keep is None:
             return output
-        return output * (self.keep > 0)[:, None, None].to(output.dtype)
+        return output * (self.keep > 0)[:, None, None].to(output)
 
 
 def shares_on(gated: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
@@ -329,7 +329,8 @@ class Average:
         return {"mean": self.mean, "n": self.n}
 
     def load_state_dict(self, state: dict) -> None:
-        self.mean, self.n = state["mean"], state["n"]
+        self.mean = [mean.to(p.device) for mean, p in zip(state["mean"], self.live)]
+        self.n = state["n"]
 
     @torch.no_grad()
     def apply(self):
@@ -362,7 +363,8 @@ def train_unet(
     Noise prediction, 10 % of captions dropped, the Average put in place at the end. gating: the
     share of gated pictures (0: every neuron stays on in every picture). selectivity: the weight of
     that score, for a model that draws already: one that had it from its first step on drew the same
-    blur for all objects. file: the checkpoint.
+    blur for all objects. file: the checkpoint. Where the models lie is computed; all that is drawn
+    is drawn on the CPU.
     Returns the curve: (step, running loss, without the selectivity).
     """
     torch.manual_seed(seed)
@@ -377,7 +379,7 @@ def train_unet(
         fused=True,
     )
     schedule = cosine(optimizer, n_steps)
-    noising = scheduler()
+    noising, device = scheduler(), unet.device
     unet.train().to(memory_format=torch.channels_last)
     encoder.train()
     parts = dict(unet=unet, encoder=encoder, optimizer=optimizer, schedule=schedule)
@@ -393,8 +395,9 @@ def train_unet(
         gate.keep, gate.rng = shares_on(gated, rng) if gating else None, rng
         noise = noise_for(z, rng).to(memory_format=torch.channels_last)
         t = torch.randint(noising.config.num_train_timesteps, (batch,), generator=rng)
-        states = encoder(caption).last_hidden_state
-        noisy = noising.add_noise(z, noise, t)
+        noisy = noising.add_noise(z, noise, t).to(device)
+        noise, t = noise.to(device), t.to(device)
+        states = encoder(caption.to(device)).last_hidden_state
         guess = unet(noisy, t, states).sample
         loss, spread = F.mse_loss(guess, noise), selective.take()
         optimizer.zero_grad()
