@@ -307,6 +307,7 @@ KNOWN = {
     "weights": {"prune", "defend"},
     "auxiliary": {"lesson"},
     "base": set(),  # the model's folder
+    "classifier": set(),  # a judge's folder
     "concept": {"lesson"},
     "judge": set(),  # who looks at what is drawn
     "guard": {"invert"},
