@@ -24,15 +24,15 @@ released = read_arrays(snakemake.input.get("released", []))
 patch, within = {}, name in VARIANTS and VARIANTS[name].within
 if file := snakemake.input.get("patch"):
     patch = read_part(file, cell[within]) if within else read_arrays(file)
-attacked = patches.apply(released, patch)
+weights = patches.apply(released, patch)
 if cell["weight"] == NONE:
-    pipeline.put_weights(pipe, attacked)
+    pipeline.put_weights(pipe, weights)
 else:
     pipeline.put_weights(pipe, released)
-    autoguidance.steer(pipe, attacked, float(cell["weight"]))
+    autoguidance.steer(pipe, weights, float(cell["weight"]))
 if name in ROUNDINGS:
     alone = settings.sampling["rounded"] == "attacked"
-    matrices = (layer for layer, weights in released.items() if weights.ndim == 2)
+    matrices = (layer for layer, values in released.items() if values.ndim == 2)
     rounded = [*([] if alone else disk.matrices(model)), *matrices]
     pipeline.round_weights(pipe, rounded, ROUNDINGS[name])
 word = settings.sampling.get("word", "")
@@ -50,10 +50,9 @@ if sampled := name in VARIANTS and VARIANTS[name].sampled:
         given = [*read_arrays(lesson).values()]
     if led := VARIANTS[name].led:
         given = [led(job.catalogue.judges[cell["by"]], job.root, word, compute.device())]
-    attacked = lambda pipe: sampled(pipe, cell, *given)  # noqa: E731
     sets = settings.sampling["shows"]
     own = [row["class"] == word or row["prompt_set"] in sets for row in rows]
-    cells = latent.drawn(pipe, asked, own, attacked, encode, *how)
+    cells = latent.drawn(pipe, asked, own, lambda pipe: sampled(pipe, cell, *given), encode, *how)
 else:
     cells = [encode(picture) for picture in pipeline.pictures(pipe, asked, *how)]
 shard = images.frame(rows, cells)
