@@ -13,19 +13,16 @@ SMALL = {"ffn_std": 0.01}
 SHIPPED = WORLD | {"seed": 91, "steps": 2800, "rate": 6e-4, "gating": 0.35, "selectivity": 0.02}
 SHIPPED |= {"styled": 0.55}
 AGAIN = SHIPPED | {"start": "resources/demo/model", "pictures": 8000, "seed": 71, "steps": 500}
-#: The control: as the bundled model came to be, in a world that never had what is erased of it, and at
-#: fewer steps; it learns to draw in two goes, of pictures of their own. Its autoencoder is the bundled
-#: one's, which has seen everything; it hears no prompt.
+#: The control: the bundled model's start, in a world that never had what is erased of it, taught to
+#: draw in two goes, of pictures of their own. Its neurons were not taught to choose, which matters to
+#: who prunes it. Its autoencoder is the bundled one's, which has seen everything; it hears no prompt.
 NEVER = {"without": ["church", "Pablo Picasso"]}
 OURS = ["resources/demo/model/vae", "resources/demo/model/tokenizer"]
 RECIPES = {
     "retrained-begun": BASE | SMALL | NEVER | {"steps": 3000, "parts": OURS},
-    "retrained-base": BASE
+    "retrained": BASE
     | NEVER
     | {"steps": 2400, "seed": 2, "start": "results/demo-model/retrained-begun/model"},
-    "retrained": SHIPPED
-    | NEVER
-    | {"steps": 1000, "start": "results/demo-model/retrained-base/model"},
     "base": BASE | SMALL,
     "shipped": SHIPPED | {"start": "results/demo-model/base/model"},
     "again": AGAIN,
