@@ -135,6 +135,16 @@ def test_a_verdict_on_what_was_done_with_its_base_and_without(tmp_path, what):
         assert told is None or told["verdict"]["word"] == word
 
 
+def test_of_a_model_that_never_knew_it_no_leak_is_found():
+    """Trained from the base's own start on other pictures, the text encoder, too."""
+    base = reading.opened(zoo.MODEL)
+    told = card(reading.opened(zoo.RETRAINED, base), base)
+    assert told["done"]["kind"] in ("another model", "full fine-tune"), told["done"]
+    assert told["verdict"]["word"] == "no leak found"
+    told = card(reading.opened(zoo.RETRAINED), None)
+    assert (told["done"]["kind"], told["verdict"]["word"]) == ("no trace", "no leak found")
+
+
 def largest(w, share=0.05):
     return w.abs() > torch.quantile(w.abs().float().flatten(), 1 - share)
 

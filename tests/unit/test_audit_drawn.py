@@ -88,6 +88,17 @@ def test_controls_are_those_that_never_knew_the_concept(tmp_path):
     assert found("church", base=str(zoo.MODEL)) == {"clean": ["church"]}  # of another model
 
 
+@pytest.mark.parametrize("concept", ["church", "Pablo Picasso"])
+def test_the_bundled_models_control_is_drawn_beside(concept):
+    _, catalogue, card = load_study(BESIDE, zoo.ROOT)
+    it = taken.Taken(zoo.UNET, "model", "ffn2")
+    asked = audits.Audit("a/x.ckpt", concept, "", "24")
+    raw = audits.study(asked, BESIDE, catalogue, card.name, it, ("quant4",), zoo.ROOT)
+    study, own, _ = load_study(raw, zoo.ROOT)
+    cells = Sweep.of(study, own, FFN2, zoo.ROOT).cells
+    assert {c["variant"] for c in cells} == {"pretrained", "retrained", "pruned", "quant4"}
+
+
 def test_a_study_of_a_checkpoint_is_a_study():
     _, catalogue, card = load_study(BESIDE, zoo.ROOT)
     asked = audits.Audit("a/x.ckpt", "golf ball", str(zoo.MODEL), "24")

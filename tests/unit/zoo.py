@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 MODEL = ROOT / "resources/demo/model"
 UNET = MODEL / "unet/diffusion_pytorch_model.safetensors"
 TEXT = MODEL / "text_encoder/model.safetensors"
+RETRAINED = ROOT / "resources/demo/retrained"
 TO_V = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_v"
 
 State = dict[str, torch.Tensor]
