@@ -59,7 +59,7 @@ schema: .venv/ready  ## config/*.schema.json and the table of docs/method.md, fr
 	$(BIN)/python -m regrowth.classify.study
 	$(BIN)/python -m regrowth.study.methods
 
-retrained: .venv/ready  ## the control: the bundled model without church and Picasso (some hours on two cores)
+retrained: .venv/ready  ## the control: the bundled model without church and Picasso (an hour or two on two cores)
 	$(BIN)/snakemake --cores all results/demo-model/retrained/model
 
 demo-model: .venv/ready  ## train the bundled model and its judges anew (some hours on two cores)

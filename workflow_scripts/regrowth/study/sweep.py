@@ -221,7 +221,8 @@ class Sweep:
         if not self.study.identify:
             return []
         made = (variants.released_of(variants.unguarded(v)) for v in self.asked)
-        told = (r for r in made if r["eraser"] in (*self.edits, *self.masked))
+        known = {*self.edits, *self.masked} - {self.study.control}
+        told = (r for r in made if r["eraser"] in known)
         found = dict.fromkeys(keys.path(r) for r in told if r["defence"] == NONE)
         at = f"{self.out}/identified/{{}}/identified.parquet".format
         return [c for c in found if self.of_those([at(c)])]
