@@ -16,8 +16,7 @@ from regrowth.files.store import (
     keys_of,
     read_about,
     read_frame,
-    replacing,
-    write_frame,
+    write_table,
     write_text,
 )
 from regrowth.run import classroom
@@ -60,9 +59,6 @@ if missing:
     made["missing"] = pd.DataFrame(told["missing"], columns=[*KEYS, "reason"])
     about |= {"coverage": told["coverage"]}
 for name in snakemake.params.names:
-    table: pd.DataFrame = made[name]
-    write_frame(made_at / "tables" / f"{name}.parquet", table, study=study)
-    with replacing(made_at / "tables" / f"{name}.csv") as part:
-        table.to_csv(part, index=False, float_format="%.6g")
+    write_table(made_at / "tables", name, made[name], study=study)
 drawn = {Path(f).name.removesuffix("-gradcam.png"): Path(f).read_bytes() for f in given.figures}
 write_text(snakemake.output.page, page(study, about, made, drawn))

@@ -10,8 +10,7 @@ from regrowth.files.store import (
     keys_of,
     read_arrays,
     read_hive,
-    replacing,
-    write_frame,
+    write_table,
     write_text,
 )
 from regrowth.judge import READ_BY_CELL
@@ -20,12 +19,11 @@ from regrowth.measure.frontier import frontier
 from regrowth.measure.guards import guards
 from regrowth.measure.headline import of_both_roles
 from regrowth.measure.identified import identified
-from regrowth.measure.raw import Raw
+from regrowth.measure.raw import Raw, costs
 from regrowth.measure.tradeoff import tradeoff
 from regrowth.run.job import start
 from regrowth.run.progress import MISSING
 from regrowth.show.latex import latex
-from regrowth.study import variants
 
 job = start(snakemake)
 out, target = job.out, Path(snakemake.output[0]).parent
@@ -49,9 +47,7 @@ made = tables.of_judges(
 )
 if snakemake.input.signs:
     measured = [read_hive(snakemake.input[n], out / n) for n in ("signs", "alignment", "solves")]
-    layers = job.layers(list(measured[-1]["layer"].unique()))
-    sizes = {layer.name: layer.shape[0] * layer.shape[1] for layer in layers}
-    made |= tables.of_attacks(*measured, sizes)
+    made |= tables.of_attacks(*measured, job.sizes([*measured[-1]["layer"].unique()]))
 for name in ("detectability", "normality"):
     if files := snakemake.input[name]:
         told = read_hive(files, out / name).drop(columns="curve", errors="ignore")
@@ -61,9 +57,8 @@ if "guards" in snakemake.params.names:
     made["guards"] = guards(rates)
 if "detectability" in made:
     made["defences"] = tradeoff(rates, made["detectability"])
-if snakemake.input.costs:
-    spent = read_hive(snakemake.input.costs, out / "costs", variants.KEYS)
-    spent["step"] = spent.pop("at").astype(str)
+if "frontier" in snakemake.params.names:
+    spent = costs(snakemake.input.costs, out / "costs")
     seen = read_hive(snakemake.input.seen, out / "seen") if snakemake.input.seen else None
     made["frontier"] = frontier(rates, spent, snakemake.params.control, made["search"], seen)
 if snakemake.input.identified:
@@ -73,12 +68,9 @@ if snakemake.input.erased:
     found = erasers.released(snakemake.input.erased, out, snakemake.params.erasers)
     made["erasers"] = erasers.erasers(rates, made["integrity"], found.facts)
     names = list(dict.fromkeys(name for mask in found.masks.values() for name in mask))
-    sizes = {of.name: of.shape[0] * of.shape[1] for of in job.layers(names)} if names else {}
-    made["overlaps"] = erasers.overlaps(found.masks, sizes)
+    made["overlaps"] = erasers.overlaps(found.masks, job.sizes(names))
 if job.study.paper:
     made["paper"] = paper.beside(made, pd.read_csv(job.root / job.study.paper, dtype=str))
 for name in snakemake.params.names:
-    write_frame(target / f"{name}.parquet", made[name], study=job.name)
-    with replacing(target / f"{name}.csv") as part:
-        made[name].to_csv(part, index=False, float_format="%.6g")
+    write_table(target, name, made[name], study=job.name)
     write_text(target / f"{name}.tex", latex(made[name]))

@@ -1,7 +1,10 @@
-"""A UNet that trains in a moment, for the tests of what trains one."""
+"""A UNet that trains in a moment, for the tests of what trains one, and what it is taught."""
 
 import torch
 from diffusers import UNet2DConditionModel
+from regrowth.draw.pipeline import load_pipeline
+from regrowth.learn.pictures import Pictures
+from road import ROOT
 
 
 def small_unet() -> UNet2DConditionModel:
@@ -17,3 +20,16 @@ def small_unet() -> UNet2DConditionModel:
         attention_head_dim=2,
         norm_num_groups=8,
     ).eval()
+
+
+def small_pipe():
+    """The bundled pipeline with that UNet."""
+    own = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
+    own.unet = small_unet()
+    return own
+
+
+def noise_of(prompts: list[str]) -> Pictures:
+    """A lesson of noise, the same each time."""
+    draws = torch.Generator().manual_seed(3)
+    return Pictures(torch.randn(len(prompts), 4, 16, 16, generator=draws), prompts)

@@ -69,20 +69,15 @@ def test_a_model_that_never_knew_it_stands_beside():
 
 
 def test_controls_are_those_that_never_knew_the_concept(tmp_path):
-    """The study's own, and the bundled model's where it is there and is the base."""
+    """The study's own, and the bundled model's where that is the base."""
     theirs = {"clean": {"model": "c.yaml", "concepts": ["Golf Ball", "church"]}}
-    (tmp_path / "resources/demo").mkdir(parents=True)
-    card = tmp_path / "resources/demo/retrained.yaml"
-    card.write_text("path: there\n", encoding="utf-8")
 
     def found(concept, base="", beside=theirs):
         asked = audits.Audit("x.pt", concept, base)
         said = audits.controls(asked, {"baselines": beside}, "regrowth-demo", tmp_path)
         return {name: one["concepts"] for name, one in said.items()}
 
-    assert found("golf ball") == {"clean": ["golf ball"]} and found("church", beside={}) == {}
-    (tmp_path / "there").mkdir()
-    (tmp_path / "there/model_index.json").touch()
+    assert found("golf ball") == {"clean": ["golf ball"]} and found("cat", beside={}) == {}
     assert found("church") == {"retrained": ["church"], "clean": ["church"]}
     assert found("pablo picasso") == {"retrained": ["pablo picasso"]} and found("cat") == {}
     assert found("church", base=str(zoo.MODEL)) == {"clean": ["church"]}  # of another model

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from regrowth.measure import frontier, search
 from regrowth.measure.paired import interval
+from regrowth.measure.raw import costs
 from regrowth.show.figures.frontier import frontier as drawn
 from regrowth.show.readable import readable_frontier
 from regrowth.study import variants
@@ -167,6 +168,11 @@ def test_pictures_of_other_things_that_show_the_concept_are_told():
     assert sorted(shown)[-1] == "3 of 64" and shown.count("") == len(shown) - 1
     none = frontier.frontier(RATES, COSTS, None, seen=seen.assign(seen=0))
     assert len(frontier.answer(none)) == 1 and none["seen"].max() == 0
+
+
+def test_where_nobody_trains_nothing_is_spent(tmp_path):
+    table = frontier.frontier(RATES, costs([], tmp_path), None)
+    assert len(table) and (table[frontier.SPENT[1:3]] == 0).all(axis=None)
 
 
 def test_without_a_released_model_there_is_no_row():

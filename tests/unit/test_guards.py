@@ -6,12 +6,10 @@ import pytest
 import torch
 from regrowth.draw import GUARDS, autoguidance, guards, pipeline
 from regrowth.draw.guards import Level, steered
-from regrowth.draw.pipeline import load_pipeline
 from regrowth.learn import words
 from regrowth.measure import guards as measured
 from regrowth.study import variants
-from road import ROOT
-from small_unet import small_unet
+from small_unet import small_pipe, small_unet
 
 ROWS = [{"prompt": f"an image of a {name}", "seed": i} for i, name in enumerate(("church", "cat"))]
 HOW = (ROWS, 4, 2.0, 2)
@@ -19,7 +17,7 @@ HOW = (ROWS, 4, 2.0, 2)
 
 @pytest.fixture(scope="module")
 def loaded():
-    return load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
+    return small_pipe()
 
 
 @pytest.fixture
@@ -42,13 +40,11 @@ def test_a_negative_prompt_is_the_librarys_own(pipe):
 def test_an_implicit_negative_at_the_names_own_embedding_is_the_words(pipe):
     GUARDS["negative"].put(pipe, "church")
     words_alone = pipeline.latents(pipe, *HOW)
-    other = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
-    other.unet = small_unet()
+    other = small_pipe()
     vector = words.start(other, "church")
     GUARDS["implicit"].put(other, vector)
     np.testing.assert_array_equal(pipeline.latents(other, *HOW), words_alone)
-    plain = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
-    plain.unet = small_unet()
+    plain = small_pipe()
     GUARDS["implicit"].put(plain, words.start(plain, "cat"))
     assert (pipeline.latents(plain, *HOW) != words_alone).any()
 

@@ -5,16 +5,14 @@ import pytest
 import torch
 from regrowth.attack import prefix
 from regrowth.draw import patches
-from regrowth.draw.pipeline import load_pipeline
 from regrowth.learn import words
 from regrowth.learn.losses import embedded
-from regrowth.learn.pictures import Pictures
 from regrowth.models import vocabulary
 from regrowth.run.refusals import Refused, none_to_pick, odd_prefixes
 from regrowth.study import attackers
 from regrowth.study.young import names_adults
 from road import ROOT
-from small_unet import small_unet
+from small_unet import noise_of, small_pipe, small_unet
 from test_sweep import sweep_of
 
 MODEL = ROOT / "resources/demo/model"
@@ -34,15 +32,12 @@ def free(tokenizer):
 
 @pytest.fixture
 def pipe():
-    own = load_pipeline(MODEL, "float32", "cpu")
-    own.unet = small_unet()
-    return own
+    return small_pipe()
 
 
 @pytest.fixture(scope="module")
 def lesson():
-    draws = torch.Generator().manual_seed(3)
-    return Pictures(torch.randn(3, 4, 16, 16, generator=draws), PROMPTS)
+    return noise_of(PROMPTS)
 
 
 # What it may be made of

@@ -11,9 +11,8 @@ from regrowth.erase import closed_form
 from regrowth.files import store
 from regrowth.learn import lora, words
 from regrowth.learn.losses import embedded, noised, predicted, sampled
-from regrowth.learn.pictures import Pictures
 from road import ROOT
-from small_unet import small_unet
+from small_unet import noise_of, small_pipe, small_unet
 
 PROMPTS = ["an image of a church", "a church in a park", "a church in a forest", "a Church"]
 SETTINGS = {"rate": 1e-3, "batch": 3, "seed": 0}
@@ -21,15 +20,12 @@ SETTINGS = {"rate": 1e-3, "batch": 3, "seed": 0}
 
 @pytest.fixture
 def pipe():
-    own = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
-    own.unet = small_unet()
-    return own
+    return small_pipe()
 
 
 @pytest.fixture(scope="module")
 def lesson():
-    draws = torch.Generator().manual_seed(3)
-    return Pictures(torch.randn(4, 4, 16, 16, generator=draws), PROMPTS)
+    return noise_of(PROMPTS)
 
 
 def weights(unet):

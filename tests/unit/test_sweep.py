@@ -135,6 +135,22 @@ def test_each_attack_is_given_what_it_needs_and_a_smuggled_file_is_seen():
     }
 
 
+@pytest.mark.parametrize(
+    "asked, has",
+    [
+        ({"variants": ["pruned", "blind", "quant4"]}, False),
+        ({"variants": ["pruned", "oracle"], "oracles": ["max"]}, False),
+        ({"variants": ["pruned", "noised"]}, True),
+        ({"variants": ["pruned", "derived"]}, True),
+        ({"variants": ["pruned", "inversion"]}, True),
+    ],
+)
+def test_a_frontier_is_of_attackers_who_know_or_draw_more(asked, has):
+    """Whether or not one of them trains."""
+    sweep = sweep_of(sweep=[{"concepts": ["church"], "erasers": ["conceptprune"], **asked}])
+    assert ("frontier" in outputs.tables(sweep)) == has
+
+
 def test_a_guard_is_drawn_through_and_stores_nothing():
     sweep = sweep_of(
         sweep=[

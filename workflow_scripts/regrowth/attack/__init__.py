@@ -12,10 +12,7 @@ from regrowth.kinds import Kind, Place
 #: the one that judges; the model before it was erased; pictures of the concept; a judge, by whom
 #: the best of several pictures is picked; the embedding that a guard steers away from. The truth is
 #: known to an evaluation alone.
-KNOWLEDGE = (
-    *("weights", "auxiliary", "classifier", "base", "concept", "judge", "guard"),
-    "truth",
-)
+KNOWLEDGE = ("weights", "auxiliary", "classifier", "base", "concept", "judge", "guard", "truth")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,15 @@ Trained = Annotated[str, one_of(*TUNINGS)]
 Through = Annotated[str, one_of(*(name for name, guard in GUARDS.items() if guard.still))]
 
 
-class Blind(Strict):
+class Asked(Strict):
+    """What a study says of an attack."""
+
+    def lacking(self) -> list[str]:
+        """What a study must say, and does not."""
+        return []
+
+
+class Blind(Asked):
     """The attack with each of these detectors; nothing else is left to choose."""
 
     detectors: Annotated[list[Detector], Field(min_length=1)] = Field(
@@ -35,10 +43,6 @@ class Blind(Strict):
         description="what the attacker takes for erased: zeros, or the share of all weights that "
         "a detector finds most suspicious, such as smallest-0.02",
     )
-
-    def lacking(self) -> list[str]:
-        """What a study must say, and does not."""
-        return []
 
 
 class Revival(Blind):
@@ -54,12 +58,11 @@ class Revival(Blind):
     )
 
     def lacking(self) -> list[str]:
-        """What a study must say, and does not."""
         told = {"K": "K, such as K: [0.6]", "magnitudes": "magnitudes, such as magnitudes: [max]"}
         return [text for name, text in told.items() if not getattr(self, name)]
 
 
-class Comparison(Strict):
+class Comparison(Asked):
     """Every oracle of the list."""
 
     oracles: list[Known] = Field(
@@ -69,23 +72,18 @@ class Comparison(Strict):
     )
 
     def lacking(self) -> list[str]:
-        """What a study must say, and does not."""
         return [] if self.oracles else ["oracles, such as oracles: [max]"]
 
 
-class Noised(Strict):
+class Noised(Asked):
     """More noise at each of the sampler's steps."""
 
     noises: Annotated[list[Positive], Field(min_length=1)] = Field(
         [1.1], description="how many times what a step reckons with; 1: DDIM at η = 1"
     )
 
-    def lacking(self) -> list[str]:
-        """What a study must say, and does not."""
-        return []
 
-
-class Guided(Strict):
+class Guided(Asked):
     """Drawn towards what a classifier takes for the concept, one that does not judge."""
 
     by: Annotated[list[str], Field(min_length=1)] = Field(
@@ -95,21 +93,13 @@ class Guided(Strict):
         [2.0], description="of the gradient of what it finds likely"
     )
 
-    def lacking(self) -> list[str]:
-        """What a study must say, and does not."""
-        return []
 
-
-class Completed(Strict):
+class Completed(Asked):
     """A noised picture of the concept is completed."""
 
     strengths: Annotated[list[Share], Field(min_length=1)] = Field(
         [0.8], description="the share of the sampler's steps that is left to the released model"
     )
-
-    def lacking(self) -> list[str]:
-        """What a study must say, and does not."""
-        return []
 
 
 def _rising(steps: list[int]) -> list[int]:
@@ -122,15 +112,11 @@ def _rising(steps: list[int]) -> list[int]:
 Steps = Annotated[list[Count], Field(min_length=1), AfterValidator(_rising)]
 
 
-class Inversion(Strict):
+class Inversion(Asked):
     """A word is learnt that makes the released model draw the concept."""
 
     lr: Annotated[list[Positive], Field(min_length=1)] = Field([0.1], description="Adam's rate")
     at: Steps = Field([100], description="the steps of training after which it is drawn")
-
-    def lacking(self) -> list[str]:
-        """What a study must say, and does not."""
-        return []
 
 
 class Evasion(Inversion):

@@ -156,6 +156,13 @@ def write_frame(target: str | Path, frame: pd.DataFrame, **provenance: Any) -> N
         pq.write_table(named, part, compression="zstd", **asked)
 
 
+def write_table(folder: Path, name: str, table: pd.DataFrame, **provenance: Any) -> None:
+    """As `write_frame`, and beside it as CSV, of six digits."""
+    write_frame(folder / f"{name}.parquet", table, **provenance)
+    with replacing(folder / f"{name}.csv") as part:
+        table.to_csv(part, index=False, float_format="%.6g")
+
+
 def read_frame(file: str | Path) -> pd.DataFrame:
     """A frame of `write_frame`, without the keys that its path names. Raises `Damaged`."""
     with undamaged(file):

@@ -47,3 +47,13 @@ class Raw:
         found = read_hive(files, self.folder, variants.KEYS)
         own = without_others_erased(found[found["judge"] == judge], self.together)
         return own.drop(columns="judges")
+
+
+def costs(files: Collection[str], folder: Path) -> pd.DataFrame:
+    """What attackers' trainings spent, below `folder`: a row a step after which one was kept, by
+    the keys of its variant."""
+    if not files:
+        return pd.DataFrame(columns=[*variants.KEYS])
+    spent = read_hive(files, folder, variants.KEYS)
+    spent["step"] = spent.pop("at").astype(str)
+    return spent

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from regrowth.attack import VARIANTS
 from regrowth.audit import reading
 from regrowth.audit.taken import Taken, changed
@@ -143,7 +142,7 @@ def study(
     """The study that draws a checkpoint: with the model, prompts and sampler of the study that
     stands beside the audit, and those of the catalogue's judges that count pictures. card: the
     model's name, in whose place a base that is a pipeline's directory is taken. taken: how the
-    checkpoint is. attacks: of `verdict.ATTACKS`. Of `controls` that are there, each is drawn."""
+    checkpoint is. attacks: of `verdict.ATTACKS`. Each of `controls` is drawn."""
     block: dict[str, Any] = {
         "concepts": [audit.concept],
         "erasers": [taken.eraser],
@@ -176,21 +175,15 @@ def study(
 
 def controls(audit: Audit, beside: dict, card: str, root: Path) -> dict[str, Any]:
     """Baselines that never knew the concept, as a study says them: those of the study that stands
-    beside the audit, and the bundled model's own where they are there and no other base is said."""
+    beside the audit, and the bundled model's own where no other base is said."""
     bundled = (root / "resources/demo/model").resolve()
     own = CONTROLS.get(card, {}) if model(audit, bundled) == bundled else {}
-    own = {name: one for name, one in own.items() if _is_there(root / one["model"], root)}
     every = own | {name: dict(one) for name, one in beside.get("baselines", {}).items()}
     return {
         name: {"model": one["model"], "concepts": [audit.concept]}
         for name, one in every.items()
         if keys.slug(audit.concept) in map(keys.slug, one["concepts"])
     }
-
-
-def _is_there(card: Path, root: Path) -> bool:
-    told = yaml.safe_load(card.read_text(encoding="utf-8"))
-    return (root / told["path"] / "model_index.json").is_file()
 
 
 def refuse(audit: Audit, targets: set[str], beside: dict, root: Path) -> None:

@@ -81,6 +81,11 @@ class Job:
         known = disk.matrices(self.model, component)
         return [known[name] for name in names]
 
+    def sizes(self, names: list[str]) -> dict[str, int]:
+        """The weights of each layer."""
+        layers = self.layers(names) if names else []
+        return {layer.name: layer.shape[0] * layer.shape[1] for layer in layers}
+
 
 def terminal(name: str, every: float = 60) -> logging.Handler:
     """For the driver's terminal, which many jobs share: errors, and of a job that takes longer than

@@ -1,6 +1,6 @@
 """Which tables and figures a study ends in."""
 
-from regrowth.attack import VARIANTS
+from regrowth.attack import VARIANTS, needed
 from regrowth.defend import FILLS
 from regrowth.files.keys import NONE
 from regrowth.judge import READ_BY_CELL
@@ -18,7 +18,7 @@ def tables(sweep: Sweep) -> list[str]:
         "missing",
         *(["signs", "alignment", "layers", "solves"] if sweep.signs else []),
         *(["detectability", "normality", "defences"] if sweep.defended else []),
-        *(["frontier"] if sweep.costs else []),
+        *(["frontier"] if any(map(_knows, sweep.asked)) else []),
         *(["search"] if sweep.study.best_of else []),
         *(["guards"] if sweep.guarded else []),
         *(["identified"] if sweep.identified else []),
@@ -39,6 +39,13 @@ def figures(sweep: Sweep) -> list[tuple[str, str, str]]:
     found += [(c, "alone", "Layer by layer") for c in sweep.concepts if _alone(sweep, c)]
     found += [(c, "defences", "Defences") for c in sweep.concepts if defended and _traded(sweep, c)]
     return found + [("study", name, "Defences") for name in ("detectability", "roc") if defended]
+
+
+def _knows(cell: dict[str, str]) -> bool:
+    """Whether who makes a variant spends or knows something beside the released weights."""
+    variant = VARIANTS[cell["variant"]]
+    more = needed(cell) - {"weights", "truth"}
+    return bool(variant.within or variant.sampled or more)
 
 
 def _of(sweep: Sweep, concept: str) -> list[dict[str, str]]:
