@@ -22,7 +22,7 @@ import yaml
 from regrowth.draw.pipeline import load_pipeline
 from regrowth.erase import ERASERS
 from regrowth.learn.loop import train
-from regrowth.learn.pictures import material
+from regrowth.learn.pictures import material, shown
 from regrowth.learn.recipes import RECIPES, resolved
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,7 +45,8 @@ def measured(model: Path, device: str, name: str, said: dict[str, Any]) -> dict[
     pipe, recipe = load_pipeline(model, "float32", device), RECIPES[name]
     told = settings(name, said)
     idle = _peak(device)
-    held = material(pipe, PAIRS, told["batch"], *SAMPLER.values(), told["batch"], recipe)
+    how = PAIRS, told["batch"], *SAMPLER.values(), told["batch"]
+    held = material(pipe, recipe, lambda of: shown(pipe, of, *how))
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     train(pipe, recipe, held, told)

@@ -24,6 +24,7 @@ PIPELINE_MB = 2000 + max(map(disk.parameters, DEPENDS.folders.values())) * 8 // 
 
 ERASED = keys.pattern(keys.RELEASED[:2])
 CALIBRATED = keys.pattern(["concept", "steps"])
+SHOWN = keys.pattern(["concept", "of", "pictures"])
 FELT = keys.pattern(["concept", "loss", "pictures"])
 RELEASED = keys.pattern(keys.RELEASED)
 DETECTED = keys.pattern(sweep.DETECTED)

@@ -25,8 +25,36 @@ rule calibrate:
         "../workflow_scripts/calibrate.py"
 
 
-# On pictures of the concept that the model itself draws; they are never written.
+# What is learnt from: drawn once for all erasers of a concept. Of an unsafe one each draws its own, and
+# none is written.
+rule material:
+    output:
+        f"{OUT}/material/{SHOWN}/latents.safetensors",
+    log:
+        f"{OUT}/logs/material/{SHOWN}.log",
+    benchmark:
+        f"{OUT}/benchmarks/material/{SHOWN}.tsv"
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=growing(PIPELINE_MB),
+        runtime=growing(60),
+        gpu=1,
+    params:
+        code=DEPENDS.code("material"),
+        versions=versions("calibrate"),
+        model=DEPENDS.model,
+        pairs=DEPENDS.pairs_of,
+        steps=STUDY.sampler.steps or CARD.steps,
+        guidance=STUDY.sampler.guidance or CARD.guidance,
+    script:
+        "../workflow_scripts/material.py"
+
+
 rule gradients:
+    input:
+        DEPENDS.felt_on,
     output:
         f"{OUT}/gradients/{FELT}/gradients.safetensors",
     log:
@@ -177,6 +205,8 @@ rule released_of_checkpoint:
 
 # Weights changed anywhere, and none erased: no mask, and nothing to complete.
 rule edit:
+    input:
+        DEPENDS.learnt_by,
     output:
         f"{OUT}/released/{ERASED}/defence=none/sigma=none/weight_seed=none/edit.safetensors",
     log:

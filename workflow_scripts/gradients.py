@@ -9,10 +9,12 @@ from regrowth.run.job import start
 
 job = start(snakemake)
 compute.use_threads(snakemake.threads)
-settings, cell = snakemake.params, snakemake.wildcards
-rows = pictures.asked([target for _, target in settings.pairs], int(cell.pictures))
+told, cell = snakemake.params, snakemake.wildcards
 pipe = pipeline.load_pipeline(job.model, "float32", compute.device())
-made = pipeline.latents(pipe, rows, settings.steps, settings.guidance, job.study.images.batch)
-prompts = [row["prompt"] for row in rows]
-found = gradients(pipe, made, prompts, settings.layers, cell.loss)
-write_arrays(snakemake.output[0], found, prompts=prompts)
+if snakemake.input:
+    made = pictures.read(snakemake.input[0], pipe.device)
+else:
+    how = told.pairs, int(cell.pictures), told.steps, told.guidance, job.study.images.batch
+    made = pictures.shown(pipe, "target", *how)
+found = gradients(pipe, made.latents.cpu().numpy(), made.prompts, told.layers, cell.loss)
+write_arrays(snakemake.output[0], found, prompts=made.prompts)

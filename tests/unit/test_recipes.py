@@ -12,7 +12,8 @@ from regrowth.erase import ERASERS
 from regrowth.learn import anchors, loop, losses, targets
 from regrowth.learn.loop import train
 from regrowth.learn.passed import Passed
-from regrowth.learn.pictures import FIRST_SEED, material, trajectory
+from regrowth.learn.pictures import FIRST_SEED, material, shown, trajectory, write
+from regrowth.learn.pictures import read as read_pictures
 from regrowth.learn.recipes import PARAMETERS, RECIPES, resolved
 from regrowth.learn.state import Kept
 from road import ROOT
@@ -32,7 +33,7 @@ def small():
     own = load_pipeline(MODEL, "float32", "cpu")
     own.unet = small_unet()
     made = {
-        way: material(own, PAIRS, 6, 4, 2.0, 3, RECIPES[name])
+        way: material(own, RECIPES[name], lambda of: shown(own, of, PAIRS, 6, 4, 2.0, 3))
         for way, name in (("pictures", "dimum"), ("trajectory", "esd-x"))
     }
     return own, made
@@ -103,6 +104,28 @@ def test_a_recipe_keeps_its_word(taught, name):
     begun = teach(taught, name, steps=2, seed=1) if RECIPES[name].reset else {}
     long = teach(taught, name, steps=8, seed=1)
     assert losses_of(taught, name, long) < losses_of(taught, name, begun)
+
+
+@pytest.mark.parametrize("name", ["dimum", "esd-x"])
+def test_what_is_drawn_beforehand_teaches_the_same(taught, name, tmp_path):
+    """Through its files, to the bit; and it is these that are learnt from."""
+    own, made = taught
+    settings, about = settings_of(name), {"pairs": PAIRS, "steps": 4, "guidance": 2.0}
+
+    def taught_by(drawn):
+        own.unet.load_state_dict(made["pictures"].frozen.state_dict())
+        return ERASERS[name].edit(own, {}, about, {"kind": name} | settings, None, drawn)
+
+    held = made[RECIPES[name].states]
+    sides = dict(zip(RECIPES[name].shown, (held.forget, held.retain)))
+    read = {}
+    for side, drawn in sides.items():
+        write(tmp_path / side, drawn, of=side)
+        read[side] = read_pictures(tmp_path / side, "cpu")
+    alone = taught_by(None)
+    assert same(taught_by(read), alone)
+    others = {of: replace(seen, latents=seen.latents.flip(2)) for of, seen in read.items()}
+    assert not same(taught_by(others), alone)
 
 
 def test_a_mask_holds_what_it_does_not_hold_through_momentum(taught):

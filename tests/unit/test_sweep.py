@@ -403,6 +403,26 @@ def test_masks_read_what_their_eraser_says():
     assert read["checkpoint"] == []
 
 
+def test_what_is_learnt_from_is_drawn_once_for_all_and_of_an_unsafe_concept_for_none():
+    few = {"kind": "esd-x", "pictures": 8}
+    erasers = RAW["erasers"] | {"few": few}
+    names = ["few", "esd-u", "dimum", "uce", "salun"]
+    sweep = [RAW["sweep"][0] | {"concepts": ["church", "snow"], "erasers": names}]
+    sweep[0] |= {"variants": ["pruned"]}
+    _, depends = planned(RAW | {"study": "learnt", "erasers": erasers, "sweep": sweep}, ROOT)
+
+    def read(name, concept="church"):
+        return depends.learnt_by({"concept": concept, "eraser": name})
+
+    at = "results/learnt/material/concept=church/of={}/pictures={}/latents.safetensors".format
+    assert read("few") == [at("states", 8), at("base", 8)]
+    assert read("esd-u") == [at("states", 64), at("base", 64)]
+    assert read("dimum") == [at("target", 64), at("base", 64)] and read("uce") == []
+    felt = {"concept": "church", "pictures": "64"}
+    assert depends.felt_on(felt) == read("dimum")[:1]
+    assert depends.felt_on(felt | {"concept": "snow"}) == read("dimum", "snow") == []
+
+
 def test_what_is_released_whole_is_known_by_all_that_is_read_of_it(tmp_path):
     """The text encoder, too, and not the VAE; of a pruned checkpoint the attacked part alone."""
     theirs = Path(shutil.copytree(ROOT / "resources/demo/model", tmp_path / "theirs"))

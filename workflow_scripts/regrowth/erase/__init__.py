@@ -8,8 +8,9 @@ from regrowth.kinds import Kind, Place
 @dataclass(frozen=True)
 class Eraser:
     """settings: what a study says of it. mask: (weights, read, settings) → bool (out, in), True
-    where erased. edit: (pipeline, the UNet's weights by name, `Depends.about`, settings, what
-    keeps its state on the way) → the weights that are changed, float32 by name; none is erased.
+    where erased. edit: (pipeline, the UNet's weights by name, `Depends.about`, settings, and for
+    what is trained what keeps its state on the way, and what is drawn already to learn from, by
+    `pictures.SHOWN`) → the weights that are changed, float32 by name; none is erased.
     With neither, what was erased is found in a checkpoint that the settings name; or, `whole`,
     that checkpoint is what is released.
 

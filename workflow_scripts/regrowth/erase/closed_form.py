@@ -51,7 +51,7 @@ def words(pipe, texts: list[str]) -> np.ndarray:
 
 
 def uce(
-    pipe, weights: Weights, about: Mapping[str, Any], settings: Mapping[str, Any], kept: Any = None
+    pipe, weights: Weights, about: Mapping[str, Any], settings: Mapping[str, Any], *training: Any
 ) -> Weights:
     """Every key and value matrix of the cross-attentions, float32 (out, in), by name.
 
@@ -65,7 +65,7 @@ def uce(
 
 
 def rece(
-    pipe, weights: Weights, about: Mapping[str, Any], settings: Mapping[str, Any], kept: Any = None
+    pipe, weights: Weights, about: Mapping[str, Any], settings: Mapping[str, Any], *training: Any
 ) -> Weights:
     """The same after `rounds` of erasing the embedding that comes nearest to the old values."""
     read = {name: w.astype(np.float64) for name, w in weights.items() if READERS.search(name)}

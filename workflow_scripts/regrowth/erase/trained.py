@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from regrowth.learn import pictures
 from regrowth.learn.loop import train
-from regrowth.learn.pictures import material
 from regrowth.learn.recipes import RECIPES, resolved
 from regrowth.learn.state import Kept
 
@@ -16,9 +16,15 @@ def edit(
     about: Mapping[str, Any],
     settings: Mapping[str, Any],
     kept: Kept | None = None,
+    drawn: Mapping[str, pictures.Pictures] | None = None,
 ) -> dict[str, np.ndarray]:
-    """What the recipe of the eraser's kind changes. Raises `loop.Blown` where training fails."""
+    """What the recipe of the eraser's kind changes. drawn: of `pictures.SHOWN`, those that are
+    there; others are drawn. Raises `loop.Blown` where training fails."""
     recipe = RECIPES[settings["kind"]]
-    told = resolved(recipe, settings)
+    told, held = resolved(recipe, settings), drawn or {}
     how = told["pictures"], about["steps"], about["guidance"], told["batch"]
-    return train(pipe, recipe, material(pipe, about["pairs"], *how, recipe), told, kept)
+
+    def shown(of: str) -> pictures.Pictures:
+        return held[of] if of in held else pictures.shown(pipe, of, about["pairs"], *how)
+
+    return train(pipe, recipe, pictures.material(pipe, recipe, shown), told, kept)

@@ -4,11 +4,11 @@ import torch
 
 
 class Passed:
-    """Counts from now on, in copies of the network too. backwards: those that went through it with
-    gradients, whose errors come back."""
+    """Counts from now on, in copies of the network too. forwards: those before, in another process.
+    backwards: those that went through it with gradients, whose errors come back."""
 
-    def __init__(self, network: torch.nn.Module):
-        self.forwards = self.backwards = 0
+    def __init__(self, network: torch.nn.Module, forwards: int = 0):
+        self.forwards, self.backwards = forwards, 0
         network.register_forward_hook(self._count)
 
     def _count(self, network, given, out) -> None:

@@ -1,19 +1,25 @@
 """What is learnt from: pictures that a model itself draws, before they are decoded."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from regrowth.draw import pipeline
+from regrowth.files.store import read_about, read_arrays, write_arrays
 from regrowth.learn.recipes import Recipe
 
 #: Far from the seeds of pictures that are judged.
 FIRST_SEED = 1_000_000_000
 #: ESD's own partial sampling is guided so.
 TRAJECTORY_GUIDANCE = 3.0
+#: What may be learnt from: the concept's pictures, states on the way to them, and pictures of what
+#: it is held against.
+SHOWN = ("target", "states", "base")
 
 
 @dataclass(frozen=True)
@@ -44,19 +50,34 @@ def asked(prompts: list[str], n: int) -> list[dict]:
     return [{"prompt": prompts[i % len(prompts)], "seed": FIRST_SEED + i} for i in range(n)]
 
 
-def material(
-    pipe, pairs, n: int, steps: int, guidance: float, batch: int, recipe: Recipe
-) -> Material:
-    """Drawn by the model itself: its own pictures, or states on the way to them. pairs: (held
-    against, concept) prompts, taking turns."""
+def material(pipe, recipe: Recipe, shown: Callable[[str], Pictures]) -> Material:
+    """What a recipe learns from. shown: one of `SHOWN` → its pictures."""
+    forget, retain = map(shown, recipe.shown)
+    return Material(forget, retain, copy.deepcopy(pipe.unet).requires_grad_(False))
+
+
+def shown(pipe, of: str, pairs, n: int, steps: int, guidance: float, batch: int) -> Pictures:
+    """n of `SHOWN`, drawn by the model itself. pairs: (held against, concept) prompts, taking
+    turns."""
     base, target = zip(*pairs)
-    frozen = copy.deepcopy(pipe.unet).requires_grad_(False)
-    forget = asked(list(target), n)
-    if recipe.states == "trajectory":
-        about = trajectory(pipe, forget, steps, batch)
-    else:
-        about = own(pipe, forget, steps, guidance, batch)
-    return Material(about, own(pipe, asked(list(base), n), steps, guidance, batch), frozen)
+    rows = asked(list(base if of == "base" else target), n)
+    if of == "states":
+        return trajectory(pipe, rows, steps, batch)
+    return own(pipe, rows, steps, guidance, batch)
+
+
+def write(file: str | Path, pictures: Pictures, **about: Any) -> None:
+    """One of `SHOWN`, by `store.write_arrays`."""
+    arrays = {"latents": pictures.latents.float().cpu().numpy()}
+    if pictures.steps is not None:
+        arrays["steps"] = pictures.steps.cpu().numpy()
+    write_arrays(file, arrays, prompts=pictures.prompts, **about)
+
+
+def read(file: str | Path, device) -> Pictures:
+    """What `write` wrote. Raises `store.Damaged`."""
+    held = {name: torch.from_numpy(found).to(device) for name, found in read_arrays(file).items()}
+    return Pictures(held["latents"], read_about(file)["prompts"], held.get("steps"))
 
 
 def own(pipe, rows: list[dict], steps: int, guidance: float, batch: int) -> Pictures:

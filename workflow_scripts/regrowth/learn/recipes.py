@@ -48,6 +48,11 @@ class Recipe:
     forget: float = 1.0
     retain: float = 1.0
 
+    @property
+    def shown(self) -> tuple[str, str]:
+        """What it learns from, of `pictures.SHOWN`: of the concept, and of others."""
+        return "target" if self.states == "pictures" else "states", "base"
+
 
 RECIPES = {
     "esd-x": Recipe(

@@ -11,6 +11,7 @@ DOING = {
     "resolve": "looking at the model",
     "calibrate": "calibrating",
     "gradients": "taking gradients",
+    "material": "drawing what is learnt from",
     "mask": "choosing weights",
     "mask_of_checkpoint": "reading the mask",
     "union": "joining masks",

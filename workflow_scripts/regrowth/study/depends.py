@@ -157,6 +157,28 @@ class Depends:
             "guidance": study.sampler.guidance or card.guidance,
         }
 
+    def _material(self, concept: str, pictures: int | str, *shown: str) -> list[str]:
+        """Of an unsafe concept nothing is drawn beforehand, since nothing of it is written."""
+        family, _ = concepts_of(self.sweep.catalogue)[concept]
+        if self.sweep.catalogue.families[family].unsafe:
+            return []
+        cells = ({"concept": concept, "of": of, "pictures": str(pictures)} for of in shown)
+        return [f"{self.sweep.out}/material/{keys.path(c)}/latents.safetensors" for c in cells]
+
+    @inspected
+    def learnt_by(self, wildcards: Wildcards) -> list[str]:
+        """Input function: what a trained eraser learns from."""
+        settings = self.settings_of(wildcards)
+        if (kind := settings["kind"]) not in RECIPES:
+            return []
+        shown = RECIPES[kind].shown
+        return self._material(wildcards["concept"], settings["pictures"], *shown)
+
+    @inspected
+    def felt_on(self, wildcards: Wildcards) -> list[str]:
+        """Input function: the pictures that gradients are of."""
+        return self._material(wildcards["concept"], wildcards["pictures"], "target")
+
     # Attacking
 
     @inspected
