@@ -61,19 +61,22 @@ RECIPES = {
         "trajectory",
         "negative",
         steps=100,
-        rate=1e-4,
+        rate=6e-5,
         retain=0,
     ),
     "esd-u": Recipe("as esd-x", "not-attn2", "trajectory", "negative", rate=1e-4, retain=0),
-    "salun-tuned": Recipe("code (OPTML-Group/Unlearn-Saliency)", target="pseudo", mask="salient"),
+    "salun-tuned": Recipe(
+        "code (OPTML-Group/Unlearn-Saliency)", target="pseudo", mask="salient", rate=3e-5
+    ),
     "erasediff": Recipe(
         "code (JingWu321/EraseDiff at a fixed weight), or the printed weight: `combine`",
         "not-attn2",
         target="pseudo",
+        rate=3e-5,
     ),
     "dimum": Recipe("a reconstruction: no code was published", target="alternative", rate=5e-5),
     "score-alignment": Recipe(
-        "the short form of Score Forgetting Distillation, named so", target="anchor"
+        "the short form of Score Forgetting Distillation, named so", target="anchor", rate=5e-5
     ),
     "selective-amnesia": Recipe(
         "code (clear-nus/selective-amnesia): Fisher at a few steps of a picture, not at all",
