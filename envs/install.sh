@@ -32,7 +32,7 @@ trap '[ $? = 0 ] || cat "$log" >&2' EXIT
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 add() {
-    .venv/bin/pip install --quiet "$@" >"$log" 2>&1
+    .venv/bin/pip install --quiet --no-compile "$@" >"$log" 2>&1
 }
 
 add --upgrade pip
@@ -44,3 +44,7 @@ add "$wanted" || {
 add -r requirements.txt
 add --no-deps -r requirements-alone.txt
 add --no-deps --editable .
+# pip would compile one file after the other, and packages' own tests as well; the library is
+# compiled by nobody where PYTHONDONTWRITEBYTECODE is set. Some packages ship files that are no Python.
+.venv/bin/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib workflow_scripts \
+    >"$log" 2>&1 || true

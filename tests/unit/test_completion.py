@@ -156,7 +156,7 @@ def test_what_is_no_matrix_or_no_mask_is_refused():
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_a_batch_is_the_same_as_one_by_one(solver, seed):
     """Other masks, other numbers of missing entries, other numbers of iterations."""
@@ -288,7 +288,7 @@ def test_gauss_spin_beats_the_nuclear_norm_where_the_largest_are_gone():
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 1000), factor=st.floats(0.01, 100))
 def test_scaling_permuting_and_repeating(solver, seed, factor):
     weights, missing = problem((8, 20), seed)

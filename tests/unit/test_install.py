@@ -13,6 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PINNED = ("requirements.txt", "requirements-alone.txt")
 TORCH = re.search(r"^torch==(.*)$", (ROOT / PINNED[0]).read_text(encoding="utf-8"), re.M)[1]
+INSTALL = "install --quiet --no-compile"
 HAS_GPU = Path("/proc/driver/nvidia/gpus").is_dir() or shutil.which("nvidia-smi")
 
 #: A Python whose environments have a pip that writes down what it is asked for.
@@ -20,7 +21,7 @@ PYTHON = """#!/bin/sh
 case "$*" in
     *version_info*) exec {python} "$@" ;;
     *ensurepip*) exit {lacking} ;;
-    "-m venv .venv") mkdir -p .venv/bin && cp pip .venv/bin/pip ;;
+    "-m venv .venv") mkdir -p .venv/bin && cp pip .venv/bin/pip && cp pip .venv/bin/python ;;
     *) exit 9 ;;
 esac
 """
@@ -33,7 +34,7 @@ case "$*" in *"{fails}"*) echo "ERROR: the whole reason"; exit 1 ;; esac
 
 @pytest.fixture
 def install(tmp_path):
-    """(exit status, standard output, standard error, what pip was asked for)."""
+    """(exit status, standard output, standard error, what pip was asked for, and then Python)."""
 
     def run(lacking=0, fails="nothing", gpu=False):
         (tmp_path / "envs").mkdir()
@@ -64,21 +65,22 @@ def test_without_a_gpu_torch_is_the_cpu_s_and_one_line_is_said(install):
     status, told, errors, asked = install()
     assert status == 0 and not errors
     assert re.fullmatch(r"Installing \d+ packages .* minutes; torch is built for the CPU.*\n", told)
-    assert [a for a in asked if "torch==" in a] == [f"install --quiet torch=={TORCH}+cpu"]
-    assert [a.split()[-1] for a in asked[-3:]] == [*PINNED, "."]
+    assert [a for a in asked if "torch==" in a] == [f"{INSTALL} torch=={TORCH}+cpu"]
+    assert [a.split()[-1] for a in asked[-4:-1]] == [*PINNED, "."]
+    assert asked[-1].startswith("-m compileall ")
 
 
 def test_with_a_gpu_torch_is_not_the_cpu_s(install):
     status, told, errors, asked = install(gpu=True)
     assert status == 0 and "built for CUDA" in told
-    assert f"install --quiet torch=={TORCH},!={TORCH}+cpu" in asked
+    assert f"{INSTALL} torch=={TORCH},!={TORCH}+cpu" in asked
 
 
 @pytest.mark.skipif(bool(HAS_GPU), reason="this machine has an NVIDIA GPU")
 def test_an_index_without_that_torch_gives_the_one_that_it_has(install):
     status, told, errors, asked = install(fails="+cpu")
     assert status == 0 and not errors and "has no such torch" in told
-    assert [a for a in asked if "torch==" in a][1:] == [f"install --quiet torch=={TORCH}"]
+    assert [a for a in asked if "torch==" in a][1:] == [f"{INSTALL} torch=={TORCH}"]
 
 
 def test_an_error_is_told_in_full_and_ends_it(install):

@@ -107,7 +107,8 @@ def test_planning_needs_no_torch(road):
         (road.folder / f"{name}.py").write_text(
             "raise SystemExit(__name__ + ' was imported')", encoding="utf-8"
         )
-    told = road.run("--dry-run", env=os.environ | {"PYTHONPATH": str(road.folder)})
+    path = os.pathsep.join(map(str, (road.folder, ROOT / "workflow_scripts")))
+    told = road.run("--dry-run", env=os.environ | {"PYTHONPATH": path})
     assert "generate" in told and "was imported" not in told
 
 

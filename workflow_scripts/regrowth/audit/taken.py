@@ -61,16 +61,13 @@ def changed(given: Checkpoint, stored: Mapping[str, Layer]) -> set[str]:
     """The model's tensors that a checkpoint has otherwise, in whatever precision, of the parts that
     it has. stored: the model's, as `disk.stored` tells."""
     parts = {name.startswith(TEXT) for name in given.tensors}
-    out = set()
-    for name, layer in stored.items():
-        if name.startswith(TEXT) not in parts:
-            continue
-        own = given.tensors.get(name)
-        if own is None or own.shape != tuple(layer.shape):
-            out.add(name)
-        elif not checkpoints.same(own.value(), *disk.read_weights([layer]).values()).all():
-            out.add(name)
-    return out
+    own = {name: layer for name, layer in stored.items() if name.startswith(TEXT) in parts}
+    shapes = {name: tensor.shape for name, tensor in given.tensors.items()}
+    alike = [layer for name, layer in own.items() if shapes.get(name) == tuple(layer.shape)]
+    for name, weights in disk.each_weight(alike):
+        if checkpoints.same(given.tensors[name].value(), weights).all():
+            del own[name]
+    return set(own)
 
 
 def _written(given: Checkpoint, folder: Path, stored: Mapping[str, Layer], text: bool) -> Path:

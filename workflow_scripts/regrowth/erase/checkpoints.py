@@ -92,11 +92,11 @@ def changed(path: Path, own: Mapping[str, Layer]) -> tuple[dict[str, np.ndarray]
     """
     out, count = {}, 0
     for where, before, layers in _named(path, own):
-        for layer in layers:
+        opened = {file: tensors.Held(file) for file in set(where.values())}
+        for layer, (_, was) in zip(layers, disk.each_weight(layers)):
             name = before + _bare(layer)
-            (given,) = tensors.read(where[name], [name]).values()
+            given = opened[where[name]].read(name)
             _as_large(path, layer, given.shape)
-            (was,) = tensors.read(layer.file, [layer.stored]).values()
             given = given.astype(np.float32)
             if not np.isfinite(given).all():
                 raise ValueError(f"{path}: {layer.name} holds weights that are no numbers")

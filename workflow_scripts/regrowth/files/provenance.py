@@ -5,7 +5,7 @@ import ast
 from contextlib import suppress
 from copy import deepcopy
 from functools import lru_cache
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,9 @@ SAID = (
     "control",
     "shown",
 )
+
+
+version = lru_cache(metadata.version)  # it looks through all that is installed
 
 
 def versions(script: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ single layers of it."""
 import json
 import math
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -270,14 +271,12 @@ def mistakes(folder: Path) -> list[str]:
 
 def constant(layers: list[Layer]) -> list[str]:
     """The layers whose weights, zeros aside, are all the same: they have no spread to fill with."""
-    return [layer.name for layer in layers if is_constant(read_weights([layer])[layer.name])]
+    return [name for name, weights in each_weight(layers) if is_constant(weights)]
 
 
 def infinite(layers: list[Layer]) -> list[str]:
     """The layers with a weight that is infinite or not a number."""
-    return [
-        layer.name for layer in layers if not np.isfinite(read_weights([layer])[layer.name]).all()
-    ]
+    return [name for name, weights in each_weight(layers) if not np.isfinite(weights).all()]
 
 
 def is_constant(weights: np.ndarray) -> bool:
@@ -294,3 +293,13 @@ def read_weights(layers: list[Layer]) -> dict[str, np.ndarray]:
         held = tensors.read(file, (layer.stored for layer in here))
         out.update({layer.name: held[layer.stored] for layer in here})
     return out
+
+
+def each_weight(layers: Iterable[Layer]) -> Iterator[tuple[str, np.ndarray]]:
+    """As `read_weights`, one by one, for what need not hold a whole model: a file is opened once,
+    since to read its header takes longer than to read a weight."""
+    opened: dict[Path, tensors.Held] = {}
+    for layer in layers:
+        if layer.file not in opened:
+            opened[layer.file] = tensors.Held(layer.file)
+        yield layer.name, opened[layer.file].read(layer.stored)
