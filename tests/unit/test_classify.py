@@ -146,7 +146,7 @@ def test_each_unlearner_moves_what_it_is_to_move(network, lesson):
     """Ascent goes uphill, tuning downhill, and a drift moves no weight."""
     told = {"epochs": 3, "rate": 0.02, "batch": 100}
     start = networks.new("small", CLASSES, lesson.retain.images, 1)  # what has learnt is flat
-    tune.ascent(worse := copy(start), lesson, told)
+    tune.ascent(worse := copy(start), lesson, told | {"still": False})
     tune.fine_tune(better := copy(start), replace(lesson, retain=lesson.forget), told)
     after = [felt_loss(one, lesson.forget) for one in (worse, start, better)]
     assert after[0] > 1.1 * after[1] and after[1] > 1.1 * after[2]
@@ -156,6 +156,15 @@ def test_each_unlearner_moves_what_it_is_to_move(network, lesson):
     same = {name for name in before if np.array_equal(before[name], after[name])}
     assert same >= {name for name, _ in network.named_parameters()}
     assert "bn1.running_mean" not in same
+
+
+@pytest.mark.parametrize("still", [True, False])
+def test_an_ascent_moves_the_statistics_unless_they_are_to_stay(network, lesson, still):
+    tune.ascent(moved := copy(network), lesson, said.Ascent(batch=6, still=still).model_dump())
+    before, after = networks.state(network), networks.state(moved)
+    assert not np.array_equal(before["conv1.weight"], after["conv1.weight"])
+    for name in ("bn1.running_mean", "layer3.0.bn2.running_var"):
+        assert np.array_equal(before[name], after[name]) == still
 
 
 def test_a_sparse_tuning_adds_the_slope_of_its_penalty(network, lesson):

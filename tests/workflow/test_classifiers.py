@@ -1,9 +1,11 @@
 """A study of classifiers from nothing, on pictures that are drawn here."""
 
+import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from regrowth.files.store import read_arrays, read_frame
-from road import Road
+from road import ROOT, Road
 from shapes import shapes, write_idx
 
 STUDY = {
@@ -82,3 +84,28 @@ def test_a_mistake_is_told_before_any_job(road, more, told):
     said = road.run("--dry-run", good=False)
     road.write(before)
     assert told in said and "Traceback" not in said
+
+
+def test_the_papers_benchmark_is_planned_on_files_of_cifars_layout(tmp_path):
+    """One split and seed of it, and four shadows; the pictures are noise."""
+    rng, n = np.random.default_rng(0), 100
+    for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]:
+        rows = rng.integers(256, size=(n, 3073), dtype=np.uint8)
+        rows[:, 0] = np.arange(n) % 10
+        (tmp_path / f"{name}.bin").write_bytes(rows.tobytes())
+    study = yaml.safe_load((ROOT / "config/classifiers-paper.yaml").read_text(encoding="utf-8"))
+    study["data"]["folder"] = str(tmp_path)
+    study |= {"seeds": {"unlearn": [0]}, "shadows": study["shadows"] | {"number": 4}}
+    concepts, made = len(study["forget"]), len(study["forget"]) * len(study["unlearners"])
+    attacked, relearnt = concepts * len(study["attacks"]), concepts * 5
+    betrayed = concepts * len(study["shadows"]["unlearners"])
+    assert Road(tmp_path, study).planned() == END | {
+        "split": (1 + 4) * (1 + concepts),
+        "train_classifier": 1 + 4,
+        "unlearn": made + 4 * betrayed,
+        "regrow": attacked,
+        "predict": 1 + made + attacked,
+        "membership": concepts + made + attacked,
+        "relearn_classifier": relearnt,
+        "shadowed": betrayed,
+    }

@@ -48,6 +48,7 @@ class Ascent(Descent):
 
     epochs: Count = 5
     rate: Positive = 1e-4
+    still: bool = Field(False, description="BatchNorm's running statistics stay as they are")
 
 
 class Influence(Strict):

@@ -1,8 +1,11 @@
 """Unlearners that only train on, and what each is held against: a new training without what is
 forgotten, and a model that has only seen it again."""
 
+from contextlib import nullcontext
+
 import torch
 from regrowth.classify.lesson import Lesson
+from regrowth.classify.networks import still
 from regrowth.classify.train import cross_entropy, epoch, fit, optimiser
 from torch import nn
 
@@ -40,8 +43,9 @@ def ascent(network: nn.Module, lesson: Lesson, settings: dict) -> dict:
     def loss(network, images, labels):
         return -cross_entropy(network, images, labels)
 
-    for _ in range(settings["epochs"]):
-        epoch(network, lesson.forget, descent, settings, lesson.draws, loss)
+    with still(network) if settings["still"] else nullcontext():
+        for _ in range(settings["epochs"]):
+            epoch(network, lesson.forget, descent, settings, lesson.draws, loss)
     return {}
 
 
