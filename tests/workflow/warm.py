@@ -107,6 +107,7 @@ def _serve(at: str, kind: str) -> None:
     import select
 
     path = [folder for folder in sys.path[1:] if folder != str(LIBRARY)]
+    path.append(str(LIBRARY))  # last, where an editable installation has it
     KINDS[kind]()
     if kind == "plans" and "torch" in sys.modules:
         raise RuntimeError("to plan needs no torch")
