@@ -349,7 +349,7 @@ EDITS = {
     ("attack/magnitudes.py", "row.max())", "row.max() + 0)"): {"oracle", "revive"},
     ("complete/softimpute.py", "\nROUGH = ", "\nROUGH = 1 + "): set(),
     ("learn/loop.py", "optimiser.step()", "optimiser.step() or None"): TAUGHT,
-    ("learn/recipes.py", "rate=6e-5,\n        retain=0", "rate=7e-5,\n        retain=0"): TAUGHT,
+    ("learn/recipes.py", "rate=6e-5,\n        retain=0,", "rate=7e-5,\n        retain=0,"): TAUGHT,
     ("learn/recipes.py", "retain=0.25", "retain=0.5"): set(),  # another recipe's
     ("erase/closed_form.py", "\nREADERS = ", "\nREADERS = 1 and "): set(),
     ("learn/losses.py", "\nGUIDANCE = ", "\nGUIDANCE = 1 + "): TAUGHT | {"gradients"},

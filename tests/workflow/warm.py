@@ -54,7 +54,8 @@ def _servers() -> Path:
     # for a job that uses one.
     asks = [] if devices.numbers() else ["-I", "-S", __file__, "ask", str(folder)]
     interpreter = folder / "python"
-    interpreter.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, *asks])} "$@"\n')
+    line = f'#!/bin/sh\nexec {shlex.join([sys.executable, *asks])} "$@"\n'
+    interpreter.write_text(line, encoding="utf-8")
     interpreter.chmod(0o755)
     return folder
 
