@@ -16,5 +16,5 @@ if snakemake.input:
 else:
     how = told.pairs, int(cell.pictures), told.steps, told.guidance, job.study.images.batch
     made = pictures.shown(pipe, "target", *how)
-found = gradients(pipe, made.latents.cpu().numpy(), made.prompts, told.layers, cell.loss)
+found = gradients(pipe, made.latents, made.prompts, told.layers, cell.loss)
 write_arrays(snakemake.output[0], found, prompts=made.prompts)

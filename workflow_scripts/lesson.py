@@ -1,9 +1,9 @@
 """What an attacker may train on: pictures of the pretrained model, before they are decoded, or of a
 folder, as the model's VAE has them."""
 
+import torch
 from regrowth.draw import pipeline
 from regrowth.files import images
-from regrowth.files.store import write_arrays
 from regrowth.learn import pictures
 from regrowth.run import compute
 from regrowth.run.job import start
@@ -16,10 +16,9 @@ pipe = pipeline.load_pipeline(job.model, "float32", compute.device())
 batch = job.study.images.batch
 if told.given:
     found = lessons.planned(job.study, job.root, of.data, of.concept, told.given)
-    prompts = [text for _, text in found]
-    made = pictures.encoded(pipe, [images.read(file) for file, _ in found], batch)
+    latents = pictures.encoded(pipe, [images.read(file) for file, _ in found], batch)
+    made = pictures.Pictures(torch.from_numpy(latents), [text for _, text in found])
 else:
     rows = pictures.asked(told.prompts, told.pictures)
-    prompts = [row["prompt"] for row in rows]
-    made = pipeline.latents(pipe, rows, told.steps, told.guidance, batch)
-write_arrays(snakemake.output[0], {"latents": made}, prompts=prompts)
+    made = pictures.own(pipe, rows, told.steps, told.guidance, batch)
+pictures.write(snakemake.output[0], made)

@@ -4,12 +4,11 @@ import logging
 
 import numpy as np
 import pandas as pd
-import torch
 from regrowth.attack import prefix
 from regrowth.draw import pipeline
-from regrowth.files.store import read_about, read_arrays, write_frame, write_parts
+from regrowth.files.store import read_arrays, write_frame, write_parts
+from regrowth.learn import pictures
 from regrowth.learn.passed import Passed
-from regrowth.learn.pictures import Pictures
 from regrowth.models import vocabulary
 from regrowth.run import compute
 from regrowth.run.job import start
@@ -21,9 +20,7 @@ settings = told.settings | {"rate": float(snakemake.wildcards.lr)}
 pipe = pipeline.load_pipeline(job.model, "float32", compute.device())
 pipeline.put_weights(pipe, read_arrays(snakemake.input.released))
 passed, costs = Passed(pipe.unet), []
-(latents,) = read_arrays(snakemake.input.lesson).values()
-given = torch.from_numpy(latents).to(pipe.device, pipe.unet.dtype)
-learnt = Pictures(given, read_about(snakemake.input.lesson[0])["prompts"])
+learnt = pictures.read(snakemake.input.lesson[0], pipe.device)
 free = vocabulary.free(pipe.tokenizer, told.forbidden, names_adults)
 logging.info("forbidden: %s; %d tokens are left", ", ".join(told.forbidden), len(free))
 

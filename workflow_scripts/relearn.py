@@ -2,11 +2,10 @@
 
 import numpy as np
 import pandas as pd
-import torch
 from regrowth.attack import LESSONS
 from regrowth.attack.relearning import learn_word, relearn
 from regrowth.draw import pipeline
-from regrowth.files.store import read_about, read_arrays, write_frame, write_parts
+from regrowth.files.store import read_arrays, write_frame, write_parts
 from regrowth.learn import pictures, words
 from regrowth.learn.passed import Passed
 from regrowth.run import compute
@@ -19,9 +18,7 @@ pipe = pipeline.load_pipeline(job.model, "float32", compute.device())
 pipeline.put_weights(pipe, read_arrays(snakemake.input.released))
 passed = Passed(pipe.unet)
 if lesson := snakemake.input.get("lesson"):
-    (latents,) = read_arrays(lesson).values()
-    given = torch.from_numpy(latents).to(pipe.device, pipe.unet.dtype)
-    learnt = pictures.Pictures(given, read_about(lesson[0])["prompts"])
+    learnt = pictures.read(lesson[0], pipe.device)
     if made := LESSONS[snakemake.wildcards.get("data", "concept")].made:
         learnt = made(pipe, learnt, told.steps, told.guidance, job.study.images.batch)
 else:

@@ -67,7 +67,7 @@ def shown(pipe, of: str, pairs, n: int, steps: int, guidance: float, batch: int)
 
 
 def write(file: str | Path, pictures: Pictures, **about: Any) -> None:
-    """One of `SHOWN`, by `store.write_arrays`."""
+    """For `read`, by `store.write_arrays`."""
     arrays = {"latents": pictures.latents.float().cpu().numpy()}
     if pictures.steps is not None:
         arrays["steps"] = pictures.steps.cpu().numpy()
