@@ -5,6 +5,7 @@ import re
 import shutil
 
 import numpy as np
+import pandas as pd
 import yaml
 from road import ROOT, Road
 from safetensors.numpy import load_file, save_file
@@ -28,6 +29,22 @@ def test_a_file_made_anew_as_it_was_makes_nothing_anew(smoke):
         )
         assert profile["max-checksum-file-size"] == "2GB"  # a layer of SD-v1.5 is larger than 1 MB
     assert "complete" in smoke.planned("--max-checksum-file-size", "1kB")
+
+
+def test_jobs_that_are_forked_make_what_others_make(smoke, spare):
+    """To the byte; and Snakemake measures them as it does its own."""
+    cell = "concept=church/eraser=conceptprune/defence=none/*/*/variant=pruned"
+    whole = smoke.bytes_of("images", "scores")
+    gone = [file for stage in ("images", "scores") for file in spare.out.glob(f"{stage}/{cell}")]
+    for folder in gone:
+        shutil.rmtree(folder)
+    assert len(spare.bytes_of("images", "scores")) < len(whole)
+    spare.run("--executor", "local", "--until", "score")
+    assert spare.bytes_of("images", "scores") == whole
+    (anew,) = spare.out.glob(f"benchmarks/generate/{cell}/**/*.tsv")
+    (forked,) = smoke.out.glob(f"benchmarks/generate/{cell}/**/*.tsv")
+    for took in (pd.read_csv(file, sep="\t") for file in (anew, forked)):
+        assert took["cpu_time"][0] > 0.1 and took["max_rss"][0] > 100  # megabytes
 
 
 def test_one_k_more_computes_only_that_k(changed):

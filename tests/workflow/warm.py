@@ -1,14 +1,12 @@
-"""Python that has everything imported: two processes have done so, one for Snakemake's runs and one
-for their jobs, and fork for each. Else a plan of the smoke study took three times as long, and most
-of what a job of it does would be imports.
+"""A Snakemake that has everything imported and forks for each run, and one server of forks for the
+jobs of them all. Else a plan of the smoke study took three times as long.
 
-What tests kill or show in a terminal runs as for a user. As a program: `serve SOCKET KIND`, until
-its input ends; `ask FOLDER ARGUMENT…`, which is what `python ARGUMENT…` would be.
+What tests kill or show in a terminal runs as for a user. As a program: that Snakemake, until its
+input ends.
 """
 
 import json
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -25,53 +23,32 @@ _kept: list = []
 def run(args: list[str], env: dict[str, str], log: Path) -> int:
     """`python -m snakemake` with these arguments and this environment: its exit code. What it says
     is added to `log`."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    try:
-        return _ask(_servers(), ["-m", "snakemake", *args], env, (nothing, said, said))
-    finally:
-        os.close(nothing)
-        os.close(said)
+    told = json.dumps([args, env, os.getcwd()]).encode()
+    with open(os.devnull, "rb") as nothing, open(log, "ab") as said:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.connect(str(_begun()))
+            streams = [stream.fileno() for stream in (nothing, said, said)]
+            socket.send_fds(server, [len(told).to_bytes(8)], streams)
+            server.sendall(told)
+            return int(server.makefile().readline())
 
 
 @cache
-def _servers() -> Path:
-    """A folder with the socket of each, and with an interpreter that asks them for what it is to
-    run. They end with this process, whose end of their pipes closes."""
-    from regrowth.run import devices, hooks
+def _begun() -> Path:
+    """Where it listens. It ends with this process, whose end of its pipe closes."""
+    from regrowth.run import hooks
 
     _kept.append(tempfile.TemporaryDirectory(prefix="warm"))
-    folder = Path(_kept[0].name)
+    at = Path(_kept[0].name, "socket")
     own = os.environ | hooks.ENVIRONMENT | {"PYTHONPATH": str(LIBRARY)}
-    for kind in KINDS:
-        server = [sys.executable, __file__, "serve", str(folder / kind), kind]
-        pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
-        _kept.append(subprocess.Popen(server, env=own, text=True, **pipes))
-    for begun in _kept[1:]:
-        if not begun.stdout.readline():
-            raise RuntimeError(f"{begun.args} has ended")
-    # What has asked the driver for GPUs, as some libraries do when they are imported, cannot fork
-    # for a job that uses one.
-    asks = [] if devices.numbers() else ["-I", "-S", __file__, "ask", str(folder)]
-    interpreter = folder / "python"
-    line = f'#!/bin/sh\nexec {shlex.join([sys.executable, *asks])} "$@"\n'
-    interpreter.write_text(line, encoding="utf-8")
-    interpreter.chmod(0o755)
-    return folder
+    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    _kept.append(subprocess.Popen([sys.executable, __file__, str(at)], env=own, text=True, **pipes))
+    if not _kept[1].stdout.readline():
+        raise RuntimeError("it has ended")
+    return at
 
 
-def _ask(folder: Path, args: list[str], env: dict[str, str], streams: tuple[int, ...]) -> int:
-    """The exit code of `python ARGUMENT…`, run by the server for it; streams: its first three."""
-    kind = "plans" if args[:2] == ["-m", "snakemake"] else "jobs"
-    told = json.dumps([args, env, os.getcwd(), str(folder / "python")]).encode()
-    with socket.socket(socket.AF_UNIX) as server:
-        server.connect(str(folder / kind))
-        socket.send_fds(server, [len(told).to_bytes(8)], streams)
-        server.sendall(told)
-        return int(server.makefile().readline())
-
-
-def _import_for_plans() -> None:
+def _import() -> None:
     import docutils.parsers.rst.states  # noqa: F401
     import nbformat  # noqa: F401
     import pandas  # noqa: F401
@@ -85,33 +62,19 @@ def _import_for_plans() -> None:
     import snakemake.report.html_reporter  # noqa: F401
 
 
-def _import_for_jobs() -> None:
-    """Not onnxruntime: it starts a thread, which a fork would wait for."""
-    _import_for_plans()
-    import regrowth.complete.engine  # noqa: F401
-    import regrowth.draw.pipeline  # noqa: F401
-    import regrowth.measure.tables  # noqa: F401
-    import regrowth.run.job  # noqa: F401
-    import regrowth.show.report  # noqa: F401
-    import torch._dynamo  # noqa: F401
-    from transformers import AutoTokenizer, CLIPModel  # noqa: F401
-    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
-
-    get_checkpoint_conversion_mapping("clip")  # a thousand regular expressions
-
-
-KINDS = {"plans": _import_for_plans, "jobs": _import_for_jobs}
-
-
-def _serve(at: str, kind: str) -> None:
+def _serve(at: str) -> None:
     import gc
     import select
 
+    from regrowth.run import forks
+
     path = [folder for folder in sys.path[1:] if folder != str(LIBRARY)]
     path.append(str(LIBRARY))  # last, where an editable installation has it
-    KINDS[kind]()
-    if kind == "plans" and "torch" in sys.modules:
+    _import()
+    if "torch" in sys.modules:
         raise RuntimeError("to plan needs no torch")
+    if forks.can():
+        forks.start()
     gc.freeze()
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(at)
@@ -143,32 +106,24 @@ def _answer(asked: socket.socket, path: list[str]) -> None:
         asked.sendall(f"{ended if ended >= 0 else 128 - ended}\n".encode())
         os._exit(0)
     asked.close()
-    args, env, folder, python = json.loads(told)
+    args, env, folder = json.loads(told)
     os.environ.clear()
     os.environ.update(env)
     os.chdir(folder)
     for stream, to in enumerate(streams):
         os.dup2(to, stream)
         os.close(to)
-    sys.executable = python
     named = list(filter(None, env.get("PYTHONPATH", "").split(os.pathsep)))
-    if named and named[0] != str(LIBRARY):  # a run imports its own
+    if named and named[0] != str(
+        LIBRARY
+    ):  # a run imports its own, and its jobs are not forked here
         for name in [name for name in sys.modules if name.split(".")[0] == "regrowth"]:
             del sys.modules[name]
-    if args[:2] == ["-m", "snakemake"]:
-        from snakemake.cli import main
+    from snakemake.cli import main
 
-        sys.path[:], sys.argv[:] = [folder, *named, *path], args[1:]
-        main()  # which ends the process
-    import runpy
-
-    sys.path[:], sys.argv[:] = [str(Path(args[0]).parent), *named, *path], args
-    runpy.run_path(args[0], run_name="__main__")
+    sys.path[:], sys.argv[:] = [folder, *named, *path], ["snakemake", *args]
+    main()  # which ends the process
 
 
 if __name__ == "__main__":
-    what, *told = sys.argv[1:]
-    if what == "serve":
-        _serve(*told)
-    else:
-        sys.exit(_ask(Path(told[0]), told[1:], dict(os.environ), (0, 1, 2)))
+    _serve(sys.argv[1])

@@ -1,0 +1,162 @@
+"""Scripts that are forked run, fail and die as those of an interpreter of their own."""
+
+import concurrent.futures
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from regrowth.run import forks
+from snakemake.executors import local
+from snakemake_executor_plugin_regrowth import Executor
+
+#: The server, without what takes so long to import.
+BARE = "import socket, sys; from regrowth.run import forks; forks.serve(socket.socket(fileno=%d))"
+
+
+@pytest.fixture
+def server(monkeypatch):
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with its:
+        process = subprocess.Popen(
+            [sys.executable, "-c", BARE % its.fileno()],
+            pass_fds=[its.fileno()],
+            env=os.environ | {"SEEN": "by the server alone"},
+        )
+    monkeypatch.setattr(forks, "_server", [ours, process])
+    yield process
+    ours.close()
+    assert process.wait(timeout=10) in (0, -signal.SIGKILL)
+
+
+@pytest.fixture
+def run(server, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+
+    def run(code: str, **env: str) -> tuple[int, str, str]:
+        """Its exit code, and what it wrote."""
+        (tmp_path / "script.py").write_text(code, encoding="utf-8")
+        env = {"OMP_NUM_THREADS": "1", "PATH": os.environ["PATH"]} | env
+        with forks.ask(str(tmp_path / "script.py"), env) as job:
+            assert int(job.readline()) != server.pid
+            return int(job.readline()), *capfd.readouterr()
+
+    return run
+
+
+def anew(tmp_path, code: str, **env: str) -> tuple[int, str, str]:
+    """The same by an interpreter of its own."""
+    (tmp_path / "script.py").write_text(code, encoding="utf-8")
+    env = {"OMP_NUM_THREADS": "1", "PATH": os.environ["PATH"]} | env
+    command = [sys.executable, str(tmp_path / "script.py")]
+    ended = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True)
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print('done')",
+        "import sys; print(sys.argv, __name__, __file__, sys.path[0])",
+        "import os; print(os.getcwd(), *[os.environ.get(n) for n in ('PATH', 'HOME', 'SEEN')])",
+        "def f():\n    raise ValueError('odd')\n\nf()",
+        "import sys\nsys.excepthook = lambda kind, value, trace: print(kind, value)\n1 / 0",
+        "raise SystemExit('why')",
+        "import sys; sys.exit(3)",
+        "import atexit; atexit.register(print, 'left')",
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        "import signal; print(signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGCHLD))",
+        "import subprocess; print(subprocess.run(['false']).returncode)",
+    ],
+)
+def test_as_an_interpreter_of_its_own(run, tmp_path, code):
+    assert run(code) == anew(tmp_path, code)
+
+
+def test_a_job_has_its_own_variables_and_libraries(run, tmp_path):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "named.py").write_text("NAME = 'mine'", encoding="utf-8")
+    code = "import os, named; print(named.NAME, os.environ.get('SEEN'))"
+    assert run(code, PYTHONPATH=str(tmp_path / "lib")) == (0, "mine None\n", "")
+
+
+def test_a_job_has_its_threads(run):
+    count = "import torch; print(torch.get_num_threads())"
+    assert run(count, OMP_NUM_THREADS="1")[1] == "1\n"
+    assert run(count, OMP_NUM_THREADS="2")[1] == "2\n"
+
+
+def test_jobs_do_not_see_each_other(run):
+    """Nor does the server become what one of them made of itself."""
+    assert run("import json; json.odd = 1; import os; os.chdir('/')")[0] == 0
+    assert run("import json, os; print(hasattr(json, 'odd'), os.getcwd() == '/')")[1] == (
+        "False False\n"
+    )
+
+
+def test_many_at_once(server, tmp_path):
+    """Each tells its own end, in whatever order they come."""
+    script = tmp_path / "script.py"
+    script.write_text("import os, sys; sys.exit(int(os.environ['CODE']))", encoding="utf-8")
+    with contextlib.ExitStack() as stack:
+        env = [{"OMP_NUM_THREADS": "1", "CODE": str(code)} for code in range(20)]
+        jobs = [stack.enter_context(forks.ask(str(script), each)) for each in env]
+        told = [[int(line) for line in job] for job in jobs]
+    assert [code for _, code in told] == list(range(20))
+    assert len({pid for pid, _ in told}) == 20
+
+
+def test_jobs_outlive_the_driver_and_the_server_does_not(server, tmp_path):
+    """As those of Snakemake's own executor do: a job that is killed only by chance is nothing to
+    build on."""
+    script, done = tmp_path / "script.py", tmp_path / "done"
+    waits = f"import time, pathlib; time.sleep(1); pathlib.Path({str(done)!r}).touch()"
+    script.write_text(waits, encoding="utf-8")
+    with forks.ask(str(script), {"OMP_NUM_THREADS": "1"}) as job:
+        job.readline()
+    forks._server[0].close()
+    assert server.wait(timeout=10) == 0
+    until = time.monotonic() + 30
+    while not done.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert done.exists()
+
+
+def test_without_a_server_there_is_no_process(server, tmp_path):
+    """Which is how a caller knows that it has to run the script itself."""
+    server.kill()
+    server.wait()
+    with forks.ask("script.py", {}) as job:
+        assert job.readline() == ""
+
+
+@pytest.mark.parametrize(("version", "can"), [("2.13.0+cpu", True), ("2.13.0", False)])
+def test_a_torch_that_may_know_a_gpu_is_not_forked(monkeypatch, version, can):
+    monkeypatch.setattr(forks.metadata, "version", lambda package: version)
+    assert forks.can() is can
+
+
+def test_few_jobs_are_not_worth_it():
+    assert not forks.pay(range(forks.JOBS - 1))
+    assert forks.pay(range(forks.JOBS))
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_a_run_hears_of_a_job_that_ends_when_nobody_reads(monkeypatch, good):
+    """Snakemake's own tells it first to a stream that may be closed, in a thread whose exceptions
+    nobody sees: the run then waited for ever."""
+
+    def tells(executor, job_info, future):
+        raise BrokenPipeError
+
+    executor, future, heard = Executor.__new__(Executor), concurrent.futures.Future(), []
+    monkeypatch.setattr(local.Executor, "_callback", tells)
+    executor.report_job_success = lambda job: heard.append((job, "good"))
+    executor.report_job_error = lambda job: heard.append((job, "bad"))
+    future.add_done_callback(lambda done: executor._callback("job", done))
+    future.set_result(None) if good else future.set_exception(RuntimeError())
+    assert heard == [("job", "good" if good else "bad")]
