@@ -220,12 +220,15 @@ def test_arrays_and_frames_come_back(tmp_path):
     assert (folder / "s.parquet").stat().st_mode & 0o777 == 0o666 & ~store.UMASK
 
 
-CACHED = ("code_digest", "_definition", "_module")
+def forget():
+    """What was read of any file."""
+    for held in vars(provenance).values():
+        if hasattr(held, "cache_clear"):
+            held.cache_clear()
 
 
 def digest_of(script, methods=()):
-    for name in CACHED:
-        getattr(provenance, name).cache_clear()
+    forget()
     return provenance.code_digest(script, methods)
 
 
@@ -287,7 +290,7 @@ def library(tmp_path, monkeypatch):
     for name, text in (LIBRARY | {"../script.py": SCRIPT}).items():
         (folder / name).write_text(dedent(text), encoding="utf-8")
     yield folder
-    digest_of(tmp_path / "script.py")  # and no other test's
+    forget()
 
 
 @pytest.mark.parametrize("file, before, after", SAME + OTHER, ids=lambda text: text)
@@ -361,6 +364,7 @@ EDITS = {
 @pytest.fixture
 def edited(monkeypatch):
     """Forget what was read of a file, and nothing else."""
+    forget()
     held = {name: {} for name in ("_definition", "_module")}
     for name, known in held.items():
         real = getattr(provenance, name).__wrapped__
@@ -372,13 +376,14 @@ def edited(monkeypatch):
 
         monkeypatch.setattr(provenance, name, keeping)
 
-    def forget(file):
+    def edited(file):
         provenance.code_digest.cache_clear()
         for known in held.values():
             for asked in [asked for asked in known if asked[0] == file]:
                 del known[asked]
 
-    return forget
+    yield edited
+    forget()
 
 
 def test_edits_of_the_library_are_seen_by_the_scripts_that_reach_them(
@@ -569,8 +574,7 @@ def test_digests_of_code_are_remembered_until_a_file_is_touched(tmp_path, monkey
     )
 
     def told(methods=()):
-        for forgotten in ("_touched", "_definition", "_module"):
-            getattr(provenance, forgotten).cache_clear()
+        forget()
         return provenance.remembered_code_digest(script, methods, cache)
 
     first = told()

@@ -4,7 +4,7 @@ wherever they stand, without comments."""
 import ast
 from contextlib import suppress
 from copy import deepcopy
-from functools import lru_cache
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ SAID = (
 )
 
 
-version = lru_cache(metadata.version)  # it looks through all that is installed
+version = cache(metadata.version)  # it looks through all that is installed
 
 
 def versions(script: str) -> dict[str, str]:
@@ -169,9 +169,10 @@ def _collect(node: ast.AST, local: frozenset[str], found: set[str]) -> None:
         _collect(child, scope, found)
 
 
-_module = lru_cache(_Module)
+_module = cache(_Module)
 
 
+@cache
 def _place(dotted: str) -> tuple[Path, str] | None:
     """The library's file that a dotted name leads to, and the definition in it ("": all of it)."""
     package, *parts = dotted.split(".")
@@ -188,6 +189,7 @@ def _place(dotted: str) -> tuple[Path, str] | None:
     return folder / "__init__.py", ""
 
 
+@cache
 def _is_plumbing(file: Path, name: str) -> bool:
     if not file.is_relative_to(LIBRARY):
         return False  # a script's own
@@ -213,6 +215,7 @@ def _places(node: ast.AST) -> set[str]:
     return {f"{LIBRARY.name}.{ast.literal_eval(call.args[0])}" for call in named}
 
 
+@cache
 def _module_name(file: Path) -> str:
     """A module's dotted name below the library, a room's own for its `__init__`."""
     if not file.is_relative_to(LIBRARY):
@@ -221,7 +224,7 @@ def _module_name(file: Path) -> str:
     return ".".join(part for part in parts if part != "__init__")
 
 
-@lru_cache
+@cache
 def _definition(
     file: Path, name: str, key: str | None
 ) -> tuple[frozenset[str], frozenset[tuple[str, bool]]]:
@@ -234,19 +237,24 @@ def _definition(
         return frozenset(), frozenset((target, False) for target in module.imported.get(name, ()))
     nodes = module.defined[name] if name else module.body
     nodes = nodes if key is None else _entry(nodes, key)
-    texts, names = set(), set()
-    for node in (*nodes, *module.run):
-        texts.add(ast.dump(node))
-        names |= {(place, False) for place in _places(node)}
-        for used in _used(node):
-            first, _, rest = used.partition(".")
-            if first in module.defined:
-                names.add((first, True))
-            for target in module.imported.get(first, ()):
-                names.add((f"{target}.{rest}".rstrip("."), False))
-                if _place(target) is None:  # a name from another library: where it is from
-                    texts.add(f"{first} = {target}")
-    return frozenset(texts), frozenset(names)
+    told = [_statement(file, node) for node in (*nodes, *module.run)]
+    return frozenset().union(*(t for t, _ in told)), frozenset().union(*(n for _, n in told))
+
+
+@cache
+def _statement(file: Path, node: ast.AST) -> tuple[set[str], set[tuple[str, bool]]]:
+    """As `_definition`, of one statement of a file."""
+    module, texts = _module(file), {ast.dump(node)}
+    names = {(place, False) for place in _places(node)}
+    for used in _used(node):
+        first, _, rest = used.partition(".")
+        if first in module.defined:
+            names.add((first, True))
+        for target in module.imported.get(first, ()):
+            names.add((f"{target}.{rest}".rstrip("."), False))
+            if _place(target) is None:  # a name from another library: where it is from
+                texts.add(f"{first} = {target}")
+    return texts, names
 
 
 def _members(file: Path, name: str) -> set[tuple[Path, str]]:
@@ -259,7 +267,7 @@ def _members(file: Path, name: str) -> set[tuple[Path, str]]:
     return {(job, f"Job.{n}") for n in named if f"Job.{n}" in _module(job).defined}
 
 
-@lru_cache
+@cache
 def code_digest(script: Path, methods: tuple[tuple[str, str], ...] = ()) -> str:
     """Digest of a script and of the definitions of the library that it reaches. Comments,
     docstrings, imports, PLUMBING and the place of a definition do not count.
@@ -296,7 +304,7 @@ def remembered_code_digest(script: Path, methods: tuple[tuple[str, str], ...], c
     return value
 
 
-@lru_cache
+@cache
 def _touched(folder: Path) -> str:
     """What changes when any file of Python below `folder` does."""
     stats = [(file, file.stat()) for file in sorted(folder.rglob("*.py"))]
