@@ -13,7 +13,7 @@ MODEL = ROOT / "resources/demo/model"
 
 
 def small_unet() -> UNet2DConditionModel:
-    """Random weights, the same each time; of the bundled model's words, and latents half as wide."""
+    """Random weights, always the same; of the bundled model's words, its latents half as wide."""
     torch.manual_seed(0)
     return UNet2DConditionModel(
         sample_size=8,
