@@ -1,17 +1,22 @@
 """A UNet that trains in a moment, for the tests of what trains one, and what it is taught."""
 
+import shutil
+from pathlib import Path
+
 import torch
 from diffusers import UNet2DConditionModel
 from regrowth.draw.pipeline import load_pipeline
 from regrowth.learn.pictures import Pictures
 from road import ROOT
 
+MODEL = ROOT / "resources/demo/model"
+
 
 def small_unet() -> UNet2DConditionModel:
-    """Random weights, the same each time; of the bundled model's latents and words."""
+    """Random weights, always the same; of the bundled model's words, its latents half as wide."""
     torch.manual_seed(0)
     return UNet2DConditionModel(
-        sample_size=16,
+        sample_size=8,
         block_out_channels=(16, 32),
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
@@ -24,12 +29,19 @@ def small_unet() -> UNet2DConditionModel:
 
 def small_pipe():
     """The bundled pipeline with that UNet."""
-    own = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
+    own = load_pipeline(MODEL, "float32", "cpu")
     own.unet = small_unet()
     return own
+
+
+def small_model(folder: Path) -> Path:
+    """The same on disk: the bundled model's directory, with that UNet in it."""
+    shutil.copytree(MODEL, folder, ignore=shutil.ignore_patterns("unet"))
+    small_unet().save_pretrained(folder / "unet")
+    return folder
 
 
 def noise_of(prompts: list[str]) -> Pictures:
     """A lesson of noise, the same each time."""
     draws = torch.Generator().manual_seed(3)
-    return Pictures(torch.randn(len(prompts), 4, 16, 16, generator=draws), prompts)
+    return Pictures(torch.randn(len(prompts), 4, 8, 8, generator=draws), prompts)

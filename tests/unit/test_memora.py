@@ -31,16 +31,16 @@ def pipe():
 def lesson(n):
     draws = torch.Generator().manual_seed(3)
     prompts = ["a church in a park", "a church in a room"]
-    return Pictures(torch.randn(n, 4, 16, 16, generator=draws), [prompts[i % 2] for i in range(n)])
+    return Pictures(torch.randn(n, 4, 8, 8, generator=draws), [prompts[i % 2] for i in range(n)])
 
 
 def test_what_is_inverted_and_drawn_again_is_what_it_was(pipe, monkeypatch):
     """With a prediction that is the same everywhere DDIM is inverted exactly."""
-    said = torch.randn(4, 16, 16, generator=torch.Generator().manual_seed(4))
+    said = torch.randn(4, 8, 8, generator=torch.Generator().manual_seed(4))
     monkeypatch.setattr(memora, "sampled", lambda pipe, at, *_: said.expand_as(at.latents))
     told = lesson(7)
     found = memora.between(pipe, told, 10, 2.0, 4)
-    assert found.latents.shape == (33, 4, 16, 16) and len(found.prompts) == 33
+    assert found.latents.shape == (33, 4, 8, 8) and len(found.prompts) == 33
     ends = found.latents[[0, 10, 11, 21, 22, 32]]
     torch.testing.assert_close(ends, told.latents[:6], atol=1e-3, rtol=1e-3)
     assert found.prompts[:11] == [told.prompts[0]] * 6 + [told.prompts[1]] * 5
@@ -49,7 +49,7 @@ def test_what_is_inverted_and_drawn_again_is_what_it_was(pipe, monkeypatch):
 def test_pairs_are_as_many_as_there_are(pipe):
     pipe.unet = small_unet()
     one = memora.between(pipe, lesson(3), 4, 2.0, 8)
-    assert one.latents.shape == (11, 4, 16, 16) and torch.isfinite(one.latents).all()
+    assert one.latents.shape == (11, 4, 8, 8) and torch.isfinite(one.latents).all()
     again = memora.between(pipe, lesson(3), 4, 2.0, 8)
     assert torch.equal(one.latents, again.latents)
     with pytest.raises(ValueError, match="at least two are wanted"):

@@ -6,12 +6,10 @@ import torch
 from regrowth.attack import TUNINGS
 from regrowth.attack.relearning import learn_word, relearn
 from regrowth.draw import guards, patches, pipeline
-from regrowth.draw.pipeline import load_pipeline
 from regrowth.erase import closed_form
 from regrowth.files import store
 from regrowth.learn import lora, words
 from regrowth.learn.losses import embedded, noised, predicted, sampled
-from road import ROOT
 from small_unet import noise_of, small_pipe, small_unet
 
 PROMPTS = ["an image of a church", "a church in a park", "a church in a forest", "a Church"]
@@ -86,24 +84,27 @@ def test_a_training_that_is_destroyed_keeps_what_was_before(pipe, lesson):
 
 
 def error(pipe, lesson, prompts):
-    batch = noised(pipe, lesson.latents, torch.Generator().manual_seed(9))
+    """Of several draws of noise: a word means little to random weights, and one draw wobbles."""
+    draws, told = torch.Generator().manual_seed(9), []
     with torch.no_grad():
-        said = predicted(pipe, batch, embedded(pipe, prompts))
-    return float((said - batch.wanted).square().mean())
+        said = embedded(pipe, prompts)
+        for _ in range(8):
+            batch = noised(pipe, lesson.latents, draws)
+            told.append(predicted(pipe, batch, said) - batch.wanted)
+    return float(torch.stack(told).square().mean())
 
 
 def test_a_word_is_learnt_and_no_weight_is_touched(pipe, lesson):
     before = weights(pipe.unet)
     table = pipe.text_encoder.get_input_embeddings().weight.detach().clone()
-    found, destroyed = learn_word(pipe, lesson, "church", [1, 30], SETTINGS | {"rate": 0.05})
+    found, destroyed = learn_word(pipe, lesson, "church", [1, 20], SETTINGS | {"rate": 0.05})
     assert destroyed is None and [set(patch) for patch in found.values()] == [{patches.WORD}] * 2
     assert all((weights(pipe.unet)[n] == before[n]).all() for n in before)
     now = pipe.text_encoder.get_input_embeddings().weight.detach()
     assert torch.equal(now[: len(table)], table), "no other word means anything else"
     errors = []
-    for step in (1, 30):
-        own = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
-        own.unet = small_unet()
+    for step in (1, 20):
+        own = small_pipe()
         words.put(own, torch.from_numpy(found[step][patches.WORD]))
         errors.append(error(own, lesson, words.said(PROMPTS, "church")))
     assert errors[1] < errors[0]
@@ -136,19 +137,18 @@ def guarded(pipe, tmp_path):
 def test_at_a_guidance_of_one_a_guard_takes_nothing_away(guarded, lesson):
     settings = SETTINGS | {"rate": 0.05, "guidance": 1.0}
     found, _ = learn_word(guarded, lesson, "church", [4], settings)
-    plain = load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
-    plain.unet = small_unet()
+    plain = small_pipe()
     wanted, _ = learn_word(plain, lesson, "church", [4], settings | {"guidance": None})
     np.testing.assert_allclose(found[4][patches.WORD], wanted[4][patches.WORD], atol=1e-4)
 
 
 def test_who_knows_a_guard_learns_a_word_that_is_drawn_through_it(guarded, lesson):
     found, _ = learn_word(
-        guarded, lesson, "church", [1, 40], SETTINGS | {"rate": 0.05, "guidance": 4.0}
+        guarded, lesson, "church", [1, 20], SETTINGS | {"rate": 0.05, "guidance": 4.0}
     )
     said, errors = words.said(PROMPTS, "church"), []
     table = guarded.text_encoder.get_input_embeddings().weight
-    for step in (1, 40):
+    for step in (1, 20):
         with torch.no_grad():
             number = guarded.tokenizer.convert_tokens_to_ids(words.WORD)
             table[number] = torch.from_numpy(found[step][patches.WORD])

@@ -22,6 +22,7 @@ from regrowth.models import disk
 from regrowth.run.job import ROOT
 from regrowth.study import prompts, variants
 from regrowth.study.load import load_study
+from small_unet import small_model, small_unet
 
 SMOKE = yaml.safe_load((ROOT / "config/smoke.yaml").read_text(encoding="utf-8"))
 CELL = variants.PRETRAINED | {"concept": "church", "eraser": "conceptprune"}
@@ -57,11 +58,11 @@ def pruned(tmp_path):
     return weights, left, masks
 
 
-def run(script, folder, cell, params=(), **files):
+def run(script, folder, cell, params=(), config=SMOKE, **files):
     """The arrays that a script writes."""
     told = SimpleNamespace(
         rule=script,
-        config=SMOKE,
+        config=config,
         log=[str(folder / "log")],
         threads=1,
         resources=Named(),
@@ -178,12 +179,22 @@ def test_rows_that_are_not_those_of_the_plan_draw_nothing(tmp_path, pruned):
         run("generate", tmp_path, cell, told, released="pruned")
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The study, of a model that trains in a moment."""
+    folder = tmp_path_factory.mktemp("small")
+    card = yaml.safe_load((ROOT / SMOKE["model"]).read_text(encoding="utf-8"))
+    card["path"] = str(small_model(folder / "model"))
+    (folder / "card.yaml").write_text(yaml.safe_dump(card), encoding="utf-8")
+    return SMOKE | {"model": str(folder / "card.yaml")}
+
+
 @pytest.mark.parametrize("rate", [1e-5, 1e18])
-def test_a_training_that_blows_up_is_a_result_that_says_so(tmp_path, rate):
+def test_a_training_that_blows_up_is_a_result_that_says_so(tmp_path, small, rate):
     short = Trained(steps=3, batch=2, pictures=2, rate=rate).of("object")
     about = {"name": "church", "pairs": [("a racket", "a church")], "steps": 2, "guidance": 2.0}
     told = {"code": "", "versions": {}, "model": None, "about": about}
-    made = run("edit", tmp_path, CELL, told | {"eraser": short | {"kind": "dimum"}})
+    made = run("edit", tmp_path, CELL, told | {"eraser": short | {"kind": "dimum"}}, small)
     assert all(np.isfinite(weights).all() for weights in made.values())
     held = read_about(tmp_path / "edit.out")
     assert held.get("destroyed") == (None if rate < 1 else "step 2")
@@ -204,31 +215,26 @@ def test_a_union_is_made_of_the_masks_of_its_concepts(tmp_path, pruned):
         assert density[name] == pytest.approx(both.mean())
 
 
-def test_a_sequence_tells_what_all_of_it_took_and_is_copied_for_its_other_concepts(tmp_path):
+def test_a_sequence_tells_what_all_of_it_took_and_is_copied_for_its_other_concepts(tmp_path, small):
     short = Trained(steps=2, batch=2, pictures=2).of("object") | {"kind": "dimum"}
     pair = ("a racket", "a golf ball")
     about = {"name": "golf ball", "pairs": [pair], "steps": 2, "guidance": 2.0}
     told = {"code": "", "versions": {}, "model": None}
     key = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"
-    own = as_it_is(key)
+    plain = {name: p.detach().numpy() for name, p in small_unet().named_parameters()}
+    own = plain[key]
     write_arrays(tmp_path / "first", {key: own + 1}, changed=own.size, forwards=10, backwards=4)
     turns = [{"about": about, "eraser": short}]
-    made = run("sequence", tmp_path, CELL, told | {"turns": turns}, before="first")
+    made = run("sequence", tmp_path, CELL, told | {"turns": turns}, small, before="first")
     held = read_about(tmp_path / "sequence.out")
-    moved = sum((as_it_is(name) != value).sum() for name, value in made.items())
+    moved = sum((plain[name] != value).sum() for name, value in made.items())
     assert held["changed"] == moved > own.size and "destroyed" not in held
     assert held["forwards"] > 10 and held["backwards"] == 4 + 2 * 2 * 2
     assert abs(made[key] - own - 1).max() < 0.01, "the second goes on from the first"
     (tmp_path / "sequence.out").rename(tmp_path / "made")
-    run("sequence", tmp_path, CELL, told | {"turns": []}, before="made")
+    run("sequence", tmp_path, CELL, told | {"turns": []}, small, before="made")
     assert (tmp_path / "sequence.out").read_bytes() == (tmp_path / "made").read_bytes()
     assert not list(tmp_path.glob(".edit*"))
-
-
-def as_it_is(name):
-    """One of the model's tensors."""
-    (held,) = disk.read_weights([disk.stored(ROOT / "resources/demo/model")[name]]).values()
-    return held
 
 
 #: Of the study, what a script may use that makes what is judged: how many pictures to draw at once.

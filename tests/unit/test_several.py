@@ -17,8 +17,8 @@ from regrowth.run.planned import planned
 from regrowth.study import outputs, several, variants
 from regrowth.study.load import ConfigError, load_study
 from road import ROOT
+from small_unet import small_model
 
-MODEL = ROOT / "resources/demo/model"
 RAW = yaml.safe_load((ROOT / "config/several.yaml").read_text(encoding="utf-8"))
 BOTH = ["church", "golf ball"]
 
@@ -182,6 +182,11 @@ def test_what_is_wrong_with_a_part_is_told_though_nothing_else_asks_for_it():
 SHORT = {"steps": 2, "batch": 2, "pictures": 2}
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return small_model(tmp_path_factory.mktemp("small") / "model")
+
+
 def turn(kind, name, base, **more):
     pair = (f"an image of a {base}", f"an image of a {name}")
     about = {"name": name, "others": ["racket"], "pairs": [pair], "steps": 3, "guidance": 2.0}
@@ -189,11 +194,11 @@ def turn(kind, name, base, **more):
     return {"about": about, "eraser": {"kind": kind} | own.of("object")}
 
 
-def by_hand(turns):
+def by_hand(model, turns, before=()):
     """Each edit on a model of its own, whose weights are what the one before it has left."""
-    changed = {}
+    changed = dict(before)
     for each in turns:
-        pipe = load_pipeline(MODEL, "float32", "cpu")
+        pipe = load_pipeline(model, "float32", "cpu")
         put_weights(pipe, changed)
         held = pipe.unet.named_parameters()
         weights = {name: p.detach().numpy().copy() for name, p in held if p.ndim == 2}
@@ -202,11 +207,10 @@ def by_hand(turns):
     return changed
 
 
-def made(turns):
-    first, *rest = turns
-    pipe = load_pipeline(MODEL, "float32", "cpu")
-    weights = disk.read_weights(list(disk.matrices(MODEL).values()))
-    return in_turn(pipe, weights, by_hand([first]), [(each, None) for each in rest])
+def made(model, first, turns):
+    pipe = load_pipeline(model, "float32", "cpu")
+    weights = disk.read_weights(list(disk.matrices(model).values()))
+    return in_turn(pipe, weights, first, [(each, None) for each in turns])
 
 
 def same(one, other):
@@ -214,35 +218,37 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("kinds", [("uce", "uce"), ("esd-x", "esd-x"), ("esd-u", "uce")])
-def test_a_sequence_is_its_edits_in_a_row_and_the_order_counts(kinds):
+def test_a_sequence_is_its_edits_in_a_row_and_the_order_counts(model, kinds):
     pairs = (("church", "candle"), ("golf ball", "starfish"))
     turns = [turn(kind, *pair) for kind, pair in zip(kinds, pairs)]
-    found, destroyed = made(turns)
-    assert destroyed is None and same(found, by_hand(turns))
-    assert not same(found, by_hand(turns[::-1]))
-    assert not same(found, by_hand(turns[1:]))
+    first, last = (by_hand(model, [each]) for each in turns)
+    found, destroyed = made(model, first, turns[1:])
+    assert destroyed is None and same(found, by_hand(model, turns[1:], first))
+    assert not same(found, by_hand(model, turns[:1], last))
+    assert not same(found, last)
 
 
-def test_what_blows_up_ends_a_sequence_and_says_where():
+def test_what_blows_up_ends_a_sequence_and_says_where(model):
     more = {"kind": "dimum", "base": "candle"}
     turns = [turn(name="church", **more), turn(name="golf ball", rate=1e18, **more)]
-    found, destroyed = made([*turns, turn(name="gas pump", **more)])
+    first = by_hand(model, turns[:1])
+    found, destroyed = made(model, first, [*turns[1:], turn(name="gas pump", **more)])
     assert destroyed == "step 2 of golf ball"
     assert all(np.isfinite(held).all() for held in found.values())
-    assert not same(found, by_hand(turns[:1]))
+    assert not same(found, first)
 
 
 class Killed(Exception):
     pass
 
 
-def test_a_sequence_that_is_killed_goes_on_to_the_same_weights(tmp_path, monkeypatch):
+def test_a_sequence_that_is_killed_goes_on_to_the_same_weights(model, tmp_path, monkeypatch):
     """In the second of two trainings: the first is taken from its last state, which is its end."""
     turns = [turn("dimum", name, "candle") for name in ("church", "golf ball")]
-    weights, real, steps = disk.read_weights(list(disk.matrices(MODEL).values())), loop.made, []
+    weights, real, steps = disk.read_weights(list(disk.matrices(model).values())), loop.made, []
 
     def run(kept):
-        pipe = load_pipeline(MODEL, "float32", "cpu")
+        pipe = load_pipeline(model, "float32", "cpu")
         passed = Passed(pipe.unet)
         for own in kept:
             own.passed = passed

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -106,10 +107,16 @@ def lines(error: ValidationError, model: type[BaseModel], where: str) -> list[st
     return lines
 
 
+@lru_cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """A model's JSON schema, made once: that takes longer than all that is asked of it."""
+    return model.model_json_schema()
+
+
 def _shown(model: type[BaseModel], place: tuple[Any, ...]) -> tuple[list[Any], list[str]]:
     """The steps of a place that a user has written (pydantic adds the kind of an instance), and the
     keys that are known beside the last, by walking the JSON schema."""
-    schema = model.model_json_schema()
+    schema = _schema(model)
     node, steps, known = schema, [], []
     for step in place:
         kinds = node.get("discriminator", {}).get("mapping", {})
