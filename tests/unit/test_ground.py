@@ -8,7 +8,6 @@ import shutil
 import tomllib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from pathlib import Path
 from textwrap import dedent
 
@@ -382,8 +381,6 @@ def edited(monkeypatch):
             return known[asked]
 
         monkeypatch.setattr(provenance, name, keeping)
-    for name in ("_place", "_is_plumbing"):  # no edit moves a file
-        monkeypatch.setattr(provenance, name, lru_cache(getattr(provenance, name)))
 
     def edited(file):
         provenance.code_digest.cache_clear()
