@@ -13,7 +13,7 @@ BESIDE := --no-print-directory --jobs 2 $(if $(filter output-sync,$(.FEATURES)),
 demo: .venv/ready  ## the default study: erase, regrow, judge, report
 	$(BIN)/snakemake
 
-smoke: .venv/ready  ## the same DAG in two to four minutes
+smoke: .venv/ready  ## the same DAG in one to two minutes
 	$(BIN)/snakemake --configfile config/smoke.yaml
 
 audit: .venv/ready  ## does a checkpoint leak: CHECKPOINT=… CONCEPT=… [BASE=…] [PICTURES=48 [STOP=1] [PROMPTS=… JUDGE=…]]
