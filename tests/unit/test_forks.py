@@ -134,10 +134,15 @@ def test_without_a_server_there_is_no_process(server, tmp_path):
         assert job.readline() == ""
 
 
-@pytest.mark.parametrize(("version", "can"), [("2.13.0+cpu", True), ("2.13.0", False)])
-def test_a_torch_that_may_know_a_gpu_is_not_forked(monkeypatch, version, can):
+@pytest.mark.parametrize("version", ["2.13.0+cpu", "2.13.0"])
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("system", ["linux", "darwin"])
+def test_where_a_gpu_may_be_nothing_is_forked(monkeypatch, tmp_path, version, there, system):
+    """PyPI's torch for Linux knows CUDA, also where there is none."""
     monkeypatch.setattr(forks.metadata, "version", lambda package: version)
-    assert forks.can() is can
+    monkeypatch.setattr(forks, "GPUS", ("/dev/none-such", *([str(tmp_path)] if there else [])))
+    monkeypatch.setattr(forks.sys, "platform", system)
+    assert forks.can() is (system == "linux" and (version.endswith("+cpu") or not there))
 
 
 def test_few_jobs_are_not_worth_it():

@@ -1,8 +1,8 @@
 """Scripts of a run, forked from one process that has imported what they all import: else to start
 takes a small model's jobs longer than what they do.
 
-Only of a torch that knows no GPU, which a process cannot share with its forks. As a program: that
-process. Each job runs its script as an interpreter of its own would.
+Only where no GPU is, which a process cannot share with its forks. As a program: that process. Each
+job runs its script as an interpreter of its own would.
 """
 
 import gc
@@ -34,11 +34,15 @@ IMPORTED = (
 JOBS = 6
 #: What Snakemake tells a job's libraries of its threads.
 THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "VECLIB", "NUMEXPR")
+#: The drivers' devices: NVIDIA's, that of the Windows below, AMD's.
+GPUS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 _server: list = []
 
 
 def can() -> bool:
-    return os.name == "posix" and metadata.version("torch").endswith("+cpu")
+    """Whether no GPU can be reached from here, by this torch or at all."""
+    alone = metadata.version("torch").endswith("+cpu") or not any(map(os.path.exists, GPUS))
+    return sys.platform == "linux" and alone
 
 
 def begun() -> bool:
