@@ -105,5 +105,6 @@ rule report:
         sets=SWEEP.sets,
         page=DEPENDS.page,
         objects=SWEEP.objects,
+        together=list(several.together(SWEEP)),
     script:
         "../workflow_scripts/report.py"

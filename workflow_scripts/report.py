@@ -10,6 +10,7 @@ from regrowth.files.store import write_text
 from regrowth.measure.cells import names_of
 from regrowth.run.job import start
 from regrowth.show import album, report
+from regrowth.show.readable import pooled
 from regrowth.study.prompts import is_unsafe
 
 job = start(snakemake)
@@ -33,12 +34,13 @@ pictures = pd.concat(shown)
 unsafe = {name: is_unsafe(job.catalogue, name) for name in pictures["prompt_set"].unique()}
 pictures = pictures.assign(unsafe=pictures["prompt_set"].map(unsafe)).replace({"concept": names})
 objects = [names[concept] for concept in told.objects]
+whole = pooled(tables["accuracy"], objects, told.together)
 about = job.study.model_dump(mode="json")
 about["yaml"] = yaml.safe_dump(about, sort_keys=False)
 about["resolved"] = yaml.safe_load(Path(snakemake.input.model).read_text(encoding="utf-8"))
 provenance = pq.read_schema(snakemake.input.tables[0]).metadata[b"regrowth"]
 about["versions"] = json.loads(provenance)["versions"]
 about["times"] = report.times(out / "benchmarks")
-write_text(snakemake.output.html, report.page(about, tables, figures, pictures, objects))
-summary = report.terminal(tables, objects)
+write_text(snakemake.output.html, report.page(about, tables, figures, pictures, whole))
+summary = report.terminal(tables, whole)
 write_text(snakemake.output.summary, f"\n{summary}\n\nReport: {snakemake.output.html}\n")

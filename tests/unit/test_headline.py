@@ -162,15 +162,16 @@ def test_the_nudity_headline_is_at_the_papers_threshold():
 
 
 def test_pooling_counts_no_picture_twice():
-    """Every concept has a row of what the pretrained model preserves, of the same pictures."""
+    """Every concept has a row of what the pretrained model preserves, or one from which several
+    concepts were taken, of the same pictures."""
     place = {"prompt_set": "objects", "judge": "objects"}
     rows = [
         variants.PRETRAINED | own | {"concept": concept, "role": role, "hits": 3, "n": 4} | place
         for concept in ("church", "candle")
-        for own in ({}, {"eraser": "conceptprune", "variant": "pruned"})
+        for own in ({}, *({"eraser": name, "variant": "pruned"} for name in ("one", "both")))
         for role in ("erased", "preserved")
     ]
-    table = pooled(pd.DataFrame(rows), ["church", "candle"])
-    counts = table.set_index(["variant", "role"])[["hits", "n"]].T.to_dict("list")
-    once = {("pretrained", "erased"), ("pruned", "erased"), ("pruned", "preserved")}
+    table = pooled(pd.DataFrame(rows), ["church", "candle"], ["both"])
+    counts = table.set_index(["eraser", "role"])[["hits", "n"]].T.to_dict("list")
+    once = {("none", "erased"), ("one", "erased"), ("one", "preserved"), ("both", "erased")}
     assert counts == dict.fromkeys(once, [6, 8])

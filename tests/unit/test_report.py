@@ -17,6 +17,7 @@ from regrowth.measure.pictures import frechet
 from regrowth.run.progress import MISSING
 from regrowth.show import album, report
 from regrowth.show.figures import rates
+from regrowth.show.readable import pooled
 from regrowth.study import variants
 from regrowth.study.catalogue import Catalogue
 
@@ -98,13 +99,13 @@ def made(about, scores, sets, features=(), references=None, variants=(PRUNED,)):
     own = [for_concept(thumbnails(shown), about, c, names) for c, names in sets.items()]
     study = {"study": "s", "yaml": "", "versions": {}, "times": pd.DataFrame(), "images": {}}
     study |= {"resolved": {"name": "m", "layers": [], "sampler": {}}}
-    page = report.page(study, found, {}, pd.concat(own), [])
+    page = report.page(study, found, {}, pd.concat(own), pooled(found["accuracy"], []))
     text = re.sub(r"\\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert "nan" not in text.lower().split()
     for concept in sets:
         own = found["accuracy"][found["accuracy"]["concept"] == concept]
         plt.close(rates.accuracy(own, concept))
-    return found, report.terminal(found, []), text
+    return found, report.terminal(found, pooled(found["accuracy"], [])), text
 
 
 def test_two_classifiers_do_not_make_twice_the_pictures():

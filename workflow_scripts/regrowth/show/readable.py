@@ -1,5 +1,7 @@
 """Tables as people read them: few columns, a rate and its interval in one cell."""
 
+from collections.abc import Container
+
 import pandas as pd
 from regrowth.files import keys
 from regrowth.measure.cells import interval
@@ -61,19 +63,23 @@ def _pairs(part: pd.DataFrame, of: list[str]) -> list[tuple]:
     return [*found, *((None, other) for other in others)]
 
 
-def pooled(accuracy: pd.DataFrame, concepts: list[str]) -> pd.DataFrame:
+def pooled(
+    accuracy: pd.DataFrame, concepts: list[str], together: Container[str] = ()
+) -> pd.DataFrame:
     """Rates over all pictures of several concepts, by variant, prompt set and judge; only variants
     all of them have.
 
     Of one concept alone there is nothing to pool, and no row. Nor is there one for what a model as
-    it is preserves: the same pictures stand beside every concept, and would be counted again.
+    it is preserves, or one of an eraser of several concepts, which `together` has: the same
+    pictures stand beside every concept, and would be counted again.
     """
     by = [*(key for key in variants.KEYS if key != "concept"), "prompt_set", "role", "judge"]
     rows = []
     for values, part in accuracy[accuracy["concept"].isin(concepts)].groupby(by, sort=False):
         cell = dict(zip(by, values)) | {"concept": "all objects"}
-        shared = cell["eraser"] == keys.NONE and cell["role"] == "preserved"
-        if shared or part["concept"].nunique() < max(len(concepts), 2):
+        shared = cell["eraser"] == keys.NONE or cell["eraser"] in together
+        again = shared and cell["role"] == "preserved"
+        if again or part["concept"].nunique() < max(len(concepts), 2):
             continue
         hits, n = int(part["hits"].sum()), int(part["n"].sum())
         low, high = interval(hits, n)

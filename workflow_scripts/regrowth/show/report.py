@@ -17,7 +17,6 @@ from regrowth.show.readable import (
     attack_only,
     detectors_side_by_side,
     of_attacks,
-    pooled,
     rate_text,
     readable,
     readable_defences,
@@ -40,9 +39,9 @@ UNDEFENDED = list(RELEASED[2:])
 IN_HTML = ("pictures", "accuracy")
 
 
-def terminal(tables: dict[str, pd.DataFrame], objects: list[str]) -> str:
+def terminal(tables: dict[str, pd.DataFrame], whole: pd.DataFrame) -> str:
     """The rates, the signs, and what is missing, for a terminal. Arguments as of `page`."""
-    everything = pd.concat([tables["accuracy"], pooled(tables["accuracy"], objects)])
+    everything = pd.concat([tables["accuracy"], whole])
     table = readable(everything).rename(columns={"n erased": "n", "n preserved": "n "})
     missing = f"\n\nMissing: {len(tables['missing'])} score files" if len(tables["missing"]) else ""
     if told := advice(tables.get("defences", NOTHING)):
@@ -217,17 +216,16 @@ def page(
     tables: dict[str, pd.DataFrame],
     figures: dict[tuple[str, str], str],
     thumbnails: pd.DataFrame,
-    objects: list[str],
+    whole: pd.DataFrame,
 ) -> str:
     """The page. study: the study as a dict, with `model` (as resolved), `versions` and `times`.
 
     tables: by name, as `tables.of_…` make them; figures: (concept or "study", kind) → SVG;
-    thumbnails: as `albums` takes them; objects: the concepts to pool.
+    thumbnails: as `albums` takes them; whole: rates over several concepts (`readable.pooled`).
     """
     defences = tables.get("defences", NOTHING)
     accuracy, parts = tables["accuracy"], tables["parts"]
     printed = tables.get("paper", pd.DataFrame())
-    whole = pooled(accuracy, objects)
     shown = rates(tables)
     grids = albums(thumbnails, shown)
     top = headline(shown)
