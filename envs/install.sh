@@ -35,16 +35,24 @@ add() {
     .venv/bin/pip install --quiet --no-compile "$@" >"$log" 2>&1
 }
 
+# pip would compile one file after the other, and what nobody imports as well: packages' own tests,
+# other models. The library is compiled by nobody where PYTHONDONTWRITEBYTECODE is set. Some packages
+# ship files that are no Python.
+rare='/tests?/|/diffusers/(modular_pipelines|pipelines/(?!stable_diffusion/)[^/]+)/'
+rare="$rare|/transformers/models/(?!auto|clip|convn|dinov2|encoder_d|resnet|siglip|vit_mae)[^/]+/"
+compiled() {
+    .venv/bin/python -m compileall -qq -j 0 -x "$rare" "$@" >/dev/null 2>&1 || true
+}
+
 add --upgrade pip
 add "$wanted" || {
     echo "pip's index has no such torch: taking the one that it has, which may bring gigabytes of" \
         "CUDA (pytorch.org names others, for PIP_EXTRA_INDEX_URL)"
     add "$torch"
 }
+compiled .venv/lib/python*/site-packages/torch & # while pip takes the rest
 add -r requirements.txt
 add --no-deps -r requirements-alone.txt
 add --no-deps --editable .
-# pip would compile one file after the other, and packages' own tests as well; the library is
-# compiled by nobody where PYTHONDONTWRITEBYTECODE is set. Some packages ship files that are no Python.
-.venv/bin/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib workflow_scripts \
-    >"$log" 2>&1 || true
+wait
+compiled .venv/lib workflow_scripts

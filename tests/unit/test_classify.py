@@ -40,13 +40,23 @@ def taught(n: int, seed: int) -> Taught:
 
 @pytest.fixture
 def lesson() -> Lesson:
+    return a_lesson()
+
+
+def a_lesson() -> Lesson:
     draws = torch.Generator().manual_seed(0)
     return Lesson(taught(12, 1), taught(40, 2), CLASSES, ("layer2", "layer3", "fc"), draws)
 
 
 @pytest.fixture
-def network(lesson):
+def network(learnt):
+    return copy(learnt)
+
+
+@pytest.fixture(scope="module")
+def learnt():
     """One that has learnt all of it."""
+    lesson = a_lesson()
     made = networks.new("small", CLASSES, lesson.retain.images, 0)
     whole = Taught(*(torch.cat(pair) for pair in zip(_pair(lesson.retain), _pair(lesson.forget))))
     told = said.Training(epochs=8, rate=0.05, batch=16).model_dump()

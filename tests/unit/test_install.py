@@ -13,6 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PINNED = ("requirements.txt", "requirements-alone.txt")
 TORCH = re.search(r"^torch==(.*)$", (ROOT / PINNED[0]).read_text(encoding="utf-8"), re.M)[1]
+SCRIPT = (ROOT / "envs/install.sh").read_text(encoding="utf-8")
 INSTALL = "install --quiet --no-compile"
 HAS_GPU = Path("/proc/driver/nvidia/gpus").is_dir() or shutil.which("nvidia-smi")
 
@@ -66,8 +67,22 @@ def test_without_a_gpu_torch_is_the_cpu_s_and_one_line_is_said(install):
     assert status == 0 and not errors
     assert re.fullmatch(r"Installing \d+ packages .* minutes; torch is built for the CPU.*\n", told)
     assert [a for a in asked if "torch==" in a] == [f"{INSTALL} torch=={TORCH}+cpu"]
-    assert [a.split()[-1] for a in asked[-4:-1]] == [*PINNED, "."]
-    assert asked[-1].startswith("-m compileall ")
+    pip = [a for a in asked if a.startswith("install")]
+    assert [a.split()[-1] for a in pip[-3:]] == [*PINNED, "."]
+    assert len(asked) == len(pip) + 2, "torch is compiled beside what pip does, the rest afterwards"
+    assert asked[-1].startswith("-m compileall ") and asked[-1].endswith(" workflow_scripts")
+
+
+@pytest.mark.soak
+def test_what_is_not_compiled_beforehand_is_what_no_study_imports():
+    rare = re.search(r"^rare='(.*)'\nrare=\"\$rare(.*)\"$", SCRIPT, re.M)
+    rare = re.compile(rare[1] + rare[2])
+    program = "import sys, regrowth.run.forks; regrowth.run.forks.import_all()\n"
+    program += "for m in list(sys.modules.values()): print(getattr(m, '__file__', None))"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout
+    files = [file for file in told.splitlines() if file.endswith(".py")]
+    assert len(files) > 2000 and not [file for file in files if rare.search(file)]
+    assert rare.search("site-packages/transformers/models/bert/modeling_bert.py")
 
 
 def test_with_a_gpu_torch_is_not_the_cpu_s(install):
@@ -86,7 +101,8 @@ def test_an_index_without_that_torch_gives_the_one_that_it_has(install):
 def test_an_error_is_told_in_full_and_ends_it(install):
     status, told, errors, asked = install(fails="-r requirements.txt")
     assert status != 0 and errors == "a warning of pip\nERROR: the whole reason\n"
-    assert asked[-1].endswith("-r requirements.txt")
+    pip = [a for a in asked if a.startswith("install")]
+    assert pip[-1].endswith("-r requirements.txt")
 
 
 def test_a_python_without_venv_is_told_which_package_to_install(install):

@@ -10,8 +10,11 @@ import yaml
 from road import ROOT, Road
 
 REVIVED = {"variants": ["revived"], "K": [0.6], "magnitudes": ["max"]}
-WHOLE = REVIVED | {"concepts": ["church"], "variants": ["pruned", "revived", "blind"]}
 ERASED = {"concepts": ["church"], "prompts": ["erased"]}
+WHOLE = [
+    {"concepts": ["church"], "variants": ["pruned"]},
+    ERASED | REVIVED | {"variants": ["revived", "blind"]},
+]
 FLIPPED = {"defences": ["flip"], "sigmas": [1.0], "detectors": ["combined-0.06"]}
 MORE = [
     ERASED | REVIVED | {"magnitudes": ["mean", "sample"]},
@@ -35,12 +38,12 @@ def made(folder, sweep):
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
-    return made(tmp_path_factory.mktemp("effect"), [WHOLE])
+    return made(tmp_path_factory.mktemp("effect"), WHOLE)
 
 
 @pytest.fixture(scope="module")
 def more(tmp_path_factory):
-    return made(tmp_path_factory.mktemp("more"), [WHOLE, *MORE])
+    return made(tmp_path_factory.mktemp("more"), [*WHOLE, *MORE])
 
 
 def rate(tables, variant, magnitude="none", role="erased", defence="none", eraser="conceptprune"):

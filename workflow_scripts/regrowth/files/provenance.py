@@ -66,22 +66,25 @@ def versions(script: str) -> dict[str, str]:
     return {name: version(name).partition("+")[0] for name in PACKAGES[script]}
 
 
-class _Bare(ast.NodeTransformer):
-    """Takes away docstrings and imports (a comment is not in a syntax tree anyway)."""
+#: Where a syntax tree holds statements; all else of it is expressions.
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+IMPORTS = ast.Import | ast.ImportFrom
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
-    def visit_Import(self, node: ast.AST) -> None:
-        return None
 
-    visit_ImportFrom = visit_Import
-
-    def generic_visit(self, node: Any) -> ast.AST:
-        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-        super().generic_visit(node)
-        if not getattr(node, "body", True):
-            node.body = [ast.Pass()]
-        return node
+def _strip(node: Any, imports: list[Any]) -> None:
+    """Take docstrings and imports out of a tree (a comment is not in it anyway); the imports, to
+    `imports`."""
+    if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+        del node.body[0]
+    for block in BLOCKS:
+        if isinstance(held := getattr(node, block, None), list):
+            imports += [child for child in held if isinstance(child, IMPORTS)]
+            held[:] = [child for child in held if not isinstance(child, IMPORTS)]
+            for child in held:
+                _strip(child, imports)
+    if getattr(node, "body", None) == []:
+        node.body = [ast.Pass()]
 
 
 class _Module:
@@ -90,15 +93,16 @@ class _Module:
 
     def __init__(self, file: Path):
         tree = ast.parse(file.read_text(encoding="utf-8"))
+        imports: list[ast.Import | ast.ImportFrom] = []
+        _strip(tree, imports)
         self.imported: dict[str, set[str]] = {}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                of = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
-                for a in node.names:
-                    alias = a.asname or (a.name if of else a.name.split(".")[0])
-                    target = of + a.name if of or a.asname else alias
-                    self.imported.setdefault(alias, set()).add(target)
-        self.body = [n for n in _Bare().visit(tree).body if not isinstance(n, ast.Pass)]
+        for line in imports:
+            of = f"{line.module}." if isinstance(line, ast.ImportFrom) else ""
+            for a in line.names:
+                alias = a.asname or (a.name if of else a.name.split(".")[0])
+                target = of + a.name if of or a.asname else alias
+                self.imported.setdefault(alias, set()).add(target)
+        self.body = [n for n in tree.body if not isinstance(n, ast.Pass)]
         self.defined: dict[str, list[ast.stmt]] = {}
         self.run: list[ast.stmt] = []
         for node in self.body:
@@ -107,10 +111,11 @@ class _Module:
                 for part in (n for n in node.body if isinstance(n, ast.FunctionDef)):
                     self.defined.setdefault(f"{node.name}.{part.name}", []).append(part)
                 continue
-            for name in _stored(node):
+            stored = _stored(node)
+            for name in stored:
                 self.defined.setdefault(name, []).append(node)
             main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
-            plain = isinstance(node, ast.Assign | ast.AnnAssign) and _stored(node)
+            plain = isinstance(node, ast.Assign | ast.AnnAssign) and stored
             if not plain and not main:
                 self.run.append(node)
 
@@ -169,7 +174,7 @@ def _collect(node: ast.AST, local: frozenset[str], found: set[str]) -> None:
         _collect(child, scope, found)
 
 
-_module = cache(_Module)
+_module, _is_file = cache(_Module), cache(Path.is_file)
 
 
 @cache
@@ -235,8 +240,8 @@ def _definition(
     module = _module(file)
     if name and name not in module.defined:
         return frozenset(), frozenset((target, False) for target in module.imported.get(name, ()))
-    nodes = module.defined[name] if name else module.body
-    nodes = nodes if key is None else _entry(nodes, key)
+    held = module.defined[name] if name else module.body
+    nodes = held if key is None else _entry(held, key)
     told = [_statement(file, node) for node in (*nodes, *module.run)]
     return frozenset().union(*(t for t, _ in told)), frozenset().union(*(n for _, n in told))
 
@@ -244,8 +249,8 @@ def _definition(
 @cache
 def _statement(file: Path, node: ast.AST) -> tuple[set[str], set[tuple[str, bool]]]:
     """As `_definition`, of one statement of a file."""
-    module, texts = _module(file), {ast.dump(node)}
-    names = {(place, False) for place in _places(node)}
+    module, text = _module(file), ast.dump(node)
+    texts, names = {text}, {(place, False) for place in _places(node)} if "Place" in text else set()
     for used in _used(node):
         first, _, rest = used.partition(".")
         if first in module.defined:
@@ -285,7 +290,7 @@ def code_digest(script: Path, methods: tuple[tuple[str, str], ...] = ()) -> str:
         found = _members(file, name)
         for dotted, own in names:
             to = (file, dotted) if own else _place(dotted)
-            if to and to[0].is_file() and not _is_plumbing(*to):
+            if to and _is_file(to[0]) and not _is_plumbing(*to):
                 found.add(to)
         todo |= found - seen
     return digest(sorted(texts))
