@@ -50,9 +50,10 @@ add "$wanted" || {
         "CUDA (pytorch.org names others, for PIP_EXTRA_INDEX_URL)"
     add "$torch"
 }
-compiled .venv/lib/python*/site-packages/torch & # while pip takes the rest
+compiled .venv/lib/python*/site-packages/torch & # while pip goes on
 add -r requirements.txt
 add --no-deps -r requirements-alone.txt
+wait
+compiled .venv/lib workflow_scripts &
 add --no-deps --editable .
 wait
-compiled .venv/lib workflow_scripts
