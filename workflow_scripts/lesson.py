@@ -19,6 +19,6 @@ if told.given:
     latents = pictures.encoded(pipe, [images.read(file) for file, _ in found], batch)
     made = pictures.Pictures(torch.from_numpy(latents), [text for _, text in found])
 else:
-    rows = pictures.asked(told.prompts, told.pictures)
+    rows = pictures.asked(told.prompts, told.pictures, pictures.ATTACKERS_SEED)
     made = pictures.own(pipe, rows, told.steps, told.guidance, batch)
 pictures.write(snakemake.output[0], made)

@@ -22,7 +22,7 @@ if lesson := snakemake.input.get("lesson"):
     if made := LESSONS[snakemake.wildcards.get("data", "concept")].made:
         learnt = made(pipe, learnt, told.steps, told.guidance, job.study.images.batch)
 else:
-    rows = pictures.asked(told.prompts, settings["pictures"])
+    rows = pictures.asked(told.prompts, settings["pictures"], pictures.ATTACKERS_SEED)
     how = told.steps, told.guidance, job.study.images.batch
     learnt = pictures.own(pipe, rows, *how)
 drawn, costs = passed.forwards, []

@@ -31,13 +31,13 @@ def given():
 
 
 def test_prompts_take_turns_and_no_seed_is_one_that_is_judged():
-    made = asked(["a", "b"], 5)
+    made = asked(["a", "b"], 5, FIRST_SEED)
     assert [row["prompt"] for row in made] == ["a", "b", "a", "b", "a"]
     assert [row["seed"] for row in made] == [FIRST_SEED + i for i in range(5)]
 
 
 def test_latents_are_the_pictures_before_they_are_decoded(pipe):
-    some = asked(["an image of a church"], 2)
+    some = asked(["an image of a church"], 2, FIRST_SEED)
     made = drawn(pipe, some, 3, 2.0, 1)
     assert made.shape == (2, 4, 16, 16) and made.dtype == np.float32
     with torch.no_grad():

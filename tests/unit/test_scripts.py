@@ -17,6 +17,7 @@ from regrowth.draw import patches, pipeline
 from regrowth.files.bits import pack, unpack
 from regrowth.files.digests import digest
 from regrowth.files.store import read_about, read_arrays, write_arrays
+from regrowth.learn import pictures
 from regrowth.learn.settings import Trained
 from regrowth.models import disk
 from regrowth.run.job import ROOT
@@ -200,6 +201,28 @@ def test_a_training_that_blows_up_is_a_result_that_says_so(tmp_path, small, rate
     assert held.get("destroyed") == (None if rate < 1 else "step 2")
     assert ("gradient of step 2" in (tmp_path / "log").read_text(encoding="utf-8")) == (rate > 1)
     assert not (tmp_path / ".edit.state.pt").exists()
+
+
+def test_an_attacker_learns_from_no_picture_that_an_eraser_had_or_a_judge_sees(
+    tmp_path, monkeypatch
+):
+    seen, real = {}, pictures.own
+
+    def own(pipe, rows, *how):
+        seen[len(seen)] = rows
+        return real(pipe, rows, *how)
+
+    monkeypatch.setattr(pictures, "own", own)
+    prompts, told = ["a church", "a church in a park"], {"model": None, "steps": 2, "guidance": 2.0}
+    pairs = [("a racket", prompt) for prompt in prompts]
+    erased = run("material", tmp_path, {"of": "target", "pictures": "3"}, told | {"pairs": pairs})
+    given = {"prompts": prompts, "given": [], "pictures": 3}
+    learnt = run("lesson", tmp_path, {"data": "concept", "concept": "church"}, told | given)
+    asked = [[row["prompt"] for row in rows] for rows in seen.values()]
+    assert asked[0] == asked[1] == [*prompts, prompts[0]]
+    seeds = [{row["seed"] for row in rows} for rows in seen.values()]
+    assert not seeds[0] & seeds[1] and min(seeds[0] | seeds[1]) >= pictures.FIRST_SEED
+    assert not np.isclose(erased["latents"], learnt["latents"]).all(axis=(1, 2, 3)).any()
 
 
 def test_a_union_is_made_of_the_masks_of_its_concepts(tmp_path, pruned):

@@ -13,8 +13,8 @@ from regrowth.draw import pipeline
 from regrowth.files.store import read_about, read_arrays, write_arrays
 from regrowth.learn.recipes import Recipe
 
-#: Far from the seeds of pictures that are judged.
-FIRST_SEED = 1_000_000_000
+#: Far from the seeds of pictures that are judged; an attacker's pictures are no eraser's.
+FIRST_SEED, ATTACKERS_SEED = 1_000_000_000, 2_000_000_000
 #: ESD's own partial sampling is guided so.
 TRAJECTORY_GUIDANCE = 3.0
 #: What may be learnt from: the concept's pictures, states on the way to them, and pictures of what
@@ -45,9 +45,9 @@ class Material:
     frozen: torch.nn.Module
 
 
-def asked(prompts: list[str], n: int) -> list[dict]:
-    """n pictures, the prompts taking turns, each with a seed of its own."""
-    return [{"prompt": prompts[i % len(prompts)], "seed": FIRST_SEED + i} for i in range(n)]
+def asked(prompts: list[str], n: int, first: int) -> list[dict]:
+    """n pictures, the prompts taking turns, each with a seed of its own from the first on."""
+    return [{"prompt": prompts[i % len(prompts)], "seed": first + i} for i in range(n)]
 
 
 def material(pipe, recipe: Recipe, shown: Callable[[str], Pictures]) -> Material:
@@ -60,7 +60,7 @@ def shown(pipe, of: str, pairs, n: int, steps: int, guidance: float, batch: int)
     """n of `SHOWN`, drawn by the model itself. pairs: (held against, concept) prompts, taking
     turns."""
     base, target = zip(*pairs)
-    rows = asked(list(base if of == "base" else target), n)
+    rows = asked(list(base if of == "base" else target), n, FIRST_SEED)
     if of == "states":
         return trajectory(pipe, rows, steps, batch)
     return own(pipe, rows, steps, guidance, batch)
