@@ -1,11 +1,16 @@
 """What each trained eraser needs of memory: its peak while it trains, of a GPU or of this machine.
 
     python benchmarks/memory.py MODEL --device cuda --study config/sd15-erasers.yaml --only esd-x
+    python benchmarks/memory.py --device meta --study config/sd15-erasers.yaml
 
 MODEL: a pipeline's directory; the bundled one, if none is said. A study's settings are taken but
 for what makes it long: two steps are taken, and no more pictures drawn than a batch has. Each
 eraser has a process of its own. Of a GPU the peak is what torch has allocated from the first step
 on, of a CPU the process's largest resident set, drawing and torch itself (*idle*) among it.
+
+On the device `meta` nothing is computed and no weight is read: SD-v1.5's layout trains in single
+precision, and the bytes are counted of all tensors that would be there at once. A GPU needs
+somewhat more, for what its libraries work in, and between what it has allocated.
 """
 
 import argparse
@@ -13,23 +18,32 @@ import json
 import resource
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 import yaml
+from diffusers import StableDiffusionPipeline
+from regrowth.demo import rehearsal
+from regrowth.demo.train import scheduler
 from regrowth.draw.pipeline import load_pipeline
 from regrowth.erase import ERASERS
 from regrowth.learn.loop import train
-from regrowth.learn.pictures import material, shown
+from regrowth.learn.pictures import Pictures, material, shown
 from regrowth.learn.recipes import RECIPES, resolved
+from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
 
 ROOT = Path(__file__).resolve().parents[1]
 PAIRS = [("an image of a candle", "an image of a church"), ("a racket", "a church in a park")]
 #: Counts that take time and no memory.
-SHORT = {"steps": 2, "warmup": 1, "refresh": 1, "times": 1, "trainings": 2, "length": 1}
+SHORT = {"steps": 2, "warmup": 1, "refresh": 1, "length": 1}
 SAMPLER = {"steps": 2, "guidance": 2.0}
+ATTENTION = functional.scaled_dot_product_attention
 
 
 def settings(name: str, said: dict[str, Any]) -> dict[str, Any]:
@@ -40,8 +54,83 @@ def settings(name: str, said: dict[str, Any]) -> dict[str, Any]:
     return resolved(RECIPES[name], told) | {"pictures": told["batch"]}
 
 
+class Counted(TorchDispatchMode):
+    """Bytes of the tensors on the device `meta` that are alive, and the most there were. What
+    computing would tell is 1, and what is fetched from there 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.now, self.most, self.known = 0, 0, WeakIdKeyDictionary()
+
+    def see(self, tensor: torch.Tensor) -> None:
+        storage = tensor.untyped_storage()
+        if storage not in self.known:
+            self.known[storage] = size = storage.nbytes()
+            self.now += size
+            self.most = max(self.most, self.now)
+            weakref.finalize(storage, self.gone, size)
+
+    def gone(self, size: int) -> None:
+        self.now -= size
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        told, aten = kwargs or {}, torch.ops.aten
+        if func is aten._local_scalar_dense.default and args[0].is_meta:
+            return True if args[0].dtype == torch.bool else 1.0
+        if func is aten._to_copy.default and args[0].is_meta and str(told.get("device")) == "cpu":
+            one = torch.zeros(1, dtype=told.get("dtype") or args[0].dtype)
+            return one.expand(args[0].shape)
+        made = func(*args, **told)
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, torch.Tensor) and tensor.is_meta:
+                self.see(tensor)
+        return made
+
+
+def counted(name: str, said: dict[str, Any]) -> dict[str, Any]:
+    """Gigabytes of SD-v1.5's layout on `meta`, by attention that keeps no map of who attends to
+    whom, as a GPU has it."""
+    functional.scaled_dot_product_attention = _attention
+    recipe, told = RECIPES[name], settings(name, said)
+    with torch.device("meta"):
+        tokenizer = rehearsal.demo_tokenizer()
+        parts = {"unet": rehearsal.new_unet().eval(), "tokenizer": tokenizer}
+        parts["text_encoder"] = rehearsal.new_text_encoder(tokenizer).eval()
+    rest = dict.fromkeys(("vae", "safety_checker", "feature_extractor"))
+    pipe = StableDiffusionPipeline(
+        **parts, **rest, scheduler=scheduler(), requires_safety_checker=False
+    )
+    counter, n = Counted(), told["batch"]
+    for part in (pipe.unet, pipe.text_encoder):
+        for tensor in (*part.parameters(), *part.buffers()):
+            counter.see(tensor)
+
+    def drawn(of: str) -> Pictures:
+        base, target = zip(*PAIRS)
+        latents = torch.empty(n, 4, 64, 64, device="meta")
+        steps = torch.empty(n, dtype=torch.long, device="meta") if of == "states" else None
+        prompts = [(base if of == "base" else target)[i % 2] for i in range(n)]
+        return Pictures(latents, prompts, steps)
+
+    with counter:
+        idle, held = counter.now, material(pipe, recipe, drawn)
+        train(pipe, recipe, held, told)
+    return {"eraser": name, "batch": n, "peak": counter.most / 1e9, "idle": idle / 1e9}
+
+
+def _attention(q, k, v, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, **told):
+    if not torch.backends.cuda.mem_efficient_sdp_enabled():  # what is derived twice
+        return ATTENTION(q, k, v, attn_mask, dropout_p, is_causal, scale=scale, **told)
+    kept = torch.is_grad_enabled()
+    return torch.ops.aten._scaled_dot_product_efficient_attention(
+        q, k, v, attn_mask, kept, dropout_p, is_causal, scale=scale
+    )[0]
+
+
 def measured(model: Path, device: str, name: str, said: dict[str, Any]) -> dict[str, Any]:
     """Gigabytes, in this process."""
+    if device == "meta":
+        return counted(name, said)
     pipe, recipe = load_pipeline(model, "float32", device), RECIPES[name]
     told = settings(name, said)
     idle = _peak(device)
@@ -51,7 +140,6 @@ def measured(model: Path, device: str, name: str, said: dict[str, Any]) -> dict[
         torch.cuda.reset_peak_memory_stats()
     train(pipe, recipe, held, told)
     row = {"eraser": name, "batch": told["batch"], "dtype": told["dtype"]}
-    row |= {"checkpointing": told["gradient_checkpointing"]}
     return row | {"peak": _peak(device), "idle": idle}
 
 
@@ -61,12 +149,15 @@ def _peak(device: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def table(model: Path, device: str, study: Path | None, names: list[str]) -> pd.DataFrame:
-    """A row an eraser, each from a process of its own; what goes wrong stands in its row."""
+def table(
+    model: Path, device: str, study: Path | None, names: list[str], more: dict[str, Any]
+) -> pd.DataFrame:
+    """A row an eraser, each from a process of its own; what goes wrong stands in its row. more:
+    settings that go before the study's."""
     said = yaml.safe_load(study.read_text(encoding="utf-8")).get("erasers", {}) if study else {}
     rows = []
     for name in names:
-        own = json.dumps(said.get(name, {}))
+        own = json.dumps(said.get(name, {}) | more)
         run = [sys.executable, __file__, str(model), "--device", device, "--one", name, own]
         done = subprocess.run(run, capture_output=True, text=True)
         last = (done.stdout.splitlines() or [""])[-1]
@@ -82,11 +173,15 @@ if __name__ == "__main__":
     parser.add_argument("--only", nargs="+", choices=list(RECIPES), default=list(RECIPES))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--study", type=Path)
+    parser.add_argument("--checkpointing", action="store_true", help="gradient_checkpointing")
+    parser.add_argument("--batch", type=int)
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
         name, said = asked.one
         print(json.dumps(measured(asked.model, asked.device, name, json.loads(said))))
     else:
-        found = table(asked.model, asked.device, asked.study, asked.only)
+        more = {"gradient_checkpointing": True} if asked.checkpointing else {}
+        more |= {"batch": asked.batch} if asked.batch else {}
+        found = table(asked.model, asked.device, asked.study, asked.only, more)
         print(found.to_markdown(index=False, floatfmt=".2f"))

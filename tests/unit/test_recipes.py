@@ -34,7 +34,7 @@ def small():
     own.unet = small_unet()
     made = {
         way: material(own, RECIPES[name], lambda of: shown(own, of, PAIRS, 6, 4, 2.0, 3))
-        for way, name in (("pictures", "dimum"), ("trajectory", "esd-x"))
+        for way, name in (("pictures", "score-alignment"), ("trajectory", "esd-x"))
     }
     return own, made
 

@@ -12,13 +12,15 @@ Combiner = Callable[[Step, Gradients], tuple[Gradients, list[torch.Tensor]]]
 
 
 def both(step: Step, weights: Gradients) -> tuple[Gradients, Gradients, list[torch.Tensor]]:
-    """The gradient on the concept, that on the others by its weight, and the losses."""
+    """The gradient on the concept, that on the others by its weight (none: empty), the losses."""
     forget, retain = step.forget(), step.settings["retain"]
     of_concept = list(torch.autograd.grad(forget, weights))
     if not retain:
-        return of_concept, [torch.zeros_like(w) for w in weights], [forget.detach()]
+        return of_concept, [], [forget.detach()]
     kept = step.retain()
-    of_others = [retain * g for g in torch.autograd.grad(kept, weights)]
+    of_others = list(torch.autograd.grad(kept, weights))
+    for i, gradient in enumerate(of_others):
+        of_others[i] = retain * gradient
     return of_concept, of_others, [forget.detach(), kept.detach()]
 
 

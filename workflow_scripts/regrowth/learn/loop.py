@@ -12,7 +12,7 @@ from regrowth.learn.anchors import ANCHORS, pull
 from regrowth.learn.combine import COMBINERS
 from regrowth.learn.masks import MASKS, State, reset
 from regrowth.learn.pictures import Material
-from regrowth.learn.precision import Scale, felt
+from regrowth.learn.precision import Scale, felt, saving
 from regrowth.learn.recipes import PARAMETERS, Recipe
 from regrowth.learn.state import Kept
 from regrowth.learn.targets import made
@@ -44,6 +44,11 @@ def train(
     what `kept` holds. Weights outside the recipe's parameters, or its mask, are the frozen ones',
     bit by bit. Raises Blown once a gradient is not finite.
     """
+    with saving(pipe.unet, settings):
+        return _trained(pipe, recipe, material, settings, kept, after)
+
+
+def _trained(pipe, recipe, material, settings, kept, after) -> dict[str, np.ndarray]:
     unet = pipe.unet.requires_grad_(False)
     pattern = PARAMETERS[recipe.parameters]
     held = {n: p for n, p in unet.named_parameters() if pattern.search(n)}
@@ -54,7 +59,8 @@ def train(
         reset(pipe, held, material.forget, settings)
     for parameter in weights:
         parameter.requires_grad_(True)
-    optimiser = torch.optim.Adam(weights, lr=settings["rate"])
+    # one by one: on a GPU all at once takes as much memory again as the weights have
+    optimiser = torch.optim.Adam(weights, lr=settings["rate"], foreach=False)
     scale = Scale(settings.get("dtype", "float32"))
     first, start = 0, time.monotonic()
     if kept and (found := kept.read()):
@@ -65,8 +71,8 @@ def train(
     for at, rows, draws in _batches(len(material.forget.prompts), settings, first):
         step = made(pipe, recipe, material, at, rows, draws, settings)
         gradients, losses = felt(COMBINERS[settings["combine"]], step, weights, scale)
-        if precision:
-            gradients = [g + p for g, p in zip(gradients, pull(held, centre, precision))]
+        for gradient, more in zip(gradients, pull(held, centre, precision)):
+            gradient += more
         if not all(torch.isfinite(value).all() for value in (*losses, *gradients)):
             unet.requires_grad_(False)
             raise Blown(at + 1, _single(held))
@@ -80,6 +86,7 @@ def train(
             left = (time.monotonic() - start) / (at + 1 - first) * (settings["steps"] - at - 1) / 60
             told = at + 1, settings["steps"], losses[0].item(), left
             log.info("step %d of %d, loss %.4f, %.0f min left", *told, extra=PACE)
+        del step, gradients, losses  # before the next step's are there
     unet.requires_grad_(False)
     return _single(held)
 

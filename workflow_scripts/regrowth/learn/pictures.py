@@ -38,11 +38,12 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Material:
-    """The concept's pictures, those of what it is held against, as many, and the frozen UNet."""
+    """The concept's pictures, those of what it is held against, as many, and the frozen UNet; None
+    where nobody asks it."""
 
     forget: Pictures
     retain: Pictures
-    frozen: torch.nn.Module
+    frozen: Any
 
 
 def asked(prompts: list[str], n: int, first: int) -> list[dict]:
@@ -53,7 +54,8 @@ def asked(prompts: list[str], n: int, first: int) -> list[dict]:
 def material(pipe, recipe: Recipe, shown: Callable[[str], Pictures]) -> Material:
     """What a recipe learns from. shown: one of `SHOWN` → its pictures."""
     forget, retain = map(shown, recipe.shown)
-    return Material(forget, retain, copy.deepcopy(pipe.unet).requires_grad_(False))
+    frozen = copy.deepcopy(pipe.unet).requires_grad_(False) if recipe.asks_frozen else None
+    return Material(forget, retain, frozen)
 
 
 def shown(pipe, of: str, pairs, n: int, steps: int, guidance: float, batch: int) -> Pictures:

@@ -26,21 +26,31 @@ def felt(combine: Callable, step: Any, weights: list[torch.Tensor], scale: Scale
     """What `combine` makes of a step: its gradient and losses. step: `targets.Step`. What overflows
     is computed again at a lower scale, which stays."""
     told = step.settings
-    networks = dict.fromkeys((step.pipe.unet, step.material.frozen))
+    networks = dict.fromkeys((step.pipe.unet, step.material.frozen or step.pipe.unet))
     with ExitStack() as stack:
         if told.get("dtype", "float32") != "float32":
             for network in networks:
                 stack.enter_context(_computing(network, getattr(torch, told["dtype"]), scale))
             for weight in weights if scale.value > 1 else ():
                 stack.callback(weight.register_hook(lambda g: g / scale.value).remove)
-        if told.get("gradient_checkpointing"):
-            step.pipe.unet.enable_gradient_checkpointing()
-            stack.callback(step.pipe.unet.disable_gradient_checkpointing)
         while True:
             gradients, losses = combine(step, weights)
             if scale.value == 1 or all(torch.isfinite(g).all() for g in gradients):
                 return gradients, losses
             scale.lower()
+
+
+@contextmanager
+def saving(unet: Any, told: dict) -> Iterator[None]:
+    """While parts of a prediction are computed twice rather than kept, where that is asked."""
+    asked = told.get("gradient_checkpointing")
+    if asked:
+        unet.enable_gradient_checkpointing()
+    try:
+        yield
+    finally:
+        if asked:
+            unet.disable_gradient_checkpointing()
 
 
 @contextmanager

@@ -7,13 +7,15 @@ Gradients = list[torch.Tensor]
 
 def products(one: Gradients, other: Gradients) -> tuple[float, float]:
     """<other, one> and |one|², over all weights together, in double precision."""
-    pairs = [(a.double(), b.double()) for a, b in zip(one, other)]
-    product = sum(float((a * b).sum()) for a, b in pairs)
-    return product, sum(float(a.square().sum()) for a, _ in pairs)
+    product = sum(float((a.double() * b.double()).sum()) for a, b in zip(one, other))
+    return product, sum(float(a.double().square().sum()) for a in one)
 
 
 def added(one: Gradients, other: Gradients, weight: float) -> Gradients:
-    return [b + weight * a for a, b in zip(one, other)]
+    """other + weight · one, in the place of `other`, which may be empty for nothing."""
+    if not other:
+        return [weight * a for a in one]
+    return [b.add_(weight * a) for a, b in zip(one, other)]
 
 
 def projected(product: float, square: float, weight: float) -> float:

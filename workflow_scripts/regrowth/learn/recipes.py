@@ -53,6 +53,11 @@ class Recipe:
         """What it learns from, of `pictures.SHOWN`: of the concept, and of others."""
         return "target" if self.states == "pictures" else "states", "base"
 
+    @property
+    def asks_frozen(self) -> bool:
+        """Whether it is told what the frozen model says, of which it then keeps a copy."""
+        return self.target in ("negative", "anchor") or self.held == "frozen"
+
 
 RECIPES = {
     "esd-x": Recipe(
