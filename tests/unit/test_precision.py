@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 from regrowth.erase import ERASERS
 from regrowth.learn import loop, precision
-from regrowth.learn.precision import Scale, felt
+from regrowth.learn.precision import Scale, felt, saving
 from regrowth.learn.state import Kept
 from test_recipes import a_step, same, small, teach
 
@@ -73,6 +73,16 @@ def test_a_prediction_in_pieces_is_the_same_and_keeps_less(taught, name, monkeyp
         made.clear()
         pieces = teach(taught, name, gradient_checkpointing=True, **more)
     assert same(whole, pieces) and sum(made) < 0.5 * most
+
+
+def test_who_saves_within_a_saving_training_does_not_end_it(taught):
+    unet, asked = taught[0].unet, {"gradient_checkpointing": True}
+    with saving(unet, asked):
+        with saving(unet, asked), saving(unet, {}):
+            assert unet.is_gradient_checkpointing
+        assert unet.is_gradient_checkpointing
+    with saving(unet, {}):
+        assert not unet.is_gradient_checkpointing
 
 
 @pytest.mark.parametrize("name", ["salun-tuned", "esd-x"])

@@ -62,7 +62,9 @@ def teach(taught, name, kept=None, **more):
     own, made = taught
     recipe = RECIPES[name]
     own.unet.load_state_dict(made["pictures"].frozen.state_dict())
-    return train(own, recipe, made[recipe.states], settings_of(name, **more), kept)
+    held = made[recipe.states]
+    held = held if recipe.asks_frozen else replace(held, frozen=None)
+    return train(own, recipe, held, settings_of(name, **more), kept)
 
 
 def same(one, other):

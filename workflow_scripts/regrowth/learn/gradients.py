@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from regrowth.draw.pipeline import parameter
 from regrowth.learn.losses import GUIDANCE, embedded, noised, predicted
+from regrowth.learn.precision import saving
 
 #: Pictures in one pass. Fixed, since the sum of magnitudes depends on it.
 BATCH = 8
@@ -36,9 +37,12 @@ def gradients(
     for at in range(0, len(given), BATCH):
         batch = noised(pipe, given[at : at + BATCH], draws)
         words = embedded(pipe, prompts[at : at + BATCH])
-        said = predicted(pipe, batch, words, guidance)
-        error = torch.nn.functional.mse_loss(said.float(), batch.wanted.float())
-        for name, gradient in zip(held, torch.autograd.grad(error, list(held.values()))):
+        # a GPU's memory would hold few models' whole predictions of such a batch, guided ones twice
+        with saving(pipe.unet, {"gradient_checkpointing": pipe.device.type != "cpu"}):
+            said = predicted(pipe, batch, words, guidance)
+            error = torch.nn.functional.mse_loss(said.float(), batch.wanted.float())
+            found = torch.autograd.grad(error, list(held.values()))
+        for name, gradient in zip(held, found):
             total[f"{name}:sum"] += gradient
             total[f"{name}:absolute"] += gradient.abs()
     for weight in held.values():

@@ -42,8 +42,9 @@ def felt(combine: Callable, step: Any, weights: list[torch.Tensor], scale: Scale
 
 @contextmanager
 def saving(unet: Any, told: dict) -> Iterator[None]:
-    """While parts of a prediction are computed twice rather than kept, where that is asked."""
-    asked = told.get("gradient_checkpointing")
+    """While parts of a prediction are computed twice rather than kept, where that is asked; as they
+    are already, afterwards too."""
+    asked = told.get("gradient_checkpointing") and not unet.is_gradient_checkpointing
     if asked:
         unet.enable_gradient_checkpointing()
     try:

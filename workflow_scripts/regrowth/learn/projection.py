@@ -12,10 +12,14 @@ def products(one: Gradients, other: Gradients) -> tuple[float, float]:
 
 
 def added(one: Gradients, other: Gradients, weight: float) -> Gradients:
-    """other + weight · one, in the place of `other`, which may be empty for nothing."""
-    if not other:
-        return [weight * a for a in one]
-    return [b.add_(weight * a) for a, b in zip(one, other)]
+    """other + weight · one, in the place of `other`; of none, which is empty, in that of `one`."""
+    for i, gradient in enumerate(one):
+        more = weight * gradient
+        if other:
+            other[i] += more
+        else:
+            one[i] = more
+    return other or one
 
 
 def projected(product: float, square: float, weight: float) -> float:
