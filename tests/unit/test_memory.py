@@ -36,5 +36,5 @@ def test_a_training_takes_what_adam_is_known_to_take():
             optimiser.zero_grad()
             layer(given).square().mean().backward()
             optimiser.step()
-    # the weights, their gradient, two moments, and two that a step works in, of one weight at a time
+    # the weights, their gradient, two moments, and two that a step works in, of one weight alone
     assert counter.most == 6 * weights + batch
