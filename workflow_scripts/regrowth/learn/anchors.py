@@ -95,15 +95,15 @@ def trainings(
 
 
 def spread(ends: list[Weights]) -> tuple[Weights, dict[str, torch.Tensor]]:
-    """Mean and variance (with the sample's degrees of freedom) of each weight over some states."""
-    stacked = {name: torch.stack([end[name] for end in ends]) for name in ends[0]}
-    variance = {name: values.var(0) for name, values in stacked.items()}
+    """Mean and variance (with the sample's degrees of freedom) of each weight over some states,
+    which are empty afterwards: at no time is everything there twice."""
+    centre, variance = {}, {}
+    for name in list(ends[0]):
+        values = torch.stack([end.pop(name) for end in ends])
+        centre[name], variance[name] = values.mean(0), values.var(0)
     n = sum(v.numel() for v in variance.values())
     least = FLOOR * sum(float(v.double().sum()) for v in variance.values()) / n
-    return (
-        {name: values.mean(0) for name, values in stacked.items()},
-        {name: v.clamp(min=least) for name, v in variance.items()},
-    )
+    return centre, {name: v.clamp(min=least) for name, v in variance.items()}
 
 
 def _copied(held: Weights) -> Weights:
