@@ -1,6 +1,7 @@
 """What says something about the repository, and would go on saying it: links, targets, versions."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -66,6 +67,19 @@ def test_every_file_that_a_page_names_is_there():
     assert ("CONTRIBUTING.md", "tests/mutants.py") in named
     roots = (ROOT, ROOT / "workflow_scripts")
     assert not {(page, to) for page, to in named if not any((r / to).exists() for r in roots)}
+
+
+def test_the_top_level_holds_what_belongs_there_and_no_more():
+    """A file that was downloaded or tried there is soon committed with the rest."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this is no clone")
+    folders = "benchmarks .ci config docs envs .github profiles resources rules tests"
+    files = "CHANGELOG.md CITATION.cff config.yaml CONTRIBUTING.md .gitignore LICENSE Makefile"
+    files += " NOTICE.md .pre-commit-config.yaml pyproject.toml README.md requirements-alone.txt"
+    files += " requirements.txt Snakefile .snakemake-workflow-catalog.yml"
+    tops = {name.partition("/")[0] for name in listed.stdout.splitlines()}
+    assert tops == {*folders.split(), *files.split(), "workflow_scripts"}
 
 
 def test_every_target_that_is_named_is_in_the_makefile():
