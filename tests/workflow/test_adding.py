@@ -82,7 +82,8 @@ ADDED = {
         ),
         {},
         lambda study: study["sweep"][1]["defences"].append("row-mean"),
-        {"defend": 1, "detect": 1, "complete": 1, "revive": 1, "detectability": 1}
+        # what it is held to is held to the new detector, too, and so is what there was
+        {"defend": 1, "detect": 1, "complete": 1, "revive": 1, "detectability": 2}
         | {"generate": 2, "score": 2}
         | END,
     ),
