@@ -10,11 +10,13 @@ on, of a CPU the process's largest resident set, drawing and torch itself (*idle
 
 On the device `meta` nothing is computed and no weight is read: SD-v1.5's layout trains in single
 precision, and the bytes are counted of all tensors that would be there at once. A GPU needs
-somewhat more, for what its libraries work in, and between what it has allocated.
+somewhat more, for what its libraries work in, and between what it has allocated. There the two
+masks of gradients are counted as well (`--only salun scissorhands`).
 """
 
 import argparse
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -30,9 +32,11 @@ from regrowth.demo import rehearsal
 from regrowth.demo.train import scheduler
 from regrowth.draw.pipeline import load_pipeline
 from regrowth.erase import ERASERS
+from regrowth.learn.gradients import BATCH, gradients
 from regrowth.learn.loop import train
 from regrowth.learn.pictures import Pictures, material, shown
 from regrowth.learn.recipes import RECIPES, resolved
+from regrowth.models import LAYERS
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -43,6 +47,8 @@ PAIRS = [("an image of a candle", "an image of a church"), ("a racket", "a churc
 #: Counts that take time and no memory.
 SHORT = {"steps": 2, "warmup": 1, "refresh": 1, "length": 1}
 SAMPLER = {"steps": 2, "guidance": 2.0}
+#: The masks that gradients choose, by the loss that they are the gradients of.
+MASKS = {"salun": "guided", "scissorhands": "noise"}
 ATTENTION = functional.scaled_dot_product_attention
 
 
@@ -91,7 +97,6 @@ def counted(name: str, said: dict[str, Any]) -> dict[str, Any]:
     """Gigabytes of SD-v1.5's layout on `meta`, by attention that keeps no map of who attends to
     whom, as a GPU has it."""
     functional.scaled_dot_product_attention = _attention
-    recipe, told = RECIPES[name], settings(name, said)
     with torch.device("meta"):
         tokenizer = rehearsal.demo_tokenizer()
         parts = {"unet": rehearsal.new_unet().eval(), "tokenizer": tokenizer}
@@ -100,6 +105,7 @@ def counted(name: str, said: dict[str, Any]) -> dict[str, Any]:
     pipe = StableDiffusionPipeline(
         **parts, **rest, scheduler=scheduler(), requires_safety_checker=False
     )
+    told = {"batch": BATCH} if name in MASKS else settings(name, said)
     counter, n = Counted(), told["batch"]
     for part in (pipe.unet, pipe.text_encoder):
         for tensor in (*part.parameters(), *part.buffers()):
@@ -113,9 +119,16 @@ def counted(name: str, said: dict[str, Any]) -> dict[str, Any]:
         return Pictures(latents, prompts, steps)
 
     with counter:
-        idle, held = counter.now, material(pipe, recipe, drawn)
-        train(pipe, recipe, held, told)
+        idle, concept = counter.now, drawn("target")
+        if name in MASKS:
+            gradients(pipe, concept.latents, concept.prompts, _attacked(pipe), MASKS[name])
+        else:
+            train(pipe, RECIPES[name], material(pipe, RECIPES[name], drawn), told)
     return {"eraser": name, "batch": n, "peak": counter.most / 1e9, "idle": idle / 1e9}
+
+
+def _attacked(pipe) -> list[str]:
+    return [n for n, _ in pipe.unet.named_parameters() if re.search(LAYERS["ffn2"].pattern, n)]
 
 
 def _attention(q, k, v, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, **told):
@@ -170,7 +183,7 @@ def table(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Memory that each trained eraser needs, in GB.")
     parser.add_argument("model", type=Path, nargs="?", default=ROOT / "resources/demo/model")
-    parser.add_argument("--only", nargs="+", choices=list(RECIPES), default=list(RECIPES))
+    parser.add_argument("--only", nargs="+", choices=[*RECIPES, *MASKS], default=list(RECIPES))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--study", type=Path)
     parser.add_argument("--checkpointing", action="store_true", help="gradient_checkpointing")

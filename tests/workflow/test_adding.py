@@ -82,7 +82,7 @@ ADDED = {
         ),
         {},
         lambda study: study["sweep"][1]["defences"].append("row-mean"),
-        # what it is held to is held to the new detector, too, and so is what there was
+        # of its own fill, and of the old one by the new detector
         {"defend": 1, "detect": 1, "complete": 1, "revive": 1, "detectability": 2}
         | {"generate": 2, "score": 2}
         | END,
@@ -131,7 +131,9 @@ def add(project: Road, code: tuple, line: tuple) -> None:
 def test_a_method_more_makes_what_uses_it_and_nothing_else(project):
     """One of each kind is there, then each is used, alone."""
     before, expected = copy.deepcopy(project.config), {}
-    for code, line, alone, *_ in ADDED.values():
+    for code, line, alone, *_ in sorted(ADDED.values(), key=lambda each: bool(each[2])):
+        if alone:
+            assert not project.planned(), "of what was added before"
         add(project, code, line)
         expected |= alone
     try:
