@@ -38,8 +38,11 @@ add() {
 # pip would compile one file after the other, and what nobody imports as well: packages' own tests,
 # other models. The library is compiled by nobody where PYTHONDONTWRITEBYTECODE is set. Some packages
 # ship files that are no Python.
-rare='/tests?/|/diffusers/(modular_pipelines|pipelines/(?!stable_diffusion/)[^/]+)/'
+rare='/tests?/|/site-packages/(datasets|google|mypyc?|networkx|pip|selenium|setuptools)/'
+rare="$rare|/diffusers/(modular_pipelines|pipelines/(?!stable_diffusion/)[^/]+)/"
 rare="$rare|/transformers/models/(?!auto|clip|convn|dinov2|encoder_d|resnet|siglip|vit_mae)[^/]+/"
+rare="$rare|/torch/(_inductor/(codegen|fx_passes|kernel|(?!exc|stand)[d-ilmps])|testing/_.*common_[^d])"
+rare="$rare|/pygments/lexers/[^_dp]|/statsmodels/tsa/|/sympy/physics/"
 compiled() {
     .venv/bin/python -m compileall -qq -j 0 -x "$rare" "$@" >/dev/null 2>&1 || true
 }

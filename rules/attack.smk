@@ -291,7 +291,7 @@ use rule relearn as evade with:
         at=attackers.steps(SWEEP, "evasion"),
         settings=STUDY.learning.told,
         prompts=None,
-        steps=STUDY.implicit.step,
+        embedded_at=STUDY.implicit.step,
         guidance=STUDY.sampler.guidance or CARD.guidance,
         word=DEPENDS.word,
 

@@ -33,7 +33,8 @@ def done(step: int) -> None:
 
 
 if guard := snakemake.wildcards.get("through"):
-    words.guard(pipe, guard, told.word, *snakemake.input.get("guard", []), step=str(told.steps))
+    embedding = snakemake.input.get("guard", [])
+    words.guard(pipe, guard, told.word, *embedding, step=str(told.embedded_at))
     settings["guidance"] = told.guidance
 if told.word:
     patch, destroyed = learn_word(pipe, learnt, told.word, told.at, settings, done)

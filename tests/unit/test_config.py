@@ -634,7 +634,7 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
         (
             {"attacks": {"half": {"kind": "completed", "strengths": [0.04]}}},
             {"attacks": ["half"], "concepts": ["church"]},
-            "completed: strengths: the sampler makes 10 steps, and 0.04 of them is none: 0.1 or",
+            "completed: strengths: the sampler makes 6 steps, and 0.04 of them is none: 0.17 or",
         ),
         (
             {},
@@ -690,7 +690,7 @@ def test_what_has_no_holes_can_be_trained_and_an_unsafe_concept_on_other_things(
 
 
 def test_an_eraser_of_ones_own_is_asked_for_by_its_name():
-    raw = copy.deepcopy(GOOD) | {"erasers": HALF}
+    raw = copy.deepcopy(GOOD) | {"erasers": HALF, "sampler": {"steps": 10}}
     raw["sweep"][0] |= {"erasers": ["half"]}
     study, _, _ = load_study(raw, ROOT, files=False)
     assert study.erasers.of("half", "style") == {"ratio": 0.01, "steps": 10}

@@ -61,11 +61,13 @@ def test_each_point_of_a_curve_tells_its_numbers(tmp_path):
 
 
 def test_a_magnitude_has_the_colour_of_its_place_in_their_table(monkeypatch):
-    """Colours stay when a magnitude is added at the end; it takes the next."""
+    """Colours stay when a magnitude is added at the end; it takes the next. What is drawn has a
+    seed that the others have not, which is no reason to tell more of it."""
     colours = ["#D55E00", "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"]
     monkeypatch.setitem(MAGNITUDES, "one more", None)
     tables = [
-        rates({"0.2": 1, "0.4": 2}).replace({"magnitude": {"max": name}}) for name in MAGNITUDES
+        rates({"0.2": 1, "0.4": 2}).assign(magnitude=name, weight_seed=str(name == "sample"))
+        for name in MAGNITUDES
     ]
     figure = over_k(pd.concat(tables), "church")
     plt.close(figure)

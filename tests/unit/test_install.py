@@ -76,8 +76,7 @@ def test_without_a_gpu_torch_is_the_cpu_s_and_one_line_is_said(install):
 
 @pytest.mark.soak
 def test_what_is_not_compiled_beforehand_is_what_no_study_imports():
-    rare = re.search(r"^rare='(.*)'\nrare=\"\$rare(.*)\"$", SCRIPT, re.M)
-    rare = re.compile(rare[1] + rare[2])
+    rare = re.compile("".join(re.findall(r"""^rare=['"](?:\$rare)?(.*)['"]$""", SCRIPT, re.M)))
     program = "import sys, regrowth.run.forks; regrowth.run.forks.import_all()\n"
     program += "for m in list(sys.modules.values()): print(getattr(m, '__file__', None))"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout

@@ -89,15 +89,17 @@ class Road:
             found.add(file.removeprefix(f"results/{self.config['study']}/").split("/")[0])
         return found
 
-    def kill(self, late: float, stage: str = "") -> set[str]:
-        """Start a run, and SIGKILL it with all its jobs `late` seconds after it has begun a job (of
-        the stage), or what follows if that ends sooner; unlock. The stages that were in hand."""
+    def kill(self, late: float, stage: str = "", meanwhile=lambda: None) -> set[str]:
+        """Start a run, do something `meanwhile`, and SIGKILL it with all its jobs `late` seconds
+        after it has begun a job (of the stage), or what follows if that ends sooner; unlock. The
+        stages that were in hand."""
         begun = None
         with open(self.folder / "killed.log", "w", encoding="utf-8") as stream:
             run = self.command()
             driver = subprocess.Popen(run, stdout=stream, stderr=stream, start_new_session=True)
             while driver.poll() is None and (begun is None or time.monotonic() - begun < late):
                 if begun is None and (stage in self.in_hand() if stage else self.in_hand()):
+                    meanwhile()
                     begun = time.monotonic()
                 time.sleep(0.05)
             with suppress(ProcessLookupError):

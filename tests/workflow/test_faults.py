@@ -42,16 +42,21 @@ def lose(road: Road, stage: str, cells: str = "*") -> None:
         file.unlink(missing_ok=True)
 
 
-def test_two_kills_at_random_cost_nothing_but_time(smoke, spare):
-    """All that an attack on the defended model has made is lost; its making is killed twice."""
+def test_a_second_driver_is_refused_and_a_kill_costs_nothing_but_time(smoke, spare):
+    """All that an attack on the defended model has made is lost. The driver that makes it anew
+    goes on while another is refused, and is killed at random."""
     whole = smoke.bytes_of(*STAGES, *JUDGED)
     lose(spare, "completed", "*/*/defence=gaussian")
     for stage in ("patches", "images", "scores"):
         lose(spare, stage, "*/*/defence=gaussian/*/*/variant=revived")
     kept = {file: file.stat().st_mtime_ns for file in spare.out.glob("scores/**/*.parquet")}
-    rng = random.Random(1)
-    hits = [spare.kill(late=rng.uniform(0, 4)) for _ in range(2)]
-    assert any(hits), "no job was killed"
+
+    def refused():
+        told = spare.run(good=False)
+        assert "locked" in told and "--unlock" in told
+        assert "rror" not in (spare.folder / "killed.log").read_text(encoding="utf-8")
+
+    assert spare.kill(late=random.Random(1).uniform(0, 4), meanwhile=refused), "no job was killed"
     spare.run()
     assert spare.bytes_of(*STAGES, *JUDGED) == whole
     assert kept == {file: file.stat().st_mtime_ns for file in kept}, "what was done was done again"
@@ -74,25 +79,6 @@ def test_fifty_kills_cost_nothing_but_time(smoke, spare):
     assert spare.bytes_of(*STAGES, *JUDGED) == whole
     assert min(hits[stage] for stage in stages) > 0, hits
     assert not spare.planned()
-
-
-def test_two_drivers_do_not_meet(spare):
-    """The second is refused while the first is at work, and the first goes on."""
-    score = one(spare, f"scores/{CHURCH}/**/variant=pruned/**/judges=*/scores.parquet")
-    before = score.read_bytes()
-    score.unlink()
-    target = str(score.relative_to(spare.folder))
-    first = subprocess.Popen(
-        spare.command(target), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    for line in first.stdout:
-        if "Execute 1 jobs" in line:
-            break
-    told = spare.run(target, good=False)
-    assert "locked" in told and "--unlock" in told
-    rest, _ = first.communicate()
-    assert first.returncode == 0, rest
-    assert score.read_bytes() == before
 
 
 def test_a_run_of_less_than_all_is_no_study_s_end(spare):

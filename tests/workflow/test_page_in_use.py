@@ -13,7 +13,9 @@ from regrowth.study import variants
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
 
 PRUNED = variants.PRETRAINED | {"eraser": "conceptprune", "variant": "pruned"}
 MAX = PRUNED | {"variant": "revived", "detector": "zeros", "solver": "nuclear", "K": "0.6"}
@@ -167,8 +169,9 @@ def test_a_link_leads_to_one_row_below_what_sticks_and_opens_its_fold(page, smok
     for at in ("church/max-K0.6", "church/max-K0.6-at-smallest-0.1-gaussian-1.0"):
         page.get("about:blank")
         page.get(f"{address}#{at}")
-        row = page.find_element(By.CSS_SELECTOR, "tr:target")
-        assert row.get_attribute("id") == at and row.is_displayed()
+        target = expected_conditions.visibility_of_element_located((By.CSS_SELECTOR, "tr:target"))
+        row = WebDriverWait(page, 60).until(target)
+        assert row.get_attribute("id") == at
         rect, nav = (
             page.execute_script("return arguments[0].getBoundingClientRect().toJSON()", e)
             for e in (row, page.find_element(By.TAG_NAME, "nav"))

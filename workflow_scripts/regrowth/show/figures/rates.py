@@ -14,7 +14,7 @@ from regrowth.study import variants
 
 #: A magnitude's colour, by its place in the table of magnitudes.
 COLOURS = [CYCLE[i] for i in (1, 0, 2, 4, 3, 5)]
-#: What may set two rates of one variant apart, beside its magnitude and K.
+#: What may set two rates of one magnitude apart, beside K.
 PLACES = ("eraser", "solver", "detector", "weight_seed", "prompt_set", "judge")
 
 
@@ -93,7 +93,8 @@ def over_k(table: pd.DataFrame, name: str) -> Figure | None:
     """Erased accuracy over K by magnitude; None where no magnitude has two values of K."""
     own = table[(table["role"] == "erased") & (table["defence"] == keys.NONE)]
     revived = own[own["variant"] == "revived"].assign(k=lambda t: t["K"].astype(float))
-    by = ["magnitude", *(n for n in PLACES if n in own and revived[n].nunique() > 1)]
+    several = revived.groupby("magnitude").nunique().max() > 1
+    by = ["magnitude", *(n for n in PLACES if n in own and several[n])]
     if revived.groupby(by)["k"].nunique().max() < 2:
         return None
     colours = dict(zip(MAGNITUDES, cycle(COLOURS)))

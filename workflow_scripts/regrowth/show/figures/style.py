@@ -43,11 +43,13 @@ def save(figure: Figure, *targets) -> None:
     """Write a figure to files that end in .svg or .png, each at once, and close it."""
     from regrowth.files.store import replacing
 
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox().padded(plt.rcParams["savefig.pad_inches"])
     for target in targets:
         ending = str(target).rsplit(".", 1)[1]
         more = AS_SVG if ending == "svg" else {}
         with replacing(target) as part:
-            figure.savefig(part, format=ending, dpi=150, bbox_inches="tight", **more)
+            figure.savefig(part, format=ending, dpi=150, bbox_inches=box, **more)
             if ending == "svg":
                 _titled(part)
     plt.close(figure)
