@@ -15,7 +15,7 @@ from regrowth.judge import JUDGES, nudenet
 from regrowth.judge.labels import classes, outputs
 from regrowth.judge.mistakes import of_weights
 from regrowth.judge.settings import Judge
-from regrowth.study import load, prompt_tables, prompts, variants
+from regrowth.study import asked, prompt_tables, prompts, variants
 from regrowth.study.catalogue import Catalogue, Source
 from regrowth.study.config import Study
 from regrowth.study.load import ConfigError, load_study
@@ -669,10 +669,10 @@ def test_a_concept_that_is_its_own_alternative_is_refused(monkeypatch):
     raw = copy.deepcopy(GOOD)
     raw["sweep"][0] |= {"erasers": ["dimum"], "variants": ["pruned"], "concepts": ["church"]}
     for base in ("a racket", "a churchyard"):
-        monkeypatch.setattr(load, "calibration_pairs", lambda *told, base=base: [(base, "church")])
+        monkeypatch.setattr(asked, "calibration_pairs", lambda *told, base=base: [(base, "church")])
         load_study(raw, ROOT, files=False)
     told = [("a racket", "a church"), ("the church", "a church in a park")]
-    monkeypatch.setattr(load, "calibration_pairs", lambda *_: told)
+    monkeypatch.setattr(asked, "calibration_pairs", lambda *_: told)
     _, line = mistakes(raw)
     assert line.startswith("  - config: erasers.dimum: 'church' is its own alternative: the base")
 
