@@ -20,16 +20,13 @@ import re
 import resource
 import subprocess
 import sys
-import weakref
 from pathlib import Path
 from typing import Any
 
+import meta
 import pandas as pd
 import torch
 import yaml
-from diffusers import StableDiffusionPipeline
-from regrowth.demo import rehearsal
-from regrowth.demo.train import scheduler
 from regrowth.draw.pipeline import load_pipeline
 from regrowth.erase import ERASERS
 from regrowth.learn.gradients import BATCH, gradients
@@ -37,10 +34,6 @@ from regrowth.learn.loop import train
 from regrowth.learn.pictures import Pictures, material, shown
 from regrowth.learn.recipes import RECIPES, resolved
 from regrowth.models import LAYERS
-from torch.nn import functional
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.weak import WeakIdKeyDictionary
 
 ROOT = Path(__file__).resolve().parents[1]
 PAIRS = [("an image of a candle", "an image of a church"), ("a racket", "a church in a park")]
@@ -49,7 +42,6 @@ SHORT = {"steps": 2, "warmup": 1, "refresh": 1, "length": 1}
 SAMPLER = {"steps": 2, "guidance": 2.0}
 #: The masks that gradients choose, by the loss that they are the gradients of.
 MASKS = {"salun": "guided", "scissorhands": "noise"}
-ATTENTION = functional.scaled_dot_product_attention
 
 
 def settings(name: str, said: dict[str, Any]) -> dict[str, Any]:
@@ -60,56 +52,11 @@ def settings(name: str, said: dict[str, Any]) -> dict[str, Any]:
     return resolved(RECIPES[name], told) | {"pictures": told["batch"]}
 
 
-class Counted(TorchDispatchMode):
-    """Bytes of the tensors on the device `meta` that are alive, and the most there were. What
-    computing would tell is 1, and what is fetched from there 0."""
-
-    def __init__(self):
-        super().__init__()
-        self.now, self.most, self.known = 0, 0, WeakIdKeyDictionary()
-
-    def see(self, tensor: torch.Tensor) -> None:
-        storage = tensor.untyped_storage()
-        if storage not in self.known:
-            self.known[storage] = size = storage.nbytes()
-            self.now += size
-            self.most = max(self.most, self.now)
-            weakref.finalize(storage, self.gone, size)
-
-    def gone(self, size: int) -> None:
-        self.now -= size
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        told, aten = kwargs or {}, torch.ops.aten
-        if func is aten._local_scalar_dense.default and args[0].is_meta:
-            return True if args[0].dtype == torch.bool else 1.0
-        if func is aten._to_copy.default and args[0].is_meta and str(told.get("device")) == "cpu":
-            one = torch.zeros(1, dtype=told.get("dtype") or args[0].dtype)
-            return one.expand(args[0].shape)
-        made = func(*args, **told)
-        for tensor in tree_leaves(made):
-            if isinstance(tensor, torch.Tensor) and tensor.is_meta:
-                self.see(tensor)
-        return made
-
-
 def counted(name: str, said: dict[str, Any]) -> dict[str, Any]:
-    """Gigabytes of SD-v1.5's layout on `meta`, by attention that keeps no map of who attends to
-    whom, as a GPU has it."""
-    functional.scaled_dot_product_attention = _attention
-    with torch.device("meta"):
-        tokenizer = rehearsal.demo_tokenizer()
-        parts = {"unet": rehearsal.new_unet().eval(), "tokenizer": tokenizer}
-        parts["text_encoder"] = rehearsal.new_text_encoder(tokenizer).eval()
-    rest = dict.fromkeys(("vae", "safety_checker", "feature_extractor"))
-    pipe = StableDiffusionPipeline(
-        **parts, **rest, scheduler=scheduler(), requires_safety_checker=False
-    )
+    """Gigabytes of SD-v1.5's layout, where nothing is computed."""
+    pipe = meta.sd15()
     told = {"batch": BATCH} if name in MASKS else settings(name, said)
-    counter, n = Counted(), told["batch"]
-    for part in (pipe.unet, pipe.text_encoder):
-        for tensor in (*part.parameters(), *part.buffers()):
-            counter.see(tensor)
+    n = told["batch"]
 
     def drawn(of: str) -> Pictures:
         base, target = zip(*PAIRS)
@@ -118,26 +65,17 @@ def counted(name: str, said: dict[str, Any]) -> dict[str, Any]:
         prompts = [(base if of == "base" else target)[i % 2] for i in range(n)]
         return Pictures(latents, prompts, steps)
 
-    with counter:
-        idle, concept = counter.now, drawn("target")
+    def use() -> None:
         if name in MASKS:
-            gradients(pipe, concept.latents, concept.prompts, _attacked(pipe), MASKS[name])
+            names = [n for n, _ in pipe.unet.named_parameters()]
+            attacked = [n for n in names if re.search(LAYERS["ffn2"].pattern, n)]
+            concept = drawn("target")
+            gradients(pipe, concept.latents, concept.prompts, attacked, MASKS[name])
         else:
             train(pipe, RECIPES[name], material(pipe, RECIPES[name], drawn), told)
-    return {"eraser": name, "batch": n, "peak": counter.most / 1e9, "idle": idle / 1e9}
 
-
-def _attacked(pipe) -> list[str]:
-    return [n for n, _ in pipe.unet.named_parameters() if re.search(LAYERS["ffn2"].pattern, n)]
-
-
-def _attention(q, k, v, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, **told):
-    if not torch.backends.cuda.mem_efficient_sdp_enabled():  # what is derived twice
-        return ATTENTION(q, k, v, attn_mask, dropout_p, is_causal, scale=scale, **told)
-    kept = torch.is_grad_enabled()
-    return torch.ops.aten._scaled_dot_product_efficient_attention(
-        q, k, v, attn_mask, kept, dropout_p, is_causal, scale=scale
-    )[0]
+    most, own = meta.peak(pipe, use)
+    return {"eraser": name, "batch": n, "peak": most / 1e9, "idle": own / 1e9}
 
 
 def measured(model: Path, device: str, name: str, said: dict[str, Any]) -> dict[str, Any]:

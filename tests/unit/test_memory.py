@@ -5,13 +5,13 @@ import importlib.util
 import torch
 from road import ROOT
 
-SPEC = importlib.util.spec_from_file_location("memory", ROOT / "benchmarks/memory.py")
-memory = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(memory)
+SPEC = importlib.util.spec_from_file_location("meta", ROOT / "benchmarks/meta.py")
+meta = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(meta)
 
 
 def test_what_is_alive_is_counted_once_and_the_most_is_kept():
-    with memory.Counted() as counter:
+    with meta.Counted() as counter:
         one = torch.empty(100, 10, device="meta")
         turned, two = one.T[:5], one + 1
         assert counter.now == 8000
@@ -27,7 +27,7 @@ def test_what_is_alive_is_counted_once_and_the_most_is_kept():
 def test_a_training_takes_what_adam_is_known_to_take():
     with torch.device("meta"):
         layer, given = torch.nn.Linear(1000, 1000, bias=False), torch.empty(50, 1000)
-    counter, weights, batch = memory.Counted(), 4_000_000, 200_000
+    counter, weights, batch = meta.Counted(), 4_000_000, 200_000
     for tensor in (layer.weight, given):
         counter.see(tensor)
     with counter:
