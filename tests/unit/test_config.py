@@ -270,7 +270,7 @@ def test_more_steps_to_calibrate_than_the_sampler_makes():
     raw["sweep"] = [{"concepts": ["church", "candle"], "variants": ["pruned"]}]
     (line,) = mistakes(raw)[1:]
     assert "erasers.conceptprune.object.steps: the sampler makes 10 steps" in line
-    assert line.endswith("(given: 11)")
+    assert line.endswith("so 11 cannot be calibrated: 10 or fewer")
     raw["sweep"] = [{"concepts": ["Monet"], "variants": ["pruned"]}]  # its kind takes 10
     load_study(raw, ROOT, files=False)
     (line,) = mistakes(raw | {"sampler": {"steps": 9}})[1:]

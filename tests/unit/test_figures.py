@@ -148,3 +148,15 @@ def test_an_svg_in_a_page_has_ids_of_its_own_and_the_pages_ink(tmp_path):
     first, second = (set(report.re.findall(r' id="([^"]+)"', text)) for text in page)
     assert not first & second
     assert ET.fromstring(page[0]).get("aria-label") == 'over "K"'
+
+
+def test_a_file_holds_all_that_is_drawn_and_no_more(tmp_path):
+    figure = over_k(rates({"0.2": 1, "0.4": 2}), "church")
+    figure.axes[0].text(1.4, 0.5, "beside the axes", transform=figure.axes[0].transAxes)
+    figure.savefig(tmp_path / "cut.png", dpi=150, bbox_inches="tight")
+    save(figure, tmp_path / "a.png", tmp_path / "a.svg")
+    cut, png = (plt.imread(tmp_path / f"{name}.png").shape[:2] for name in ("cut", "a"))
+    assert png == pytest.approx(cut, abs=1)
+    size = [float(ET.parse(tmp_path / "a.svg").getroot().get(side).removesuffix("pt"))
+            for side in ("height", "width")]  # fmt: skip
+    assert np.multiply(size, 150 / 72) == pytest.approx(cut, abs=2)

@@ -217,8 +217,8 @@ def of_steps(study: Study, catalogue: Catalogue, card: ModelCard) -> list[str]:
         for name, concepts in together.asked(study, eraser).items():
             kinds = dict.fromkeys(catalogue.families[known[keys.slug(c)][0]].kind for c in concepts)
             out += [
-                f"config: erasers.{name}.{kind}.steps: the sampler makes {made} steps, so at most "
-                f"{made} can be calibrated (given: {steps})"
+                f"config: erasers.{name}.{kind}.steps: the sampler makes {made} steps, so {steps} "
+                f"cannot be calibrated: {made} or fewer"
                 for kind in kinds
                 if (steps := study.erasers.of(name, kind)["steps"]) > made
             ]
