@@ -208,11 +208,7 @@ Path("card.json").write_text(json.dumps(told), encoding="utf-8")
 
 def test_an_audit_ends_in_a_process_that_cannot_read_the_base(pruned, tmp_path):
     """The library stands alone in a folder: no model lies where it looks for one."""
-    shutil.copytree(
-        zoo.ROOT / "workflow_scripts",
-        tmp_path / "workflow_scripts",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
+    shutil.copytree(zoo.ROOT / "workflow_scripts", tmp_path / "workflow_scripts")
     state = zoo.unet()
     checkpoint(tmp_path, zoo.pruned(state, zoo.holes(state)))
     there = os.environ | {"PYTHONPATH": str(tmp_path / "workflow_scripts")}

@@ -1,6 +1,7 @@
 """Recipes for the training loop: what each touches, what it says instead, and how it stops."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -36,7 +37,18 @@ def small():
         way: material(own, RECIPES[name], lambda of: shown(own, of, PAIRS, 6, 4, 2.0, 3))
         for way, name in (("pictures", "score-alignment"), ("trajectory", "esd-x"))
     }
+    own.encode_prompt = once(own.encode_prompt)
     return own, made
+
+
+def once(encode):
+    """A text encoder, which no recipe trains, that reads the same prompts once."""
+    read = cache(lambda prompts, *how: encode(list(prompts), *how))
+
+    def encoded(prompts, *how, **more):
+        return encode(prompts, *how, **more) if more else read(tuple(prompts), *how)
+
+    return encoded
 
 
 #: Beside a recipe's own settings, what makes it short.

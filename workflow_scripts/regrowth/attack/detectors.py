@@ -7,9 +7,10 @@ of all layers together; `zeros` needs no share.
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 from regrowth.attack import DETECTORS
 from regrowth.attack.settings import parted
-from scipy.special import expit, logit
+from scipy.special import logit
 from scipy.stats import poisson
 
 #: What an attacker expects of the erased: their share of the weights at most, and how large their
@@ -113,8 +114,8 @@ def _left_out(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     inverted. A line's own part in the Gram matrix is taken out by a rank-one downdate.
     """
     if len(w) > w.shape[1]:
-        error, precision = _left_out(np.ascontiguousarray(w.T))
-        return error.T, precision.T
+        across = _left_out(np.ascontiguousarray(w.T))
+        return np.ascontiguousarray(across[0].T), np.ascontiguousarray(across[1].T)
     n = w.shape[1]
     gram = (w @ w.T).astype(np.float64)
     gram[np.diag_indices_from(gram)] += RIDGE * (np.trace(gram) or 1) / len(gram)
@@ -140,13 +141,13 @@ def _mixture(w: np.ndarray, error: np.ndarray, variance, fill: float) -> np.ndar
     for _ in range(ROUNDS):
         np.multiply(explained, 0.5 / scale, out=odds)
         odds += given
-        odds += logit(share) + 0.5 * np.log(scale / fill**2)
-        expit(odds, out=p)
+        odds += (logit(share) + 0.5 * np.log(scale / fill**2)).astype(np.float32)
+        torch.sigmoid(torch.from_numpy(odds), out=torch.from_numpy(p))
         columns = p.sum(axis=0)
         found = columns.sum()
         if not 0 < found < total:  # pragma: no mutate: shares and sizes are held off these ends
             break  # pragma: no mutate: likewise
-        scale = max(SMALLEST, (whole - np.vdot(p, explained)) / (total - found))
+        scale = max(SMALLEST, np.float32((whole - np.vdot(p, explained)) / (total - found)))
         share = (columns + FAITH * found / total) / (len(w) + FAITH)
         share = np.clip(share * min(1, SHARE / share.mean()), 1e-6, 0.5)
     return odds
