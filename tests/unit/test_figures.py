@@ -13,8 +13,9 @@ from regrowth.measure.detectability import posterior
 from regrowth.show import report
 from regrowth.show.figures import FIGURES
 from regrowth.show.figures.defences import defences, detectability
-from regrowth.show.figures.layers import alone
+from regrowth.show.figures.layers import alone, layers
 from regrowth.show.figures.rates import over_k
+from regrowth.show.figures.signs import alignment, signs
 from regrowth.show.figures.style import SVG, place, save
 from regrowth.study import variants
 
@@ -160,3 +161,26 @@ def test_a_file_holds_all_that_is_drawn_and_no_more(tmp_path):
     size = [float(ET.parse(tmp_path / "a.svg").getroot().get(side).removesuffix("pt"))
             for side in ("height", "width")]  # fmt: skip
     assert np.multiply(size, 150 / 72) == pytest.approx(cut, abs=2)
+
+
+def test_where_a_study_has_several_erasers_each_has_its_colour_and_lines():
+    """And no line goes on from one eraser's figures to the next one's."""
+    cells = [(e, c, s) for e in ("one", "two") for c in ("church", "cat") for s in ("a", "b")]
+    about = [dict(zip(("eraser", "concept", "solver"), cell)) for cell in cells]
+    held = {"accuracy": 0.8, "low": 0.7, "high": 0.9, "n": 9, "guess": "completed"}
+    shares = pd.DataFrame(own | held | {"share": s} for own in about for s in (0.2, 0.6, 1.0))
+    held |= {"density": 0.1, "accuracy_top": 0.9, "low_top": 0.8, "high_top": 1.0}
+    names = [f"up_blocks.{n}.attentions.0.transformer_blocks.0.ff" for n in range(3)]
+    by_layer = pd.DataFrame(own | held | {"layer": n} for own in about for n in names)
+    for axis, n, labels in (
+        (signs(shares).axes[0], 8, ["one, a", "one, b", "two, a", "two, b"]),
+        (layers(by_layer).axes[0], 4, ["one", "two"]),
+    ):
+        assert len(axis.lines) == n and all((np.diff(x.get_xdata()) > 0).all() for x in axis.lines)
+        assert axis.get_legend_handles_labels()[1] == labels
+        assert len({line.get_color() for line in axis.lines}) == 2
+    grid = [own | {"recovered": i, "pretrained": j, "share": 0.2 + 0.1 * (own["eraser"] == "two")}
+            for own in about for i in (1, 2) for j in (1, 2)]  # fmt: skip
+    panels = {axis.get_title(): axis for axis in alignment(pd.DataFrame(grid)).axes}
+    assert {axis.texts[0].get_text() for name, axis in panels.items() if "two" in name} == {"0.30"}
+    assert list(panels) == ["one, a", "one, b", "two, a", "two, b"]

@@ -135,6 +135,19 @@ def test_several_prompt_sets_and_erasers_have_a_row_each():
     ]
 
 
+def test_where_a_study_has_several_erasers_the_answer_says_whose_it_is():
+    def by(*erasers, **hits):
+        for eraser in erasers:
+            made = rows("church", 100, 98, **hits)
+            yield made.replace({"eraser": {"conceptprune": eraser}})
+
+    grown = by("conceptprune", "salun", pruned=10, max=90)
+    others = by("uce", "rece", "ovw", "vdu", pruned=10)
+    told = answer(headline(pd.concat([*grown, *others]).drop_duplicates()))
+    assert told.startswith("Erased by pruning, church (conceptprune and salun) grew back")
+    assert "Church (4 erasers): erased; not attacked without training (98 % before" in told
+
+
 def test_of_several_judges_the_first_counts():
     church = rows("church", 100, 98, 10, max=90)
     second = rows("church", 100, 50, 50, max=50).assign(judge="other")

@@ -122,10 +122,11 @@ def answer(table: pd.DataFrame) -> str:
         return "No concept has both a pruned variant and a judge of it."
     told, rows = [], table.to_dict("records")
     table = table.assign(verdict=[verdict(row) for row in rows], open=[wanted(row) for row in rows])
+    several = table["eraser"].nunique() > 1
     grown = table[table["verdict"] == "grew back"]
     if len(grown):
         told.append(
-            f"Erased by pruning, {in_words(grown)} grew back from the pruned weights alone, "
+            f"Erased by pruning, {_named(grown, several)} grew back from the pruned weights alone, "
             f"without data or training: recognised in {_range(grown, 'pretrained')} of pictures "
             f"before, {_range(grown, 'pruned')} after erasure and {_range(grown, 'revived')} after "
             f"the attack{_gain(grown)} (n = {counts(grown['pruned_n'])})."
@@ -140,9 +141,20 @@ def answer(table: pd.DataFrame) -> str:
         spread += f"; n = {counts(part['pruned_n'])}"
         if part["open"].notna().any():
             spread += f"; about {counts(part['open'])} would decide"
-        name = in_words(part)
+        name = _named(part, several)
         told.append(f"{name[0].upper()}{name[1:]}: {text} ({spread}).")
     return " ".join(told)
+
+
+def _named(table: pd.DataFrame, several: bool) -> str:
+    """The concepts in words, each with its erasers where a study has several: all, up to three."""
+    if not several:
+        return in_words(table["concept"])
+    erasers = table.groupby("concept", sort=False)["eraser"].unique()
+    return in_words(
+        f"{concept} ({in_words(names) if len(names) <= 3 else f'{len(names)} erasers'})"
+        for concept, names in erasers.items()
+    )
 
 
 def _gain(table: pd.DataFrame) -> str:

@@ -1,5 +1,7 @@
 """The trade-off of a defence: its cost, how well it hides, what the strongest attack regrows."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 from regrowth.draw import GUARDS
 from regrowth.files import keys
@@ -149,9 +151,9 @@ def advice(table: pd.DataFrame) -> str:
     return " ".join(told + none)
 
 
-def in_words(table: pd.DataFrame) -> str:
-    """The table's concepts in words: "church, golf ball and racket"."""
-    names = list(dict.fromkeys(table["concept"]))
+def in_words(names: Iterable[str]) -> str:
+    """Each once: "church, golf ball and racket"."""
+    names = list(dict.fromkeys(names))
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -163,7 +165,7 @@ def _in_short(chosen: pd.DataFrame, plain: pd.DataFrame) -> str:
         "holds{}",
         "no": "{}: no defence tried holds; the best is {}",
     }[first["holds"]].format(
-        in_words(chosen), f"{first['defence']} at sigma {first['sigma']}", _drawn(first)
+        in_words(chosen["concept"]), f"{first['defence']} at sigma {first['sigma']}", _drawn(first)
     )
     bare = plain["revival"][plain["attacks"] > 0]
     undefended = f", undefended {_ends(bare)}" if len(bare) else ""
@@ -179,8 +181,8 @@ def _in_short(chosen: pd.DataFrame, plain: pd.DataFrame) -> str:
 
 def _none_is_cheap(rest: pd.DataFrame) -> str:
     return (
-        f"No defence is recommended for {in_words(rest)}, since each that was attacked costs more "
-        f"than {BUDGET:.2f} of preserved accuracy, or nobody knows how much."
+        f"No defence is recommended for {in_words(rest['concept'])}, since each that was attacked "
+        f"costs more than {BUDGET:.2f} of preserved accuracy, or nobody knows how much."
     )
 
 

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from regrowth.files import keys
-from regrowth.show.figures.style import CYCLE, GREY, MANY, place, rate_texts, reach, tell
+from regrowth.show.figures.style import CYCLE, GREY, MANY, colours, place, rate_texts, reach, tell
 from regrowth.study import variants
 
 
@@ -42,30 +42,34 @@ def alone(table: pd.DataFrame, name: str, layers: list[str]) -> Figure:
 
 def layers(table: pd.DataFrame) -> Figure:
     """Layer by layer, in the model's order: the missing share, and the signs that came back, of all
-    and of the surest fifth, by concept."""
+    and of the surest fifth, by concept or eraser."""
     first = table["solver"].iloc[0]
     own = table[table["solver"] == first]
     names = list(own["layer"].unique())
-    concepts = list(own["concept"].unique())
+    key, colour = colours(own)
+    many, labels = len(colour) > MANY, set[str]()
     figure, axes = plt.subplots(
         2, 1, figsize=(0.36 * len(names) + 3, 5), sharex=True, height_ratios=[1, 2]
     )
-    for concept, part in own.groupby("concept", sort=False):
+    for (eraser, concept), part in own.groupby(["eraser", "concept"], sort=False):
         at = [names.index(layer) for layer in part["layer"]]
-        many = len(concepts) > MANY
-        drawn = {"color": GREY if many else CYCLE[concepts.index(concept)], "markersize": 4}
-        drawn["alpha"] = 0.5 if many else 1
+        label = part[key].iloc[0]
+        drawn = {"color": colour[label], "markersize": 4, "alpha": 0.5 if many else 1}
         told = part.assign(name=part["layer"].map(place), rate=part["density"])
-        (line,) = axes[0].plot(at, part["density"], "o-", label=None if many else concept, **drawn)
+        (line,) = axes[0].plot(
+            at, part["density"], "o-", label=None if many or label in labels else label, **drawn
+        )
+        labels.add(label)
+        of = f"{eraser}, {concept}" if key == "eraser" else concept
         texts = zip(told["name"], told["rate"])
-        tell(line, *(f"{concept}, {name}: {rate:.3f} missing" for name, rate in texts))
+        tell(line, *(f"{of}, {name}: {rate:.3f} missing" for name, rate in texts))
         for ending, style, what in (("_top", "^--", "surest fifth"), ("", "o-", "all")):
             told = told.assign(
                 **{
                     c: part[n + ending]
                     for c, n in zip(("rate", "low", "high"), ("accuracy", "low", "high"))
                 },
-                concept=f"{concept}, {what}",
+                concept=f"{of}, {what}",
             )
             points = axes[1].errorbar(
                 at, told["rate"], reach(told), fmt=style, linewidth=1, capsize=2, **drawn
@@ -80,7 +84,7 @@ def layers(table: pd.DataFrame) -> Figure:
         plt.Line2D([], [], color=GREY, marker="o", label="all"),
     ]
     axes[1].legend(handles=styles, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-    if len(concepts) <= MANY:
+    if not many:
         axes[0].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1.1))
     for axis in axes:
         axis.grid(alpha=0.3)

@@ -1,29 +1,36 @@
 """Figures of the signs and magnitudes that came back."""
 
+from itertools import cycle, product
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from regrowth.show.figures.style import CYCLE, GREY, MANY, rate_texts, tell
+from regrowth.show.figures.style import CYCLE, GREY, MANY, colours, rate_texts, tell
+
+#: Lines of the first solver, and of others.
+DASHES = ("-", ":", "--", "-.")
 
 
 def signs(table: pd.DataFrame) -> Figure:
     """Sign accuracy of the largest share of the completed entries (the paper's Table 6), by concept
-    and solver, and of the guesses that need no completion."""
+    or eraser and solver, and of the guesses that need no completion."""
     figure, axis = plt.subplots(figsize=(6, 3.8))
     own = table[table["guess"] == "completed"]
-    concepts = list(own["concept"].unique())
-    many = len(concepts) > MANY
-    for (concept, solver), part in own.groupby(["concept", "solver"], sort=False):
-        shares = [f"{solver}, top {share:g}" for share in part["share"]]
+    key, colour = colours(own)
+    many, dashes = len(colour) > MANY, dict(zip(own["solver"].unique(), cycle(DASHES)))
+    told = own.assign(rate=own["accuracy"], label=own[key] + ", " + own["solver"])
+    told["shares"] = [f"{r.solver}, top {r.share:g}" for r in own.itertuples()]
+    labels: set[str] = set()
+    for (_, _, solver), part in told.groupby(["eraser", "concept", "solver"], sort=False):
+        label = part["label"].iloc[0]
         (line,) = axis.plot(
-            part["share"], part["accuracy"], marker=".", alpha=0.35 if many else 0.85,
-            label=None if many else f"{concept}, {solver}",
-            color=GREY if many else CYCLE[concepts.index(concept)],
-            linestyle="-" if solver == "nuclear" else ":",
+            part["share"], part["rate"], marker=".", alpha=0.35 if many else 0.85,
+            label=None if many or label in labels else label,
+            color=colour[part[key].iloc[0]], linestyle=dashes[solver],
         )  # fmt: skip
-        told = part.assign(rate=part["accuracy"], shares=shares)
-        tell(line, *rate_texts(told, "concept", "shares"))
+        labels.add(label)
+        tell(line, *rate_texts(part, *dict.fromkeys((key, "concept", "shares"))))
         if not many:
             axis.fill_between(part["share"], part["low"], part["high"], color=GREY, alpha=0.25)
     means = table.groupby(["solver", "guess", "share"], sort=False)["accuracy"].mean()
@@ -42,25 +49,31 @@ def signs(table: pd.DataFrame) -> Figure:
 
 
 def alignment(table: pd.DataFrame) -> Figure:
-    """Magnitude alignment as a heat map (the paper's Table 5), a panel a solver: of each fifth of
-    the completed entries, the share in each fifth of the pretrained; the mean over concepts."""
-    solvers = list(table["solver"].unique())
+    """Magnitude alignment as heat maps (the paper's Table 5), a column a solver and a row an
+    eraser: of each fifth of the completed entries, the share in each fifth of the pretrained; the
+    mean over concepts."""
+    solvers, erasers = list(table["solver"].unique()), list(table["eraser"].unique())
     figure, axes = plt.subplots(
-        1, len(solvers), figsize=(3.6 * len(solvers), 3.3), squeeze=False, sharey=True
-    )
+        len(erasers), len(solvers), squeeze=False, sharey=True, layout="constrained",
+        figsize=(3.6 * len(solvers), 3.3 * len(erasers)),
+    )  # fmt: skip
     top = max(0.5, table["share"].max())
-    for axis, solver in zip(axes[0], solvers):
-        mean = table[table["solver"] == solver].pivot_table(
-            index="recovered", columns="pretrained", values="share"
-        )
+    for axis, (eraser, solver) in zip(axes.flat, product(erasers, solvers)):
+        own = table[(table["eraser"] == eraser) & (table["solver"] == solver)]
+        mean = own.pivot_table(index="recovered", columns="pretrained", values="share")
+        if mean.empty:
+            axis.set_axis_off()
+            continue
         axis.imshow(mean, cmap="cividis", vmin=0, vmax=top)
         for (i, j), value in np.ndenumerate(mean.to_numpy()):
             colour = "w" if value < top / 2 else "#000001"
             axis.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=9)
-        axis.set(xticks=range(len(mean.columns)), xticklabels=mean.columns, title=solver)
+        title = f"{eraser}, {solver}" if len(erasers) > 1 else solver
+        axis.set(xticks=range(len(mean.columns)), xticklabels=mean.columns, title=title)
         axis.set(yticks=range(len(mean.index)), yticklabels=mean.index)
         axis.set_xlabel("fifth by pretrained magnitude")
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
-    axes[0][0].set_ylabel("fifth by completed magnitude")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("fifth by completed magnitude")
     return figure

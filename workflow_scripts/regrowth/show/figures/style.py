@@ -71,6 +71,14 @@ def _titled(file) -> None:
     tree.write(file, encoding="utf-8", xml_declaration=True)
 
 
+def colours(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
+    """The column that a figure's colours tell apart, erasers where there are several, else
+    concepts, and the colour of each of its values: grey, where they are many."""
+    key = "eraser" if table["eraser"].nunique() > 1 else "concept"
+    values = list(table[key].unique())
+    return key, dict(zip(values, CYCLE if len(values) <= MANY else [GREY] * len(values)))
+
+
 def reach(part: pd.DataFrame, rate: str = "rate") -> np.ndarray:
     """How far the interval reaches to both sides, (2, rows), for error bars."""
     return np.abs(part[["low", "high"]].to_numpy().T - part[rate].to_numpy())
