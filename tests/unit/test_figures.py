@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 from regrowth.attack import MAGNITUDES
 from regrowth.files import keys
 from regrowth.measure.cells import interval
@@ -14,7 +15,7 @@ from regrowth.show import report
 from regrowth.show.figures import FIGURES
 from regrowth.show.figures.defences import defences, detectability
 from regrowth.show.figures.layers import alone, layers
-from regrowth.show.figures.rates import over_k
+from regrowth.show.figures.rates import accuracy, over_k
 from regrowth.show.figures.signs import alignment, signs
 from regrowth.show.figures.style import SVG, place, save
 from regrowth.study import variants
@@ -184,3 +185,14 @@ def test_where_a_study_has_several_erasers_each_has_its_colour_and_lines():
     panels = {axis.get_title(): axis for axis in alignment(pd.DataFrame(grid)).axes}
     assert {axis.texts[0].get_text() for name, axis in panels.items() if "two" in name} == {"0.30"}
     assert list(panels) == ["one, a", "one, b", "two, a", "two, b"]
+
+
+@pytest.mark.parametrize("n", [2, 30])
+def test_however_many_variants_the_legend_covers_nothing(n):
+    figure = accuracy(rates({f"{0.01 * i:g}": i for i in range(1, n)}), "Pablo Picasso")
+    figure.draw_without_rendering()
+    (axis,) = figure.axes
+    legend = axis.get_legend()
+    own, texts = legend.get_window_extent(), {*axis.findobj(Text)} - {*legend.findobj(Text)}
+    assert not [t for t in texts if t.get_text() and own.overlaps(t.get_window_extent())]
+    assert own.y0 >= axis.get_window_extent().y1 - 1

@@ -32,8 +32,9 @@ def pictures(thumbnails: pd.DataFrame, name: str, columns: int = 8) -> Figure:
     figure, axes = plt.subplots(
         len(groups),
         len(first),
-        figsize=(len(first) * 0.95 + 1.6, len(groups) * 0.95),
+        figsize=(len(first) * 0.95, len(groups) * 0.95),
         squeeze=False,
+        gridspec_kw={"left": 0, "right": 1, "bottom": 0, "top": 1, "wspace": 0.03, "hspace": 0.03},
     )
     for line, (cell, part) in zip(axes, groups):
         part = part.set_index(images[0])
@@ -45,10 +46,8 @@ def pictures(thumbnails: pd.DataFrame, name: str, columns: int = 8) -> Figure:
         line[0].set_ylabel(
             variants.label(cell), rotation=0, ha="right", va="center", labelpad=8, fontsize=10
         )
-    figure.subplots_adjust(wspace=0.03, hspace=0.03)
     title = f"{name}: the same prompts and seeds in every row"
-    above = figure.subplotpars.top + 0.1 / figure.get_figheight()
-    figure.suptitle(title, fontsize=11, y=above, va="bottom")
+    figure.suptitle(title, fontsize=11, y=1 + 0.1 / figure.get_figheight(), va="bottom")
     return figure
 
 
@@ -66,10 +65,11 @@ def accuracy(table: pd.DataFrame, name: str) -> Figure:
         )
         tell(points.lines[0], *rate_texts(part, "name"))
     axis.set(yticks=range(len(order)), yticklabels=order, xlim=(-0.02, 1.02))
-    axis.set(xlabel="recognised (Wilson 95 %)", title=name)
+    axis.set(xlabel="recognised (Wilson 95 %)")
+    axis.set_title(name, loc="left")
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.3)
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28 + len(order) * 0.012), ncol=2)
+    axis.legend(loc="lower right", bbox_to_anchor=(1.02, 1), ncol=2, borderaxespad=0)
     return figure
 
 
