@@ -63,7 +63,7 @@ def _one(axis, table: pd.DataFrame) -> None:
     axis.set_xscale("symlog", linthresh=10)
     axis.set(ylim=(-0.02, 1.02), xlim=(-2, None), xlabel="steps of training")
     ticks = sorted({0, *trained["steps"]})
-    axis.set_xticks(ticks, [str(tick) for tick in ticks], fontsize=8)
+    axis.set_xticks(ticks, [str(tick) for tick in ticks], fontsize=8, rotation=45)
     axis.minorticks_off()
     axis.grid(alpha=0.3)
 
