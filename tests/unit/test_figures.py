@@ -178,7 +178,7 @@ def test_where_a_study_has_several_erasers_each_has_its_colour_and_lines():
         (layers(by_layer).axes[0], 4, ["one", "two"]),
     ):
         assert len(axis.lines) == n and all((np.diff(x.get_xdata()) > 0).all() for x in axis.lines)
-        assert axis.get_legend_handles_labels()[1] == labels
+        assert [text.get_text() for text in axis.get_legend().texts] == labels
         assert len({line.get_color() for line in axis.lines}) == 2
     grid = [own | {"recovered": i, "pretrained": j, "share": 0.2 + 0.1 * (own["eraser"] == "two")}
             for own in about for i in (1, 2) for j in (1, 2)]  # fmt: skip

@@ -4,7 +4,17 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from regrowth.files import keys
-from regrowth.show.figures.style import CYCLE, GREY, MANY, colours, place, rate_texts, reach, tell
+from regrowth.show.figures.style import (
+    CYCLE,
+    GREY,
+    MANY,
+    colours,
+    legend,
+    place,
+    rate_texts,
+    reach,
+    tell,
+)
 from regrowth.study import variants
 
 
@@ -47,7 +57,7 @@ def layers(table: pd.DataFrame) -> Figure:
     own = table[table["solver"] == first]
     names = list(own["layer"].unique())
     key, colour = colours(own)
-    many, labels = len(colour) > MANY, set[str]()
+    many = len(colour) > MANY
     figure, axes = plt.subplots(
         2, 1, figsize=(0.36 * len(names) + 3, 5), sharex=True, height_ratios=[1, 2]
     )
@@ -56,10 +66,7 @@ def layers(table: pd.DataFrame) -> Figure:
         label = part[key].iloc[0]
         drawn = {"color": colour[label], "markersize": 4, "alpha": 0.5 if many else 1}
         told = part.assign(name=part["layer"].map(place), rate=part["density"])
-        (line,) = axes[0].plot(
-            at, part["density"], "o-", label=None if many or label in labels else label, **drawn
-        )
-        labels.add(label)
+        (line,) = axes[0].plot(at, part["density"], "o-", label=None if many else label, **drawn)
         of = f"{eraser}, {concept}" if key == "eraser" else concept
         texts = zip(told["name"], told["rate"])
         tell(line, *(f"{of}, {name}: {rate:.3f} missing" for name, rate in texts))
@@ -85,7 +92,7 @@ def layers(table: pd.DataFrame) -> Figure:
     ]
     axes[1].legend(handles=styles, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     if not many:
-        axes[0].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1.1))
+        legend(axes[0], fontsize=8, loc="upper left", bbox_to_anchor=(1, 1.1))
     for axis in axes:
         axis.grid(alpha=0.3)
     return figure

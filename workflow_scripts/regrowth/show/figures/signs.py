@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from regrowth.show.figures.style import CYCLE, GREY, MANY, colours, rate_texts, tell
+from regrowth.show.figures.style import CYCLE, GREY, MANY, colours, legend, rate_texts, tell
 
 #: Lines of the first solver, and of others.
 DASHES = ("-", ":", "--", "-.")
@@ -21,15 +21,12 @@ def signs(table: pd.DataFrame) -> Figure:
     many, dashes = len(colour) > MANY, dict(zip(own["solver"].unique(), cycle(DASHES)))
     told = own.assign(rate=own["accuracy"], label=own[key] + ", " + own["solver"])
     told["shares"] = [f"{r.solver}, top {r.share:g}" for r in own.itertuples()]
-    labels: set[str] = set()
     for (_, _, solver), part in told.groupby(["eraser", "concept", "solver"], sort=False):
-        label = part["label"].iloc[0]
         (line,) = axis.plot(
             part["share"], part["rate"], marker=".", alpha=0.35 if many else 0.85,
-            label=None if many or label in labels else label,
+            label=None if many else part["label"].iloc[0],
             color=colour[part[key].iloc[0]], linestyle=dashes[solver],
         )  # fmt: skip
-        labels.add(label)
         tell(line, *rate_texts(part, *dict.fromkeys((key, "concept", "shares"))))
         if not many:
             axis.fill_between(part["share"], part["low"], part["high"], color=GREY, alpha=0.25)
@@ -44,7 +41,7 @@ def signs(table: pd.DataFrame) -> Figure:
             axis.plot(mean.index, mean, color=GREY, linestyle=style, linewidth=1, label=guess)
     axis.set(xlabel="largest share of completed entries", ylabel="signs right", ylim=(0.45, 1.01))
     axis.grid(alpha=0.3)
-    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    legend(axis, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 

@@ -79,6 +79,13 @@ def colours(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
     return key, dict(zip(values, CYCLE if len(values) <= MANY else [GREY] * len(values)))
 
 
+def legend(axis, **how: Any) -> None:
+    """An axis's legend, with each label once."""
+    handles, labels = axis.get_legend_handles_labels()
+    once = dict(zip(labels, handles))
+    axis.legend(once.values(), once.keys(), **how)
+
+
 def reach(part: pd.DataFrame, rate: str = "rate") -> np.ndarray:
     """How far the interval reaches to both sides, (2, rows), for error bars."""
     return np.abs(part[["low", "high"]].to_numpy().T - part[rate].to_numpy())
