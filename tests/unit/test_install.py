@@ -14,28 +14,40 @@ ROOT = Path(__file__).resolve().parents[2]
 PINNED = ("requirements.txt", "requirements-alone.txt")
 TORCH = re.search(r"^torch==(.*)$", (ROOT / PINNED[0]).read_text(encoding="utf-8"), re.M)[1]
 SCRIPT = (ROOT / "envs/install.sh").read_text(encoding="utf-8")
-INSTALL = "install --quiet --no-compile"
+UV = (
+    "uv pip install --quiet --no-cache --python .venv/bin/python --index-strategy unsafe-best-match"
+)
+PIP = "pip install --quiet --no-compile"
 HAS_GPU = Path("/proc/driver/nvidia/gpus").is_dir() or shutil.which("nvidia-smi")
 
-#: A Python whose environments have a pip that writes down what it is asked for.
+#: A Python whose environments have a pip and a uv that write down what they are asked for.
 PYTHON = """#!/bin/sh
 case "$*" in
     *version_info*) exec {python} "$@" ;;
     *ensurepip*) exit {lacking} ;;
-    "-m venv .venv") mkdir -p .venv/bin && cp pip .venv/bin/pip && cp pip .venv/bin/python ;;
+    "-m venv .venv")
+        mkdir -p .venv/bin
+        for name in pip uv python; do cp asked.sh .venv/bin/$name; done ;;
     *) exit 9 ;;
 esac
 """
-PIP = """#!/bin/sh
-echo "$@" >> asked
-echo "a warning of pip"
-case "$*" in *"{fails}"*) echo "ERROR: the whole reason"; exit 1 ;; esac
+ASKED = """#!/bin/sh
+case "$*" in "config list")
+    printf "%s\\n" "global.extra-index-url='https://one/simple\\\\nhttps://two/simple'"
+    printf "%s\\n" "global.find-links='/wheels /more'"
+    exit ;;
+esac
+echo "${{0##*/}} $@" >> asked
+echo "$UV_INDEX $UV_FIND_LINKS" > indexes
+echo "a warning"
+case "${{0##*/}} $*" in {fails}) echo "ERROR: the whole reason"; exit 1 ;; esac
 """
 
 
 @pytest.fixture
 def install(tmp_path):
-    """(exit status, standard output, standard error, what pip was asked for, and then Python)."""
+    """(exit status, standard output, standard error, what was asked of pip, uv and Python).
+    fails: a shell's pattern of what cannot be done."""
 
     def run(lacking=0, fails="nothing", gpu=False):
         (tmp_path / "envs").mkdir()
@@ -43,7 +55,7 @@ def install(tmp_path):
         for name in PINNED:
             shutil.copy(ROOT / name, tmp_path)
         programs = {"python": PYTHON.format(python=sys.executable, lacking=lacking)}
-        programs |= {"pip": PIP.format(fails=fails)}
+        programs |= {"asked.sh": ASKED.format(fails=fails)}
         programs |= {"nvidia-smi": "#!/bin/sh\n"} if gpu else {}
         for name, text in programs.items():
             (tmp_path / name).write_text(text, encoding="utf-8")
@@ -66,12 +78,18 @@ def test_without_a_gpu_torch_is_the_cpu_s_and_one_line_is_said(install):
     status, told, errors, asked = install()
     assert status == 0 and not errors
     assert re.fullmatch(r"Installing \d+ packages .* minutes; torch is built for the CPU.*\n", told)
-    assert [a for a in asked if "torch==" in a] == [f"{INSTALL} torch=={TORCH}+cpu"]
-    pip = [a for a in asked if a.startswith("install")]
-    assert [a.split()[-1] for a in pip[-3:]] == [*PINNED, "."]
-    compiled = [a.split()[-1] for a in asked if a.startswith("-m compileall ")]
-    assert [name.rpartition("/")[2] for name in compiled] == ["torch", "workflow_scripts"]
-    assert len(asked) == len(pip) + len(compiled)
+    assert [a for a in asked if "torch==" in a] == [f"{UV} torch=={TORCH}+cpu -r {PINNED[0]}"]
+    first, *rest = [a for a in asked if " install " in a]
+    assert first.startswith(f"{PIP} uv==") and all(a.startswith(UV) for a in rest)
+    assert [a.split()[-1] for a in rest] == [*PINNED, "."]
+    (compiled,) = [a for a in asked if " -m compileall " in a]
+    assert compiled.endswith("workflow_scripts") and len(asked) == len(rest) + 2
+
+
+def test_where_pip_looks_uv_looks(install, tmp_path):
+    assert install()[0] == 0
+    told = (tmp_path / "indexes").read_text(encoding="utf-8")
+    assert told == "https://one/simple https://two/simple /wheels,/more\n"
 
 
 #: Files of packages that no study imports, by which installing does not compile them.
@@ -108,21 +126,32 @@ def test_what_is_not_compiled_beforehand_is_what_no_study_imports():
 def test_with_a_gpu_torch_is_not_the_cpu_s(install):
     status, told, errors, asked = install(gpu=True)
     assert status == 0 and "built for CUDA" in told
-    assert f"{INSTALL} torch=={TORCH},!={TORCH}+cpu" in asked
+    assert f"{UV} torch=={TORCH},!={TORCH}+cpu -r {PINNED[0]}" in asked
 
 
 @pytest.mark.skipif(bool(HAS_GPU), reason="this machine has an NVIDIA GPU")
-def test_an_index_without_that_torch_gives_the_one_that_it_has(install):
-    status, told, errors, asked = install(fails="+cpu")
-    assert status == 0 and not errors and "has no such torch" in told
-    assert [a for a in asked if "torch==" in a][1:] == [f"{INSTALL} torch=={TORCH}"]
+@pytest.mark.parametrize(
+    "fails, taken, is_told",
+    [
+        ("*+cpu*", f"{UV} --torch-backend auto torch=={TORCH}", False),
+        ("uv*", f"{PIP} torch=={TORCH}+cpu", False),
+        ("*uv==*", f"{PIP} torch=={TORCH}+cpu", False),
+        ("*backend*|*+cpu*", f"{PIP} torch=={TORCH}", True),
+    ],
+    ids=["PyTorch's own index", "uv cannot", "no uv", "what pip has"],
+)
+def test_torch_is_looked_for_elsewhere(install, fails, taken, is_told):
+    """At PyTorch's, then by pip in uv's place, and last whatever torch the index has."""
+    status, told, errors, asked = install(fails=fails)
+    assert status == 0 and not errors and ("has no such torch" in told) == is_told
+    assert [a for a in asked if "torch==" in a][-1] == f"{taken} -r {PINNED[0]}"
+    assert asked[-1].startswith((UV, PIP)[taken.startswith(PIP)]) or "compileall" in asked[-1]
 
 
 def test_an_error_is_told_in_full_and_ends_it(install):
-    status, told, errors, asked = install(fails="-r requirements.txt")
-    assert status != 0 and errors == "a warning of pip\nERROR: the whole reason\n"
-    pip = [a for a in asked if a.startswith("install")]
-    assert pip[-1].endswith("-r requirements.txt")
+    status, told, errors, asked = install(fails='*" -r requirements.txt"')
+    assert status != 0 and errors == "a warning\nERROR: the whole reason\n"
+    assert asked[-1].startswith(PIP) and asked[-1].endswith("-r requirements.txt")
 
 
 def test_a_python_without_venv_is_told_which_package_to_install(install):
