@@ -1,6 +1,6 @@
 #!/bin/sh
 # What requirements.txt pins, into .venv, which `make` calls: sh envs/install.sh [python3].
-# What they say who install is shown where it fails, all of it, and else not.
+# What pip or uv says is shown where it fails, all of it, and else not.
 set -eu
 cd "$(dirname "$0")/.."
 python=${1:-python3}
@@ -35,7 +35,7 @@ with_pip() {
     .venv/bin/pip install --quiet --no-compile "$@"
 }
 
-# uv unpacks many at once, in a fifth of the time. What pip was told of indexes it is told here.
+# uv unpacks several at once. What pip was told of where to look, it is told here.
 with_uv() {
     UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$(told index-url)} \
         UV_INDEX=${UV_INDEX:-$(told extra-index-url)} \
@@ -56,7 +56,7 @@ add() {
 # Installing would compile one file after the other, and what nobody imports as well: packages' own tests,
 # other models. The library is compiled by nobody where PYTHONDONTWRITEBYTECODE is set. Some packages
 # ship files that are no Python.
-rare='/tests?/|/site-packages/(datasets|google|mypyc?|networkx|pip|selenium|setuptools|sqlalchemy|torchgen)/'
+rare='/tests?/|/site-packages/(datasets|google|mypyc?|networkx|pip|selenium|setuptools|sqlalchemy)/'
 rare="$rare|/diffusers/(modular_pipelines|pipelines/(?!stable_diffusion/)[^/]+)/"
 rare="$rare|/transformers/models/(?!auto|clip|convn|dinov2|encoder_d|resnet|siglip|vit_mae)[^/]+/"
 rare="$rare|/torch/(_inductor/(codegen|fx_passes|kernel|(?!exc|stand)[d-ilmps])|testing/_.*common_[^d])"
@@ -70,9 +70,7 @@ pinned() {
 }
 
 with=with_pip
-if add uv==0.13.9 && with=with_uv && { pinned "$wanted" || pinned --torch-backend auto "$torch"; }; then
-    :
-else
+if ! { add uv==0.13.9 && with=with_uv && { pinned "$wanted" || pinned --torch-backend auto "$torch"; }; }; then
     with=with_pip
     add --upgrade pip
     pinned "$wanted" || {

@@ -32,15 +32,29 @@ case "$*" in
 esac
 """
 ASKED = """#!/bin/sh
-case "$*" in "config list")
-    printf "%s\\n" "global.extra-index-url='https://one/simple\\\\nhttps://two/simple'"
-    printf "%s\\n" "global.find-links='/wheels /more'"
-    exit ;;
-esac
+if [ "$*" = "config list" ]; then cat config; exit; fi
 echo "${{0##*/}} $@" >> asked
-echo "$UV_INDEX $UV_FIND_LINKS" > indexes
+case "$0" in *uv) env | grep -E "^(UV_|SSL_CERT_FILE)" | sort > places ;; esac
 echo "a warning"
 case "${{0##*/}} $*" in {fails}) echo "ERROR: the whole reason"; exit 1 ;; esac
+"""
+
+
+#: What pip is told of where to look, as it lists it, and where uv is to look then.
+CONFIG = r"""
+:env:.find-links='/wheels /more'
+global.cert='/certs.pem'
+global.constraint='/constraints.txt'
+global.extra-index-url='https://one/simple\nhttps://two/simple'
+global.find-links='/others'
+global.index-url='https://main/simple'
+"""
+PLACES = """\
+SSL_CERT_FILE=/certs.pem
+UV_CONSTRAINT=/constraints.txt
+UV_DEFAULT_INDEX=https://main/simple
+UV_FIND_LINKS=/wheels,/more
+UV_INDEX=https://one/simple https://two/simple
 """
 
 
@@ -55,16 +69,18 @@ def install(tmp_path):
         for name in PINNED:
             shutil.copy(ROOT / name, tmp_path)
         programs = {"python": PYTHON.format(python=sys.executable, lacking=lacking)}
-        programs |= {"asked.sh": ASKED.format(fails=fails)}
+        programs |= {"asked.sh": ASKED.format(fails=fails), "config": CONFIG}
         programs |= {"nvidia-smi": "#!/bin/sh\n"} if gpu else {}
         for name, text in programs.items():
             (tmp_path / name).write_text(text, encoding="utf-8")
             (tmp_path / name).chmod(0o755)
+        own = ("UV_", "SSL_CERT_FILE")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         done = subprocess.run(
             ["sh", tmp_path / "envs/install.sh", tmp_path / "python"],
             capture_output=True,
             text=True,
-            env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+            env=clean | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
         )
         asked = tmp_path / "asked"
         asked = asked.read_text(encoding="utf-8").splitlines() if asked.exists() else []
@@ -88,8 +104,7 @@ def test_without_a_gpu_torch_is_the_cpu_s_and_one_line_is_said(install):
 
 def test_where_pip_looks_uv_looks(install, tmp_path):
     assert install()[0] == 0
-    told = (tmp_path / "indexes").read_text(encoding="utf-8")
-    assert told == "https://one/simple https://two/simple /wheels,/more\n"
+    assert (tmp_path / "places").read_text(encoding="utf-8") == PLACES
 
 
 #: Files of packages that no study imports, by which installing does not compile them.
@@ -145,7 +160,8 @@ def test_torch_is_looked_for_elsewhere(install, fails, taken, is_told):
     status, told, errors, asked = install(fails=fails)
     assert status == 0 and not errors and ("has no such torch" in told) == is_told
     assert [a for a in asked if "torch==" in a][-1] == f"{taken} -r {PINNED[0]}"
-    assert asked[-1].startswith((UV, PIP)[taken.startswith(PIP)]) or "compileall" in asked[-1]
+    with_what = UV if taken.startswith(UV) else PIP
+    assert f"{with_what} --no-deps --editable ." in asked
 
 
 def test_an_error_is_told_in_full_and_ends_it(install):
