@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 from regrowth.run import forks
 from snakemake.executors import local
@@ -68,6 +69,8 @@ def anew(tmp_path, code: str, **env: str) -> tuple[int, str, str]:
         "raise SystemExit('why')",
         "import sys; sys.exit(3)",
         "import atexit; atexit.register(print, 'left')",
+        "import sys; sys.stdout.write('half a line')",
+        "from threading import Timer; Timer(0.5, print, ['late']).start()",
         "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
         "import signal; print(signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGCHLD))",
         "import subprocess; print(subprocess.run(['false']).returncode)",
@@ -75,6 +78,15 @@ def anew(tmp_path, code: str, **env: str) -> tuple[int, str, str]:
 )
 def test_as_an_interpreter_of_its_own(run, tmp_path, code):
     assert run(code) == anew(tmp_path, code)
+
+
+def test_what_a_job_leaves_open_is_written_and_what_is_for_a_while_is_gone(run, tmp_path):
+    """Though its interpreter is not taken apart."""
+    code = "import tempfile; held = tempfile.TemporaryDirectory(dir='.', prefix='while-')\n"
+    code += "left = open('left', 'w'); left.write('all')"
+    assert run(code) == (0, "", "")
+    assert (tmp_path / "left").read_text(encoding="utf-8") == "all"
+    assert not [*tmp_path.glob("while-*")]
 
 
 def test_a_job_has_its_own_variables_and_libraries(run, tmp_path):
@@ -96,6 +108,20 @@ def test_jobs_do_not_see_each_other(run):
     assert run("import json, os; print(hasattr(json, 'odd'), os.getcwd() == '/')")[1] == (
         "False False\n"
     )
+
+
+def test_a_job_is_there_until_its_end_was_heard(server, tmp_path):
+    """Snakemake's benchmark looks it up by its number, which a quick job would have given back."""
+    (tmp_path / "script.py").write_text("", encoding="utf-8")
+    with forks.ask(str(tmp_path / "script.py"), {"OMP_NUM_THREADS": "1"}) as job:
+        process = psutil.Process(int(job.readline()))
+        time.sleep(0.5)
+        assert process.status() == psutil.STATUS_ZOMBIE
+        assert job.readline() == "0\n"
+    until = time.monotonic() + 10
+    while process.is_running() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not process.is_running()
 
 
 def test_many_at_once(server, tmp_path):

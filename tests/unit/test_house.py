@@ -1,10 +1,12 @@
 """Rooms: who may know whom. Imports run downwards only."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 import regrowth
+from regrowth.run.job import ROOT
 
 LIBRARY = Path(regrowth.__file__).parent
 #: From the ground up. Rooms on one line do not know each other.
@@ -78,3 +80,61 @@ def test_what_plans_imports_no_torch(room):
             names = [a.name for a in getattr(node, "names", [])] + [getattr(node, "module", "")]
             names = [str(name).split(".")[0] for name in names]
             assert not {"torch", "diffusers", "transformers"} & {*names}, f"{file}:{node.lineno}"
+
+
+def parsed(expression: str) -> ast.expr:
+    return ast.parse(expression, mode="eval").body
+
+
+def rules_told(text: str) -> dict[str, tuple[set[str], str]]:
+    """rule → the names of its params, and its script, from a file of rules."""
+    dicts = dict(re.findall(r"^(\w+) = (\{$.*?^\})$", text, re.MULTILINE | re.DOTALL))
+    keys = lambda name: {key.value for key in parsed(dicts[name]).keys}  # noqa: E731
+    found: dict[str, tuple[set[str], str]] = {}
+    for block in re.split(r"^ *(?:use )?rule ", text, flags=re.MULTILINE)[1:]:
+        base, name = re.match(r"(\w+)(?: as (\w+) with)?:", block).groups()
+        told, script = found.get(base, (set(), ""))
+        if params := re.search(r"^( *)params:\n((?:\1 +\S.*\n)+)", block, re.MULTILINE):
+            call = parsed(f"dict(\n{params[2]})")
+            parts = [{k.arg} if k.arg else keys(k.value.id) for k in call.keywords]
+            told = set().union(*parts)
+        if run := re.search(r"^ *script:\n *\"(.+)\"", block, re.MULTILINE):
+            script = Path(run[1]).name
+        found[name or base] = told, script
+    return found
+
+
+def asked_of_params(script: str) -> set[str]:
+    """What a script reads of `snakemake.params`, under whatever name it holds them."""
+    tree = ast.parse(script)
+    params = {"snakemake.params"}
+    for node in (n for n in ast.walk(tree) if isinstance(n, ast.Assign)):
+        target, value = node.targets[0], node.value
+        several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+        pairs = zip(target.elts, value.elts) if several else [(target, value)]
+        params |= {ast.unparse(a) for a, b in pairs if ast.unparse(b) == "snakemake.params"}
+    reads = (n for n in ast.walk(tree) if isinstance(n, ast.Attribute))
+    return {n.attr for n in reads if ast.unparse(n.value) in params} - {"get", "items"}
+
+
+FILES = sorted((ROOT / "rules").glob("*.smk"))
+RULES = rules_told("\n".join(file.read_text(encoding="utf-8") for file in FILES))
+#: What one script asks of some of its rules alone: those with a guard, those without pictures.
+ELSEWHERE = {"relearn": {"embedded_at"}, "invert": {"embedded_at"}, "evade": {"steps"}}
+
+
+@pytest.mark.parametrize("rule", [name for name, (_, script) in RULES.items() if script])
+def test_a_rule_tells_its_script_all_that_it_asks(rule):
+    told, script = RULES[rule]
+    asked = asked_of_params((ROOT / "workflow_scripts" / script).read_text(encoding="utf-8"))
+    assert asked - told == ELSEWHERE.get(rule, set())
+
+
+def test_what_a_rule_does_not_tell_is_found():
+    assert {"embedded_at", "word", "guidance"} <= RULES["evade"][0]
+    assert RULES["evade"][1] == RULES["relearn"][1] == "relearn.py"
+    script = "job, told = start(snakemake), snakemake.params\nx = told.a + snakemake.params.b"
+    assert asked_of_params(script) == {"a", "b"}
+    script = 'rule a:\n    params:\n        x=f(y=1),\n        **D,\n    script:\n        "s.py"\n'
+    text = 'D = {\n    "z": 1,\n}\n' + script + "use rule a as b with:\n    input:\n        1,\n"
+    assert rules_told(text) == {"a": ({"x", "z"}, "s.py"), "b": ({"x", "z"}, "s.py")}

@@ -5,6 +5,7 @@ Only where no GPU is, which a process cannot share with its forks. As a program:
 job runs its script as an interpreter of its own would.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -13,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable
 from contextlib import nullcontext, suppress
 from importlib import metadata
@@ -128,14 +130,18 @@ def serve(asked: socket.socket) -> None:
 
 
 def _job(by: int, *streams: int, stopped) -> None:
-    """Two processes: the job, and one that tells how it ends. stopped: what Ctrl-C does to it."""
+    """Two processes: the job, and one that tells how it ends, and keeps its number until nobody
+    looks at it any more. stopped: what Ctrl-C does to it."""
     with socket.socket(fileno=by) as told:
         script, folder, env = json.loads(told.makefile(encoding="utf-8").readline())
         if child := os.fork():
             with suppress(OSError):  # nobody waits any more
                 told.sendall(f"{child}\n".encode())
-                code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                end = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+                code = end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
                 told.sendall(f"{code}\n".encode())
+                told.shutdown(socket.SHUT_WR)
+                told.recv(1)
             os._exit(0)
     signal.signal(signal.SIGINT, stopped)
     for number, stream in enumerate(streams):
@@ -163,11 +169,22 @@ def _play(script: str) -> None:
         while trace and trace.tb_frame.f_code.co_filename != script:
             trace = trace.tb_next
         sys.excepthook(type(error), error.with_traceback(trace), trace)
-        sys.exit(1)
-    sys.exit()
+        _leave(1)
+    _leave(0)
+
+
+def _leave(code: int) -> None:
+    """End as an interpreter does, but for taking all its modules apart: what is written to is
+    copied, and here that would be nearly all that was forked."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as asked:
         import_all()
         serve(asked)
+    _leave(0)
