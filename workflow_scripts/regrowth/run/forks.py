@@ -138,6 +138,7 @@ def _job(by: int, *streams: int, stopped) -> None:
             with suppress(OSError):  # nobody waits any more
                 told.sendall(f"{child}\n".encode())
                 end = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+                assert end  # nothing only where one does not wait
                 code = end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
                 told.sendall(f"{code}\n".encode())
                 told.shutdown(socket.SHUT_WR)
@@ -176,7 +177,7 @@ def _play(script: str) -> None:
 def _leave(code: int) -> None:
     """End as an interpreter does, but for taking all its modules apart: what is written to is
     copied, and here that would be nearly all that was forked."""
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
