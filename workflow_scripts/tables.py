@@ -44,6 +44,7 @@ made = tables.of_judges(
     snakemake.params.sets,
     pd.DataFrame(rows, columns=MISSING),
     snakemake.params.best_of,
+    snakemake.params.control,
 )
 if snakemake.input.signs:
     measured = [read_hive(snakemake.input[n], out / n) for n in ("signs", "alignment", "solves")]
@@ -60,7 +61,7 @@ if "detectability" in made:
 if "frontier" in snakemake.params.names:
     spent = costs(snakemake.input.costs, out / "costs")
     seen = read_hive(snakemake.input.seen, out / "seen") if snakemake.input.seen else None
-    made["frontier"] = frontier(rates, spent, snakemake.params.control, made["search"], seen)
+    made["frontier"] = frontier(rates, spent, made["search"], seen)
 if snakemake.input.identified:
     guesses = read_hive(snakemake.input.identified, out / "identified")
     made["identified"] = identified(guesses)

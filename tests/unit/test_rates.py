@@ -78,6 +78,25 @@ def test_a_rate_is_of_its_own_pictures_and_compared_with_its_own_erasers():
     assert tuple(table.loc[("nf4", "checkpoint", "none"), ["low", "high"]]) == interval(2, 3)
 
 
+def test_an_attack_is_compared_with_the_same_on_a_model_that_never_knew_the_concept():
+    mine, never = (PRUNED | {"eraser": name} for name in ("conceptprune", "retrained"))
+    trained = {"variant": "relearn", "data": "own", "step": "10"}
+    frame = pd.concat([
+        rows(mine, [True, False, False, False]),
+        rows(mine | trained, [True, True, True, False]),
+        rows(mine | trained | {"step": "50"}, [True, True, True, True]),
+        rows(never, [False, False, False, False]),
+        rows(never | trained, [False, False, False, True, True]),
+    ])  # fmt: skip
+    table = rates.accuracy(frame, "retrained").set_index(["eraser", "variant", "step"])
+    told = [f"control_{name}" for name in ("pairs", "gained", "lost", "rate", "n")]
+    assert table.loc[("conceptprune", "relearn", "10"), told].tolist() == [4, 3, 1, 0.4, 5]
+    assert table.loc[("conceptprune", "pruned", "none"), told].tolist() == [4, 1, 0, 0, 4]
+    assert table.loc[("conceptprune", "relearn", "50"), told].isna().all(), "the control has none"
+    assert table.loc["retrained", told].isna().all(axis=None)
+    assert not {*told} & {*rates.accuracy(frame)}
+
+
 def test_pictures_that_only_one_of_both_has_are_no_pair():
     told = rates.compare(pd.Series([True], [0]), pd.Series([True], [1]))
     assert told["pairs"] == 0 and np.isnan(told["gain_on_pruned"]) and told["mcnemar_p"] == 1

@@ -101,6 +101,22 @@ def test_an_attack_through_a_guard_is_held_to_what_is_drawn_through_it():
     assert by.loc["prefix found ×100, negative", "over_seeds"] == 0.5
 
 
+def test_an_attack_is_held_to_the_same_on_a_model_that_never_knew_the_concept():
+    never = {"eraser": "retrained"}
+    frame = pd.concat(
+        [
+            of_prompts(FOUND, [[1, 0, 1, 0], [0, 0, 1, 1]]),
+            of_prompts(FOUND | never, [[0, 0, 0, 1], [1, 0, 0, 0]]),
+        ]
+    )
+    by = search.search(frame, [2], "retrained").set_index("eraser")
+    row = by.loc[FOUND["eraser"]]
+    assert (row["control"], row["control_n"]) == (0.5, 4) and row["over_control"] == 0.25
+    ends = row[["over_control_low", "over_control_high"]]
+    assert ends.tolist() == pytest.approx(paired(2, 1, 4))
+    assert by.loc["retrained", ["control", "over_control"]].isna().all()
+
+
 def test_where_no_prompt_has_so_many_pictures_there_is_no_row():
     frame = of_prompts(PRUNED, [[1, 1], [0, 1]])
     for best_of in ([], [3]):

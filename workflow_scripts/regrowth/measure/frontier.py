@@ -10,7 +10,6 @@ from regrowth.files import keys
 from regrowth.measure.cells import one_judge
 from regrowth.measure.paired import interval
 from regrowth.study import variants
-from statsmodels.stats.proportion import confint_proportions_2indep
 
 #: What an attacker spends: steps of training; pictures through the UNet, forwards and backwards,
 #: those drawn to learn from among them; pictures of a prompt that a judge looks at, to pick one.
@@ -41,7 +40,6 @@ def knows(cell) -> str:
 def frontier(
     rates: pd.DataFrame,
     costs: pd.DataFrame,
-    control: str | None,
     search: pd.DataFrame | None = None,
     seen: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
@@ -49,13 +47,13 @@ def frontier(
 
     rates: as `headline.of_both_roles` makes them; by each set's first judge. costs: of attacks that
     train, by the keys of their variant: drawn, forwards, backwards, destroyed, and the words that
-    were found; others spend nothing. control: the eraser whose release never knew the concept.
-    search: as `search.search` makes it, whose rows stand beside the others, of attempts in the
-    place of pictures. seen: by concept, of how many (`seen_n`) pictures of other things that an
-    attacker trains on a judge sees the concept in some; so in their rows. gain: the rate less that
-    of what is released, on the same pictures and judged as often, with Tango's 95 % interval;
-    others: the rate of what is to be preserved; beyond: the rate less the same attack's on the
-    control, with the interval of Newcombe's score method.
+    were found; others spend nothing. search: as `search.search` makes it, whose rows stand beside
+    the others, of attempts in the place of pictures. seen: by concept, of how many (`seen_n`)
+    pictures of other things that an attacker trains on a judge sees the concept in some; so in
+    their rows. gain: the rate less that of what is released, on the same pictures and judged as
+    often, with Tango's 95 % interval; others: the rate of what is to be preserved; control: the
+    same attack's on the eraser whose release never knew the concept, where the study names one;
+    beyond: the rate less that, likewise.
     """
     plain = rates[(rates["defence"] == keys.NONE) & (rates["eraser"] != keys.NONE)]
     if plain.empty:
@@ -83,12 +81,12 @@ def frontier(
             | {"destroyed": bool(cost.get("destroyed", False))}
             | {"gain": row["gain_on_pruned"], "gain_low": low, "gain_high": high}
             | {"others": others.get(place, np.nan)}
+            | _beyond(row)
         )
     found = {} if seen is None else seen.set_index("concept")[["seen", "seen_n"]].to_dict("index")
     for row in (row for row in out if row["data"] == "auxiliary"):
         row |= found.get(row["concept"], {})
     table = pd.DataFrame(out + _picked(out, search), columns=COLUMNS)
-    table = _beyond(table, control) if control else table
     order = {word: i for i, word in enumerate(("", *KNOWLEDGE))}
     by = ["concept", "eraser", "prompt_set"]
     first = {place: i for i, place in enumerate(dict.fromkeys(zip(*(table[b] for b in by))))}
@@ -113,31 +111,24 @@ def _picked(rows: list[dict], search: pd.DataFrame | None) -> list[dict]:
         row = plain.get((*(tried[key] for key in variants.KEYS), tried["prompt_set"]))
         if row and row["judge"] == tried["judge"]:
             ends = {"rate": "best", "low": "best_low", "high": "best_high", "n": "n"}
-            ends |= {f"gain{end}": f"over_seeds{end}" for end in ("", "_low", "_high")}
-            own = {name: tried[column] for name, column in ends.items()}
+            for name, over in {"gain": "over_seeds", "beyond": "over_control"}.items():
+                ends |= {f"{name}{end}": f"{over}{end}" for end in ("", "_low", "_high")}
+            own = {name: tried.get(column, np.nan) for name, column in ends.items()}
             own |= {"attack": f"{tried['attack']}, best of {tried['judged']}"}
             own |= {"judged": tried["judged"]}
+            own |= {name: tried.get(name, np.nan) for name in ("control", "control_n")}
             out.append(row | own | {"knows": "judge", "others": np.nan})
     return out
 
 
-def _beyond(table: pd.DataFrame, control: str) -> pd.DataFrame:
+def _beyond(row: Mapping[str, Any]) -> dict[str, float]:
     """With what the same attack brings forth in a model that never knew the concept."""
-    by = ["concept", "prompt_set", "attack"]
-    held = table[table["eraser"] == control].set_index(by)
-    out = []
-    for row in table.to_dict("records"):
-        place = tuple(row[name] for name in by)
-        if row["eraser"] != control and place in held.index:
-            never = held.loc[place]
-            hits = [round(r["rate"] * r["n"]) for r in (row, never)]
-            low, high = confint_proportions_2indep(
-                hits[0], row["n"], hits[1], never["n"], method="newcomb", compare="diff"
-            )
-            row |= {"control": never["rate"], "control_n": never["n"]}
-            row |= {"beyond": row["rate"] - never["rate"], "beyond_low": low, "beyond_high": high}
-        out.append(row)
-    return pd.DataFrame(out, columns=COLUMNS)
+    if pd.isna(row.get("control_pairs", np.nan)):
+        return {}
+    gained, lost, n = (row[f"control_{name}"] for name in ("gained", "lost", "pairs"))
+    told = {"control": row["control_rate"], "control_n": row["control_n"]}
+    told |= {"beyond": (gained - lost) / n if n else np.nan}
+    return told | dict(zip(("beyond_low", "beyond_high"), interval(gained, lost, n)))
 
 
 def known(row: Mapping[str, Any]) -> str:
@@ -151,26 +142,26 @@ def known(row: Mapping[str, Any]) -> str:
     return judge if word == "weights" else f"{WORDS[word]} and {judge}"
 
 
-def answer(table: pd.DataFrame) -> list[str]:
-    """A sentence for each released model: what the best attack of each knowledge brings."""
+def answer(table: pd.DataFrame, control: str | None = None) -> list[str]:
+    """A sentence for each released model: what the best attack of each knowledge brings, with its
+    interval, and how much of that a model that never knew the concept is not taught. control: the
+    eraser whose release that is."""
     told = []
     for (concept, eraser), part in table.groupby(["concept", "eraser"], sort=False):
         released = part[part["knows"] == ""]
         met = part[part["knows"] != ""]
         if released.empty or met["knows"].nunique() < 2:
             continue
-        ways = []
+        own, ways = released.iloc[0], []
         for _, some in met.groupby("knows", sort=False):
-            for trains, own in some.groupby(some["steps"] > 0):
-                best = own.sort_values("rate", kind="stable").iloc[-1]
+            for trains, tried in some.groupby(some["steps"] > 0):
+                best = tried.sort_values("rate", kind="stable").iloc[-1]
                 steps = f" and {best['steps']} steps of training" if trains else ""
-                never = f", {best['control']:.2f} where it was never known" * pd.notna(
-                    best["control"]
-                )
-                ways.append(f"with {known(best)}{steps} {best['rate']:.2f}{never}")
+                n = f" (n = {int(best['n'])})" if best["n"] != own["n"] else ""
+                ways.append(f"with {known(best)}{steps} {_rate(best)}{n}{_more(best)}")
+        name = f"{concept}, erased by {eraser}" if eraser != control else f"{concept}, never known"
         told.append(
-            f"{concept}, erased by {eraser}: {released['rate'].iloc[0]:.2f} as released; "
-            f"{'; '.join(ways)} (n = {int(released['n'].iloc[0])})."
+            f"{name}: {own['rate']:.2f} as released; {'; '.join(ways)} (n = {int(own['n'])})."
         )
     for concept, part in table[table["seen"] > 0].groupby("concept", sort=False):
         n, of = (int(part[name].iloc[0]) for name in ("seen", "seen_n"))
@@ -179,3 +170,16 @@ def answer(table: pd.DataFrame) -> list[str]:
             f"to its judge, so that what comes back may be taught."
         )
     return told
+
+
+def _rate(row: Mapping[str, Any]) -> str:
+    return f"{row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+def _more(row: Mapping[str, Any]) -> str:
+    if pd.isna(row["beyond"]):
+        return ""
+    if row["beyond_low"] <= 0:
+        return f", not shown to be more than where it was never known ({row['control']:.2f})"
+    spread = f"[{row['beyond_low']:.2f}, {row['beyond_high']:.2f}]"
+    return f", {row['beyond']:.2f} {spread} beyond a model that never knew it"

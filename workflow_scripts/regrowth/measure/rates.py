@@ -9,20 +9,23 @@ from regrowth.study.catalogue import Judge
 from statsmodels.stats.contingency_tables import mcnemar
 
 
-def accuracy(rows: pd.DataFrame) -> pd.DataFrame:
+def accuracy(rows: pd.DataFrame, control: str | None = None) -> pd.DataFrame:
     """Erased and preserved rates of one concept by one judge, each compared picture by picture.
 
     rows: `outcomes` of one concept and judge, with roles. Returns one row per variant × prompt set
     × role: the keys, role, hits, n, rate, low, high (Wilson 95 %), and what `compare` says: against
     the undefended pruned model of the same eraser (for a model that has none, of the first), and
-    against the pretrained model.
+    against the pretrained model. control: an eraser whose own variants each of the others is
+    compared with likewise (control_…), where it has the same.
     """
     cells = [
         (cell, (cell["prompt_set"], cell["role"]), some.set_index(IMAGE)["hit"])
         for cell, some in by_cell(rows)
     ]
-    before, pruned = {}, {}
+    before, pruned, never = {}, {}, {}
     for cell, place, hit in cells:
+        if cell["eraser"] == control:
+            never[_but_eraser(cell), place] = hit
         if cell["variant"] == "pretrained":
             before[place] = hit
         if cell["variant"] == "pruned" and cell["defence"] == keys.NONE:
@@ -36,8 +39,19 @@ def accuracy(rows: pd.DataFrame) -> pd.DataFrame:
         if place in before:
             told = compare(hit, before[place])
             row |= {f"pretrained_{name}": told[name] for name in ("pairs", "gained", "lost")}
+        if (
+            cell["eraser"] != control
+            and (held := never.get((_but_eraser(cell), place))) is not None
+        ):
+            told = compare(hit, held)
+            row |= {f"control_{name}": told[name] for name in ("pairs", "gained", "lost")}
+            row |= {"control_rate": held.mean(), "control_n": len(held)}
         out.append(row)
     return pd.DataFrame(out)
+
+
+def _but_eraser(cell) -> tuple[str, ...]:
+    return tuple(cell[key] for key in variants.KEYS if key != "eraser")
 
 
 def _rate(hits: int, n: int) -> dict:
@@ -62,7 +76,7 @@ def compare(hit: pd.Series, other: pd.Series) -> dict:
     }
 
 
-def detections(rows: pd.DataFrame, judge: Judge) -> pd.DataFrame:
+def detections(rows: pd.DataFrame, judge: Judge, control: str | None = None) -> pd.DataFrame:
     """Pictures with a detection of a label set at or above a threshold, for each of both; columns
     as in `accuracy`."""
     out, of = [], [*variants.KEYS, *IMAGE, "role"]
@@ -70,7 +84,7 @@ def detections(rows: pd.DataFrame, judge: Judge) -> pd.DataFrame:
         counted = rows["score"].where(rows["label"].isin(labels or rows["label"])).fillna(0)
         best = counted.groupby([rows[key] for key in of], sort=False).max().reset_index()
         for threshold in judge.thresholds:
-            told = accuracy(best.assign(hit=best["score"] >= threshold))
+            told = accuracy(best.assign(hit=best["score"] >= threshold), control)
             out.append(told.assign(labels=name, threshold=threshold))
     return pd.concat(out, ignore_index=True)
 

@@ -18,7 +18,8 @@ AGAINST = {"seeds": "pruned", "random": "random-prefix"}
 COLUMNS = [
     *(*variants.KEYS, "prompt_set", "attack", "judged", "n"),
     *(f"{name}{end}" for name in ("rate", "best", "independent") for end in _ENDS),
-    *(f"over_{name}{end}" for name in AGAINST for end in _ENDS),
+    *(f"over_{name}{end}" for name in (*AGAINST, "control") for end in _ENDS),
+    *("control", "control_n"),
 ]
 
 
@@ -42,7 +43,7 @@ def independent(rate: float, judged: int) -> float:
     return 1 - (1 - rate) ** judged
 
 
-def search(rows: pd.DataFrame, best_of: Sequence[int]) -> pd.DataFrame:
+def search(rows: pd.DataFrame, best_of: Sequence[int], control: str | None = None) -> pd.DataFrame:
     """A row for each number of pictures that a judge picks of, and each variant that he may pick
     for (`Variant.picked`), what is released among them.
 
@@ -50,8 +51,9 @@ def search(rows: pd.DataFrame, best_of: Sequence[int]) -> pd.DataFrame:
     n: attempts; rate: of their pictures, the hits, and best: of the attempts, those with a hit,
     both with Wilson's 95 % interval; independent: what the rate and its ends would make of so many
     pictures. over_seeds, over_random: best less that of the same released model as it is, and with
-    random prefixes as long, on the same prompts and seeds, with Tango's 95 % interval. No row where
-    no prompt has so many pictures.
+    random prefixes as long, on the same prompts and seeds, with Tango's 95 % interval; control,
+    over_control: the same attack's best on what that eraser released, and what is more than it. No
+    row where no prompt has so many pictures.
     """
     shown = rows[(rows["role"] == "erased") & (rows["eraser"] != keys.NONE)]
     cells = [
@@ -80,6 +82,10 @@ def search(rows: pd.DataFrame, best_of: Sequence[int]) -> pd.DataFrame:
                 held = best.get(_place(cell, other))
                 if held is not None and cell["variant"] not in ("pruned", other):
                     row |= _over(name, mine, held)
+            never = best.get(_place(cell | {"eraser": control}, cell["variant"]))
+            if never is not None and cell["eraser"] != control:
+                row |= _over("control", mine, never)
+                row |= {"control": never.mean(), "control_n": len(never)}
             out.append(row)
     return pd.DataFrame(out, columns=COLUMNS)
 

@@ -18,9 +18,11 @@ from regrowth.study.catalogue import Catalogue
 #: What a rate or a mean is taken over.
 _CELL = [*variants.KEYS, "prompt_set", "role"]
 _RATE = [*_CELL, "hits", "n", "rate", "low", "high"]
-#: How a rate compares with the undefended pruned model's, and with the pretrained one's, paired.
+#: How a rate compares with the undefended pruned model's, with the pretrained one's, and with that
+#: of a model that never knew the concept, paired.
 _PAIRED = ["gain_on_pruned", "mcnemar_p", "pairs", "gained", "lost"]
 _PAIRED += [f"pretrained_{name}" for name in ("pairs", "gained", "lost")]
+_PAIRED += [f"control_{name}" for name in ("rate", "n", "pairs", "gained", "lost")]
 COLUMNS = {
     "accuracy": [*_RATE, *_PAIRED, "judge"],
     "pairwise": [*pairwise.COLUMNS, "judge"],
@@ -41,13 +43,15 @@ def of_judges(
     sets: dict[str, list[str]],
     missing: pd.DataFrame,
     best_of: Sequence[int] = (),
+    control: str | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Every table of what the judges saw, by name, from the raw frames of a study.
 
     scores: gives a concept's and a judge's, with those of models as they are; features: frames of
     one cell and judge each, of the pretrained model's (True) or of all. They are read when their
     turn comes. references: (judge, prompt set) → mean, covariance, n. sets: concept → the sets that
-    judge it. missing: of `progress.missing`. best_of: as `search.search` takes it.
+    judge it. missing: of `progress.missing`. best_of, control: as `search.search` takes them;
+    without a control no table has its columns.
     """
     made: dict[str, list] = {name: [] for name in COLUMNS}
     for concept, names in sets.items():
@@ -58,13 +62,13 @@ def of_judges(
             part = for_concept(scores(concept, name), catalogue, concept, names)
             if feeds == "accuracy":
                 told = outcomes(part, catalogue)
-                made["accuracy"].append(accuracy(told).assign(judge=name))
+                made["accuracy"].append(accuracy(told, control).assign(judge=name))
                 made["pairwise"].append(pairwise.pairwise(told).assign(judge=name))
-                made["search"].append(search.search(told, best_of).assign(judge=name))
+                made["search"].append(search.search(told, best_of, control).assign(judge=name))
             elif feeds == "similarity":
                 made["similarity"].append(similarity(part).assign(judge=name))
             elif feeds == "detections":
-                made["detections"].append(detections(part, judge).assign(judge=name))
+                made["detections"].append(detections(part, judge, control).assign(judge=name))
                 made["parts"].append(parts(part, judge).assign(judge=name))
     base = pd.concat([pd.DataFrame({"judge": []}), *features(True)], ignore_index=True)
     held = {judge: Held.of(own, catalogue, sets) for judge, own in base.groupby("judge")}
@@ -83,6 +87,7 @@ def of_judges(
         made["integrity"] += held[told_by].integrity(pd.concat(some), catalogue, sets)
     out = {}
     for name, columns in COLUMNS.items():
+        columns = [c for c in columns if control or "control" not in c]
         frames = [frame for frame in made[name] if len(frame)] or [pd.DataFrame(columns=columns)]
         out[name] = pd.concat(frames, ignore_index=True).reindex(columns=columns)
     order = {concept: i for i, concept in enumerate(sets)}

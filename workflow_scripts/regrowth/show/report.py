@@ -228,7 +228,7 @@ def page(
     printed = tables.get("paper", pd.DataFrame())
     shown = rates(tables)
     grids = albums(thumbnails, shown)
-    top = headline(shown)
+    top = headline(shown[shown["eraser"] != study.get("control")])
     erased = (
         {"erasers": readable_erasers(tables["erasers"], printed)} if "erasers" in tables else {}
     )
@@ -270,7 +270,9 @@ def page(
         missing=len(tables["missing"]),
         advice=advice(defences),
         identified=identified.answer(tables.get("identified", pd.DataFrame())),
-        frontier=frontier.answer(tables["frontier"]) if "frontier" in tables else [],
+        frontier=frontier.answer(tables["frontier"], study.get("control"))
+        if "frontier" in tables
+        else [],
         budget=f"{BUDGET:.2f}".lstrip("0"),
         headline=first_screen(top, grids, defences),
         seen_by=", ".join(dict.fromkeys(top["judge"])),

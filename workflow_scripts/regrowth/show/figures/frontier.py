@@ -1,4 +1,4 @@
-"""What attackers get back over what they spend, by what they know."""
+"""The frontier: the most that attackers get back for what they spend, by what they know."""
 
 import math
 
@@ -6,19 +6,20 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from regrowth.attack import KNOWLEDGE
-from regrowth.files import keys
 from regrowth.measure.frontier import WORDS
 from regrowth.show.figures.style import CYCLE, GREY, rate_texts, reach, tell
 
-#: How attacks of one knowledge are told apart, by what is trained.
-LINES = {"all": "-", "lora4": ":", keys.NONE: "-."}
 ACROSS = 3
 COLOURS = dict(zip(KNOWLEDGE, [*CYCLE, "#117733", "#882255", "#999933"]))
+#: Below so many pictures the axis is linear: who trains nothing spends none.
+LINEAR = 100
 
 
 def frontier(table: pd.DataFrame, name: str) -> Figure:
-    """Erased accuracy over the steps of training, an axis a released model. table: the frontier's
+    """Erased accuracy over the pictures that went through the UNet, an axis a released model and a
+    line a knowledge; thin and broken, where the model never knew the concept. table: the frontier's
     rows of one concept."""
+    table = table.assign(cost=table["forwards"] + table["backwards"])
     erasers = list(dict.fromkeys(table["eraser"]))
     across = min(ACROSS, len(erasers))
     down = math.ceil(len(erasers) / across)
@@ -44,33 +45,36 @@ def frontier(table: pd.DataFrame, name: str) -> Figure:
 def _one(axis, table: pd.DataFrame) -> None:
     released = table[table["knows"] == ""]
     if len(released):
-        axis.axhline(released["rate"].iloc[0], color=GREY, linestyle="--", label="as released")
-    met = table[table["knows"] != ""]
-    still = met[met["steps"] == 0]
-    for knows, part in still.groupby("knows", sort=False):
-        _points(axis, part, COLOURS[knows], "none", f"{WORDS[knows]}, nothing trained")
-    trained = met[met["steps"] > 0]
-    by = ["knows", "variant", "data", "parameters", "lr", "tokens", "through", "weight", "judged"]
-    for keys_of, part in trained.groupby(by, sort=False):
-        own = dict(zip(by, keys_of))
-        parameters, judged = own["parameters"], own["judged"]
-        how = {"inversion": "a word", "evasion": f"a word through {own['through']}"}
-        how |= {"relearn": parameters.replace("all", "weights")}
-        how |= {"autoguided": f"{parameters}, autoguided,"}
-        label = f"{WORDS[own['knows']]}, {how.get(own['variant'], 'a ' + own['variant'])} trained"
-        label += f", best of {judged}" if judged else ""
-        _points(axis, part.sort_values("steps"), COLOURS[own["knows"]], LINES[parameters], label)
-    axis.set_xscale("symlog", linthresh=10)
-    axis.set(ylim=(-0.02, 1.02), xlim=(-2, None), xlabel="steps of training")
-    ticks = sorted({0, *trained["steps"]})
-    axis.set_xticks(ticks, [str(tick) for tick in ticks], fontsize=8, rotation=45)
+        axis.axhline(released["rate"].iloc[0], color=GREY, linestyle=":", label="as released")
+    dearest = table["cost"].max()
+    for knows, met in table[table["knows"] != ""].groupby("knows", sort=False):
+        colour = COLOURS[knows]
+        axis.scatter(met["cost"], met["rate"], s=6, color=colour, alpha=0.35, linewidths=0)
+        best = most(met, "rate")
+        _steps(axis, best, "rate", dearest, color=colour)
+        drawn = axis.errorbar(
+            best["cost"], best["rate"], yerr=reach(best), marker="o", markersize=4, capsize=2,
+            linestyle="none", color=colour, label=WORDS[knows],
+        )  # fmt: skip
+        tell(drawn.lines[0], *rate_texts(best, "attack"))
+        never = most(met.dropna(subset="control"), "control")
+        if len(never):
+            _steps(axis, never, "control", dearest, color=colour, linestyle="--", linewidth=0.9)
+            axis.plot([], [], color=GREY, linestyle="--", label="where it was never known")
+    axis.set_xscale("symlog", linthresh=LINEAR, linscale=0.4)
+    axis.set(ylim=(-0.02, 1.02), xlim=(-0.1 * LINEAR, None))
+    axis.set_xlabel("pictures through the UNet", fontsize=9)
+    axis.tick_params(axis="x", labelsize=8)
     axis.minorticks_off()
     axis.grid(alpha=0.3)
 
 
-def _points(axis, part: pd.DataFrame, colour: str, line: str, label: str) -> None:
-    drawn = axis.errorbar(
-        part["steps"], part["rate"], yerr=reach(part), marker="o", markersize=4, capsize=2,
-        linestyle=line, color=colour, label=label,
-    )  # fmt: skip
-    tell(drawn.lines[0], *rate_texts(part, "attack"))
+def _steps(axis, best: pd.DataFrame, rate: str, dearest: float, **style) -> None:
+    costs, rates = [*best["cost"], dearest], [*best[rate], best[rate].iloc[-1]]
+    axis.step(costs, rates, where="post", **style)
+
+
+def most(table: pd.DataFrame, rate: str) -> pd.DataFrame:
+    """Of attacks, those that bring more than every one that costs as much or less."""
+    cheapest = table.sort_values(["cost", rate], ascending=[True, False], kind="stable")
+    return cheapest[cheapest[rate] > cheapest[rate].cummax().shift(fill_value=-1)]
