@@ -91,15 +91,20 @@ def test_at_a_scale_of_nothing_guidance_is_plain(pipe):
     np.testing.assert_array_equal(pipeline.latents(pipe, *HOW), plain)
 
 
-@pytest.mark.parametrize("warmup, acts", [(1.0, False), (0.5, True), (0.0, True)])
-def test_nothing_is_taken_before_the_warm_up_is_over(pipe, monkeypatch, warmup, acts):
-    plain, seen = pipeline.latents(pipe, *HOW), []
+@pytest.mark.parametrize("warmup", [1.0, 0.75, 0.5, 0.0])
+def test_nothing_is_taken_before_the_warm_up_is_over(pipe, monkeypatch, warmup):
+    plain, told, acts = pipeline.latents(pipe, *HOW), [], []
     real = guards.steered
-    monkeypatch.setattr(guards, "steered", lambda *told: seen.append(1) or real(*told))
+    monkeypatch.setattr(guards, "steered", lambda *of: told.append(of[1]) or real(*of))
     guards.Steered(pipe, "church", Level(warmup, 1000, 0.01, 0.3, 0.4))
+    pipe.unet.register_forward_hook(
+        lambda unet, given, out: acts.append((out[0].chunk(2)[1] != told[-1]).any().item())
+    )
     one = pipeline.latents(pipe, *HOW)
-    assert (one != plain).any() == acts
-    assert len(seen) == len(pipe.scheduler.timesteps), "the momentum gathers from the first step on"
+    n = len(pipe.scheduler.timesteps)
+    assert len(told) == n, "the momentum gathers from the first step on"
+    assert acts == [step >= round(warmup * n) for step in range(n)]
+    assert (one != plain).any() == any(acts)
     np.testing.assert_array_equal(pipeline.latents(pipe, *HOW), one)  # a call leaves no momentum
 
 

@@ -113,11 +113,21 @@ def test_a_vocabulary_that_nothing_is_left_of_is_refused(tokenizer):
 
 
 def test_a_judge_cannot_pick_of_more_pictures_than_a_prompt_has():
-    told = "^best_of: a judge cannot pick of 4 pictures of a prompt, where .* have 3 at most"
+    told = "^best_of: a judge cannot pick of 4 pictures of a prompt: of church's one has 3 at most"
     images = {"erased": 3, "preserved": 1}
     none_to_pick(sweep_of(sweep=[ONE], images=images, best_of=[2, 3]))
     with pytest.raises(Refused, match=told):
         none_to_pick(sweep_of(sweep=[ONE], images=images, best_of=[2, 4]))
+
+
+def test_of_each_concept_there_is_something_to_pick():
+    """A style has many prompts, and of each few pictures."""
+    both = {"sweep": [ONE | {"concepts": ["church", "Pablo Picasso"]}]}
+    both["images"] = {"erased": 100, "preserved": 1}
+    none_to_pick(sweep_of(best_of=[2, 10], **both))
+    told = "^best_of: a judge cannot pick of 5 .*; of Pablo Picasso's one has [234] at most"
+    with pytest.raises(Refused, match=told):
+        none_to_pick(sweep_of(best_of=[5, 10], **both))
 
 
 # How it is found

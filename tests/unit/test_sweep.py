@@ -104,7 +104,7 @@ def test_each_attack_is_given_what_it_needs_and_a_smuggled_file_is_seen():
         "attacks": ["train", "evade"],
     }
     sweep = sweep_of(attacks=attacks, sweep=[{"concepts": ["church"], "oracles": ["max"], **asked}])
-    known = {}
+    known, given = {}, {what: f"results/smoke/{begin}/x" for begin, what in GIVEN.items()}
     for cell in sweep.asked:
         if VARIANTS[cell["variant"]].patch:
             files = sweep.known_to(cell["variant"])(cell)
@@ -114,7 +114,10 @@ def test_each_attack_is_given_what_it_needs_and_a_smuggled_file_is_seen():
             continue
         assert smuggled(files, needed(cell) - FOLDERS) == set(), cell
         known[variants.label(cell)] = needed(cell)
-        assert smuggled(files | {"more": sweep.masks_of(cell)}, needed(cell) - {"truth"})
+        for what, file in [*given.items(), ("truth", sweep.masks_of(cell)[0])]:
+            if what not in needed(cell):
+                more = files | {"more": [file]}
+                assert smuggled(more, needed(cell) - FOLDERS) == {what}, cell
     weights = frozenset({"weights"})
     assert known == {
         "blind": weights,

@@ -157,8 +157,8 @@ def answer(table: pd.DataFrame, control: str | None = None) -> list[str]:
             for trains, tried in some.groupby(some["steps"] > 0):
                 best = tried.sort_values("rate", kind="stable").iloc[-1]
                 steps = f" and {best['steps']} steps of training" if trains else ""
-                n = f" (n = {int(best['n'])})" if best["n"] != own["n"] else ""
-                ways.append(f"with {known(best)}{steps} {_rate(best)}{n}{_more(best)}")
+                fewer = f" (n = {int(best['n'])})" if best["n"] != own["n"] else ""
+                ways.append(f"with {known(best)}{steps} {_rate(best)}{fewer}{_more(best)}")
         name = f"{concept}, erased by {eraser}" if eraser != control else f"{concept}, never known"
         told.append(
             f"{name}: {own['rate']:.2f} as released; {'; '.join(ways)} (n = {int(own['n'])})."
