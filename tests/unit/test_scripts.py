@@ -1,13 +1,10 @@
 """Scripts run as Snakemake runs them, on the bundled model: what they draw, and with which seed."""
 
 import re
-import runpy
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from regrowth.attack import ROUNDINGS
 from regrowth.attack.blind import blind
 from regrowth.attack.oracles import oracle
@@ -16,33 +13,15 @@ from regrowth.defend import FILLS
 from regrowth.draw import patches, pipeline
 from regrowth.files.bits import pack, unpack
 from regrowth.files.digests import digest
-from regrowth.files.store import read_about, read_arrays, write_arrays
+from regrowth.files.store import read_about, write_arrays
 from regrowth.learn import pictures
 from regrowth.learn.settings import Trained
 from regrowth.models import disk
 from regrowth.run.job import ROOT
-from regrowth.study import prompts, variants
+from regrowth.study import prompts
 from regrowth.study.load import load_study
-from small_unet import small_model, small_unet
-
-SMOKE = yaml.safe_load((ROOT / "config/smoke.yaml").read_text(encoding="utf-8"))
-CELL = variants.PRETRAINED | {"concept": "church", "eraser": "conceptprune"}
-
-
-class Named(SimpleNamespace):
-    """Wildcards, params, resources and inputs: by attribute, by name and by place."""
-
-    def items(self):
-        return vars(self).items()
-
-    def __getitem__(self, name):
-        return list(self)[name] if isinstance(name, int) else vars(self)[name]
-
-    def __iter__(self):
-        return iter(vars(self).values())
-
-    def get(self, name, other=None):
-        return vars(self).get(name, other)
+from running import CELL, SMOKE, run
+from small_unet import small_unet
 
 
 @pytest.fixture
@@ -57,23 +36,6 @@ def pruned(tmp_path):
     write_arrays(tmp_path / "pruned", left)
     write_arrays(tmp_path / "mask", {name: pack(mask) for name, mask in masks.items()})
     return weights, left, masks
-
-
-def run(script, folder, cell, params=(), config=SMOKE, **files):
-    """The arrays that a script writes."""
-    told = SimpleNamespace(
-        rule=script,
-        config=config,
-        log=[str(folder / "log")],
-        threads=1,
-        resources=Named(),
-        params=Named(alone=None, **dict(params)),
-        wildcards=Named(**cell),
-        input=Named(**{name: str(folder / file) for name, file in files.items()}),
-        output=[folder / f"{script}.out"],
-    )
-    runpy.run_path(str(ROOT / f"workflow_scripts/{script}.py"), {"snakemake": told})
-    return read_arrays(folder / f"{script}.out")
 
 
 def stream(seed, layer):
@@ -178,16 +140,6 @@ def test_rows_that_are_not_those_of_the_plan_draw_nothing(tmp_path, pruned):
     with pytest.raises(RuntimeError, match="prompts of objects have changed since this run was"):
         told = {"sampling": {"model": None}, "format": "png", "rows": "another"}
         run("generate", tmp_path, cell, told, released="pruned")
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """The study, of a model that trains in a moment."""
-    folder = tmp_path_factory.mktemp("small")
-    card = yaml.safe_load((ROOT / SMOKE["model"]).read_text(encoding="utf-8"))
-    card["path"] = str(small_model(folder / "model"))
-    (folder / "card.yaml").write_text(yaml.safe_dump(card), encoding="utf-8")
-    return SMOKE | {"model": str(folder / "card.yaml")}
 
 
 @pytest.mark.parametrize("rate", [1e-5, 1e18])
