@@ -296,7 +296,7 @@ use rule relearn as evade with:
         word=DEPENDS.word,
 
 
-# The base's keys and values are known: λ as in RECE's code.
+# The base's keys and values are known: λ as RECE's code has it for easy objects.
 rule derive:
     input:
         unpack(SWEEP.known_to("derived")),

@@ -158,6 +158,9 @@ def test_a_judge_who_picks_is_known_and_paid_for_and_held_to_other_seeds():
         "5 pictures a prompt and 100 steps of training 0.90 [0.70, 1.10] (n = 10), 0.60 [0.40, "
         "0.80] beyond a model that never knew it (n = 50)."
     ]
+    assert frontier.answer(table, None, [5]) == frontier.answer(table)
+    told = "church: no judge picks, since no prompt has 5 pictures."
+    assert frontier.answer(table[table["judged"] == 0], None, [5, 9])[-1] == told
     shown = readable_frontier(table)
     assert shown["judged"].tolist() == ["", "", "", 5, 5, 5]
     assert shown["words"].tolist()[2] == "gas web"

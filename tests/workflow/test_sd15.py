@@ -21,6 +21,8 @@ KINDS = ("object", "style", "prompts")
 #: The prompt set of nudity that the small study draws.
 UNSAFE = ["mma"]
 #: The rows of the prompt tables that the paper names, and of COCO's captions.
+EDITS = {"uce", "dimum", "resalign"}
+WITH_HOLES = {"conceptprune", "salun", "scissorhands"}
 SIZES = {"i2p": 4703, "mma": 1000, "ring-a-bell": 101, "captions": 30000}
 
 
@@ -205,3 +207,34 @@ def test_every_eraser_runs_on_a_model_of_these_classes(small, tmp_path):
     trained = table.loc[[n for n in asked if n in RECIPES]]
     assert (trained["backwards"] > 0).all() and (table["changed"] > 0).all()
     assert len(pd.read_parquet(road.out / "tables/missing.parquet")) == 0
+
+
+@pytest.mark.soak
+def test_every_attack_runs_on_a_model_of_these_classes(small, tmp_path):
+    """The study of attackers, but for what makes it long."""
+    study = yaml.safe_load((ROOT / "config/sd15-attackers.yaml").read_text(encoding="utf-8"))
+    study |= {key: small.config[key] for key in ("catalogue", "sampler", "images")}
+    study["local"] = {n: small.config["local"][n] for n in ("sd15", "resnet50", "clip")}
+    short = {"steps": 2, "pictures": 4, "batch": 2}
+    for settings in study["erasers"].values():
+        settings |= {key: value for key, value in short.items() if key in settings}
+    study["erasers"]["conceptprune"] = {"object": {"ratio": 0.1, "steps": 1}}
+    study |= {"learning": {"pictures": 6, "batch": 2}, "implicit": {"lr": 0.005, "step": 2}}
+    study |= {"identify": 1, "best_of": []}
+    for settings in study["attacks"].values():
+        settings["at"] = [2] if "at" in settings else []
+    for block in study["sweep"]:
+        block["concepts"] = ["church"]
+    study["sweep"] = [{**block, "prompts": ["erased"]} for block in study["sweep"]]
+    road = Road(tmp_path, study)
+    road.run()
+    assert len(pd.read_parquet(road.out / "tables/missing.parquet")) == 0
+    table = pd.read_parquet(road.out / "tables/frontier.parquet")
+    asked = {"relearn", "autoguided", "inversion", "prefix", "random-prefix"}
+    asked |= {"pruned", "quant4", "noised", "completed", "guided"}
+    for eraser, part in table.groupby("eraser"):
+        wanted = asked | ({"revived", "blind"} if eraser in WITH_HOLES else set())
+        assert set(part["variant"]) == wanted | ({"derived"} if eraser in EDITS else set())
+    guards = pd.read_parquet(road.out / "tables/guards.parquet")
+    assert set(guards["defence"]) >= {"negative", "implicit", "sld-medium"}
+    assert "evasion" in set(guards["variant"])

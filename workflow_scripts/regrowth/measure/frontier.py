@@ -1,6 +1,6 @@
 """The frontier: what an attacker gets back of a released model, by what they know and spend."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -142,10 +142,12 @@ def known(row: Mapping[str, Any]) -> str:
     return judge if word == "weights" else f"{WORDS[word]} and {judge}"
 
 
-def answer(table: pd.DataFrame, control: str | None = None) -> list[str]:
+def answer(
+    table: pd.DataFrame, control: str | None = None, best_of: Sequence[int] = ()
+) -> list[str]:
     """A sentence for each released model: what the best attack of each knowledge brings, with its
     interval, and how much of that a model that never knew the concept is not taught. control: the
-    eraser whose release that is."""
+    eraser whose release that is. best_of: of how many pictures a judge was to pick."""
     told = []
     for (concept, eraser), part in table.groupby(["concept", "eraser"], sort=False):
         released = part[part["knows"] == ""]
@@ -169,6 +171,9 @@ def answer(table: pd.DataFrame, control: str | None = None) -> list[str]:
             f"{concept}: {n} of {of} pictures of other things that an attacker trained on show it "
             f"to its judge, so that what comes back may be taught."
         )
+    for concept, part in table.groupby("concept", sort=False) if best_of else ():
+        if not part["judged"].any():
+            told.append(f"{concept}: no judge picks, since no prompt has {min(best_of)} pictures.")
     return told
 
 

@@ -41,8 +41,7 @@ def no_attack(sweep: Sweep) -> None:
 
 
 def none_to_pick(sweep: Sweep) -> None:
-    """A judge is to pick of more pictures of a prompt than there are: than any concept has, or with
-    nothing left to pick of for one of them."""
+    """A judge is to pick of more pictures of a prompt than there are of any concept."""
     asked = sweep.study.best_of
     rows = [row for b in sweep.bundles for row in sweep.rows(b) if asked]
     most = {}
@@ -50,9 +49,7 @@ def none_to_pick(sweep: Sweep) -> None:
         name = concepts_of(sweep.catalogue)[concept][1]
         drawn = {(r["prompt"], r["seed"]) for r in rows if r["class"] in ("", name)}
         most[name] = max(Counter(prompt for prompt, _ in drawn).values(), default=0)
-    beyond = [n for n in asked if n > max(most.values())]
-    beyond += [min(asked) for have in most.values() if min(asked) > have]
-    if beyond:
+    if beyond := [n for n in asked if n > max(most.values())]:
         has = "; ".join(f"of {name}'s one has {have} at most" for name, have in most.items())
         raise Refused(
             f"best_of: a judge cannot pick of {beyond[0]} pictures of a prompt: {has}. More "

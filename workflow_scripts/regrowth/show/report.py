@@ -270,7 +270,7 @@ def page(
         missing=len(tables["missing"]),
         advice=advice(defences),
         identified=identified.answer(tables.get("identified", pd.DataFrame())),
-        frontier=frontier.answer(tables["frontier"], study.get("control"))
+        frontier=frontier.answer(tables["frontier"], study.get("control"), study.get("best_of", ()))
         if "frontier" in tables
         else [],
         budget=f"{BUDGET:.2f}".lstrip("0"),
