@@ -80,8 +80,10 @@ def test_a_rank_counts_those_that_score_as_well_and_no_score_is_no_answer():
     assert table["rank"].fillna(0).tolist() == [1, 3, 0]
     assert table["next"].iloc[0] == 0.5 and (table["candidates"] == 3).all()
     assert identified.answer(table) == (
-        "Which concept was erased, whoever has the model before can tell: the first guess is "
-        "right for 1 of 3 [0.06, 0.79], one of the first three is right for 2 of 3 [0.21, 0.94]; "
-        "by chance 0.33 and 1.00."
+        "Which concept was erased, whoever has the model before can tell: by its holes, the first "
+        "guess is right for 1 of 2 [0.09, 0.91], one of the first three is right for 1 of 2 [0.09, "
+        "0.91] (by chance 0.33 and 1.00), of 1 there is no answer; by what was edited, the first "
+        "guess is right for 0 of 1 [0.00, 0.79], one of the first three is right for 1 of 1 [0.21, "
+        "1.00] (by chance 0.33 and 1.00)."
     )
     assert identified.answer(table.iloc[:0]) == ""

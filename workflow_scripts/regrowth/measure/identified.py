@@ -7,6 +7,9 @@ from statsmodels.stats.proportion import proportion_confint
 
 COLUMNS = [*keys.RELEASED, "by", "candidates", "guess", "rank", "score", "next"]
 
+#: What gives a concept away, in words.
+WORDS = {"holes": "its holes", "edit": "what was edited"}
+
 
 def identified(scores: pd.DataFrame) -> pd.DataFrame:
     """A row a released model: the likeliest candidate, and which the erased concept's `rank` is of
@@ -28,16 +31,20 @@ def identified(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def answer(table: pd.DataFrame) -> str:
-    """How often the first guess is right, and one of the first three, with Wilson's intervals."""
-    if table.empty:
-        return ""
-    n, chance = len(table), table["candidates"].rdiv(1).mean()
+    """How often the first guess is right, and one of the first three, by what gave it away, with
+    Wilson's intervals; who has no answer is wrong."""
     told = []
-    for most, words in ((1, "the first guess"), (3, "one of the first three")):
-        hits = int((table["rank"] <= most).sum())
-        low, high = proportion_confint(hits, n, method="wilson")
-        told.append(f"{words} is right for {hits} of {n} [{low:.2f}, {high:.2f}]")
-    return (
-        f"Which concept was erased, whoever has the model before can tell: {told[0]}, {told[1]}; "
-        f"by chance {chance:.2f} and {3 * chance:.2f}."
-    )
+    for by, part in table.groupby("by", sort=False):
+        n, chance = len(part), part["candidates"].rdiv(1).mean()
+        ways = []
+        for most, words in ((1, "the first guess"), (3, "one of the first three")):
+            hits = int((part["rank"] <= most).sum())
+            low, high = proportion_confint(hits, n, method="wilson")
+            ways.append(f"{words} is right for {hits} of {n} [{low:.2f}, {high:.2f}]")
+        silent = int(part["rank"].isna().sum())
+        none = f", of {silent} there is no answer" if silent else ""
+        luck = f"by chance {chance:.2f} and {min(1, 3 * chance):.2f}"
+        told.append(f"by {WORDS[by]}, {ways[0]}, {ways[1]} ({luck}){none}")
+    if not told:
+        return ""
+    return f"Which concept was erased, whoever has the model before can tell: {'; '.join(told)}."
