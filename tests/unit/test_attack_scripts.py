@@ -1,9 +1,13 @@
 """The scripts of attackers who train, or ask which concept it was: what they leave."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from regrowth.attack.relearning import relearn
 from regrowth.draw import patches, pipeline
 from regrowth.draw.patches import PREFIX, SAID, WORD
@@ -13,6 +17,7 @@ from regrowth.files.store import read_part, write_arrays
 from regrowth.judge import judges
 from regrowth.learn import pictures, words
 from regrowth.models import vocabulary
+from regrowth.study import variants
 from running import CELL, run
 from small_unet import noise_of, small_pipe, small_unet
 
@@ -125,6 +130,28 @@ def test_a_word_is_derived_from_what_keys_and_values_were_and_are(tmp_path, smal
     wanted = closed_form.derived(readers, after, word, ridge)
     np.testing.assert_allclose(made[SAID], wanted.astype(np.float32), rtol=1e-6)
     assert abs(wanted - word).max() > 1e-3
+
+
+@pytest.mark.parametrize("variant", ["relearn", "inversion", "prefix"])
+def test_what_was_released_is_not_read_in_the_model_before(tmp_path, small, given, variant):
+    """Of the model's folder an attacker who does not know it reads what the release left alone."""
+    card = yaml.safe_load(Path(small["model"]).read_text(encoding="utf-8"))
+    other = Path(shutil.copytree(card["path"], tmp_path / "other"))
+    unet = small_unet()
+    for name in given:
+        torch.nn.init.normal_(unet.get_parameter(name))
+    unet.save_pretrained(other / "unet")
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(card | {"path": str(other)}))
+    cell = {"variant": variant, "data": "concept", "parameters": "all", "lr": "0.01", "tokens": "2"}
+    cell = {key: cell[key] for key in ("variant", "lr", *variants.own_keys(variant)) if key in cell}
+    told = {"at": [1], "steps": 2, "guidance": 2.0, "forbidden": []}
+    told |= {"word": "church"} if variant == "inversion" else {}
+    script = "prefix" if variant == "prefix" else "relearn"
+    made = []
+    for study in (small, small | {"model": str(tmp_path / "card.yaml")}):
+        _, patch = trained(tmp_path, script, study, cell, told, lesson=["lesson"])
+        made.append(patch.read_bytes())
+    assert made[0] == made[1]
 
 
 def test_of_an_edit_the_word_that_is_read_otherwise_is_the_first_guess(tmp_path, small):
