@@ -237,6 +237,9 @@ def test_containers_have_the_python_and_the_pins_of_the_other_environments():
     assert docker[0] == ("FROM", image)
     assert apptainer[""] == ["Bootstrap: docker", f"From: {image}"]
 
+    (told,) = (rest for word, rest in docker if word == "ENV")
+    own = dict(pair.split("=") for pair in told.split())
+    assert own == {"HOME": "/tmp", "USER": own["USER"], "PYTHONPATH": "/work/workflow_scripts"}
     copied = next(rest for word, rest in docker if word == "COPY")
     assert copied == f"{' '.join(PINNED)} /opt/"
     assert apptainer["files"] == [f"{name} /opt/" for name in PINNED]
