@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,23 @@ STUDIES = [f for f in sorted(ROOT.glob("config/*.yaml")) if not f.name.startswit
 def test_every_bundled_study_is_valid(file):
     study, _, _ = load_study(yaml.safe_load(file.read_text(encoding="utf-8")), ROOT, files=False)
     assert study.sweep
+
+
+def test_what_readme_shows_of_studies_is_valid(tmp_path):
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    (tmp_path / "resources").symlink_to(ROOT / "resources")
+    (tmp_path / "path/to").mkdir(parents=True)
+    (tmp_path / "path/to/pruned-unet.safetensors").touch()  # whoever reads it has one
+    (added,) = re.findall(r"^(sed .*)$", page, re.M)
+    subprocess.run(["sh", "-c", added], cwd=tmp_path, check=True)
+    blocks = re.findall(r"^```yaml\n# (\S+\.yaml)[^\n]*\n(.*?)^```", page, re.M | re.S)
+    found = {file: load_study(yaml.safe_load(told), tmp_path, files=False) for file, told in blocks}
+    assert all(f".venv/bin/snakemake --configfile {file}\n" in page for file in found)
+    assert len(found) == page.count("```yaml") == 2
+    study, catalogue, _ = found["balloon.yaml"]
+    (new,) = {c for block in study.sweep for c in block.concepts}
+    before = load_study(GOOD, ROOT, files=False)[1].families["objects"].classes
+    assert catalogue.families["objects"].classes == [*before, new] and new not in before
 
 
 def test_what_this_machine_lacks_is_told_at_once_with_what_to_do(monkeypatch, tmp_path):
