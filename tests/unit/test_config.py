@@ -70,7 +70,8 @@ def test_what_this_machine_lacks_is_told_at_once_with_what_to_do(monkeypatch, tm
     hub.directory.cache_clear(), hub.file.cache_clear()
     told = mistakes(yaml.safe_load((ROOT / "config/sd15.yaml").read_text(encoding="utf-8")))
     text = "\n".join(told)
-    sd15 = ModelCard(**yaml.safe_load((ROOT / "resources/models/sd15.yaml").read_text("utf-8")))
+    card = (ROOT / "resources/models/sd15.yaml").read_text(encoding="utf-8")
+    sd15 = ModelCard(**yaml.safe_load(card))
     command = f"hf download {sd15.path} --revision {sd15.revision} {hub.LOADED}"
     assert f"download it first ({command})" in text
     assert "(hf download AIML-TUDA/i2p i2p_benchmark.csv --repo-type dataset --revision" in text
