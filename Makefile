@@ -6,8 +6,9 @@ BIN := .venv/bin
 # What runs beside something else says what it has to say when it ends (GNU make's own way, from 4.0 on).
 BESIDE := --no-print-directory --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
+# TORCH=cuda or TORCH=cpu names its build; else it is that for the machine which installs.
 .venv/ready: envs/install.sh requirements.txt requirements-alone.txt pyproject.toml
-	@sh envs/install.sh $(PYTHON)
+	@sh envs/install.sh $(PYTHON) $(TORCH)
 	@touch $@
 
 demo: .venv/ready  ## the default study: erase, regrow, judge, report

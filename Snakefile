@@ -71,8 +71,10 @@ if config.get("kind") == "classifiers":
 
     onsuccess:
         terminal.finish()
-        if hooks.is_whole(workflow) and not PARTIAL:
-            shell("rm -rf {OUT}/partial")
+        if hooks.is_whole(workflow):
+            print(f"\nReport: {MADE}/report.html")
+            if not PARTIAL:
+                shell("rm -rf {OUT}/partial")
 
     onerror:
         terminal.finish()

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What requirements.txt pins, into .venv, which `make` calls: sh envs/install.sh [python3].
+# What requirements.txt pins, into .venv, which `make` calls: sh envs/install.sh [python3 [cpu | cuda]].
 # What pip or uv says is shown where it fails, all of it, and else not.
 set -eu
 cd "$(dirname "$0")/.."
@@ -16,15 +16,27 @@ stop() {
     stop "$python cannot make environments: apt install $("$python" -c \
         'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
 
-# Looked for as in regrowth/run/devices.py, and by nvidia-smi where the driver lists none (WSL).
 torch=$(grep "^torch==" requirements.txt)
-if ls /proc/driver/nvidia/gpus/* >/dev/null 2>&1 || nvidia-smi -L >/dev/null 2>&1; then
-    build="CUDA, for the GPU that is here" wanted="$torch,!=${torch#torch==}+cpu"
+build=${2:-}
+if [ "$build" ]; then
+    why="as you ask"
+# Looked for as in regrowth/run/devices.py, and by nvidia-smi where the driver lists none (WSL).
+elif ls /proc/driver/nvidia/gpus/* >/dev/null 2>&1 || nvidia-smi -L >/dev/null 2>&1; then
+    build=cuda why="for the GPU that is here"
 else
-    build="the CPU, since no NVIDIA GPU is here" wanted="$torch+cpu"
+    build=cpu why="since no NVIDIA GPU is here"
 fi
+case $build in
+    cuda) named=CUDA wanted="$torch,!=${torch#torch==}+cpu" ;;
+    cpu) named="the CPU" wanted="$torch+cpu" ;;
+    *) stop "TORCH=$build is no build of torch: cpu or cuda" ;;
+esac
+# At PyTorch's own index: what suits the machine, of any make, unless one was asked for.
+backend=auto other=$torch
+[ -z "${2:-}" ] || other=$wanted
+[ "${2:-}" != cpu ] || backend=cpu
 echo "Installing $(grep -c == requirements.txt) packages into .venv, one to five minutes;" \
-    "torch is built for $build"
+    "torch is built for $named, $why"
 
 "$python" -m venv .venv
 log=.venv/install.log
@@ -70,7 +82,7 @@ pinned() {
 }
 
 with=with_pip
-if ! { add uv==0.13.9 && with=with_uv && { pinned "$wanted" || pinned --torch-backend auto "$torch"; }; }; then
+if ! { add uv==0.13.9 && with=with_uv && { pinned "$wanted" || pinned --torch-backend "$backend" "$other"; }; }; then
     with=with_pip
     add --upgrade pip
     pinned "$wanted" || {

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ import pytest
 import yaml
 from regrowth.files import hub
 from regrowth.judge import JUDGES, nudenet
+from regrowth.judge.inception import URL as INCEPTION
 from regrowth.judge.labels import classes, outputs
-from regrowth.judge.mistakes import of_weights
+from regrowth.judge.mistakes import RESNET, of_weights
 from regrowth.judge.settings import Judge
+from regrowth.models.card import ModelCard
 from regrowth.study import asked, prompt_tables, prompts, variants
 from regrowth.study.catalogue import Catalogue, Source
 from regrowth.study.config import Study
@@ -45,19 +48,43 @@ def test_every_bundled_study_is_valid(file):
     assert study.sweep
 
 
+def test_what_readme_shows_of_studies_is_valid(tmp_path):
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    (tmp_path / "resources").symlink_to(ROOT / "resources")
+    (tmp_path / "path/to").mkdir(parents=True)
+    (tmp_path / "path/to/pruned-unet.safetensors").touch()  # whoever reads it has one
+    (added,) = re.findall(r"^(sed .*)$", page, re.M)
+    subprocess.run(["sh", "-c", added], cwd=tmp_path, check=True)
+    blocks = re.findall(r"^```yaml\n# (\S+\.yaml)[^\n]*\n(.*?)^```", page, re.M | re.S)
+    found = {file: load_study(yaml.safe_load(told), tmp_path, files=False) for file, told in blocks}
+    assert all(f".venv/bin/snakemake --configfile {file}\n" in page for file in found)
+    assert len(found) == page.count("```yaml") == 2
+    study, catalogue, _ = found["balloon.yaml"]
+    (new,) = {c for block in study.sweep for c in block.concepts}
+    before = load_study(GOOD, ROOT, files=False)[1].families["objects"].classes
+    assert catalogue.families["objects"].classes == [*before, new] and new not in before
+
+
 def test_what_this_machine_lacks_is_told_at_once_with_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     hub.directory.cache_clear(), hub.file.cache_clear()
     told = mistakes(yaml.safe_load((ROOT / "config/sd15.yaml").read_text(encoding="utf-8")))
     text = "\n".join(told)
-    assert "download it first (hf download stable-diffusion-v1-5/stable-diffusion-v1-5 " in text
+    card = (ROOT / "resources/models/sd15.yaml").read_text(encoding="utf-8")
+    sd15 = ModelCard(**yaml.safe_load(card))
+    command = f"hf download {sd15.path} --revision {sd15.revision} {hub.LOADED}"
+    assert f"download it first ({command})" in text
     assert "(hf download AIML-TUDA/i2p i2p_benchmark.csv --repo-type dataset --revision" in text
     assert f"no data/ring-a-bell.csv in {ROOT}, where relative paths start; say in the" in text
     assert "model 'sd21'" in text
-    assert re.search("judges.resnet50: no file .*data/resnet50-11ad3fa6.pth", text)
+    assert re.search(f"judges.resnet50: no data/resnet50-.*, say {RESNET}$", text, re.M)
+    assert re.search(f"judges.inception: no data/weights-.*, {INCEPTION}$", text, re.M)
+    for page, address in (("README.md", RESNET), ("docs/paper.md", INCEPTION)):
+        shown = (ROOT / page).read_text(encoding="utf-8")
+        assert f".venv/bin/{command}\n" in shown and address in shown
     study = yaml.safe_load((ROOT / "config/sd15.yaml").read_text(encoding="utf-8"))
     other = "\n".join(mistakes(study | {"local": {"resnet50": "microsoft/resnet-50"}}))
-    assert "(hf download microsoft/resnet-50)" in other
+    assert f"(hf download microsoft/resnet-50 {hub.LOADED})" in other
 
 
 def test_local_paths_go_before_card_and_catalogue(tmp_path):

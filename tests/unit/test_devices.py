@@ -1,14 +1,18 @@
 """A GPU for each job: real processes that claim devices of a pretended machine."""
 
+import logging
 import os
 import select
 import signal
 import subprocess
 import sys
 import uuid
+import warnings
+from types import SimpleNamespace
 
 import pytest
 from regrowth.run import devices
+from regrowth.run import job as jobs
 
 CLAIM = """
 import os, signal, sys
@@ -68,6 +72,27 @@ def test_a_job_that_asks_for_none_sees_none(start):
     job = start(wanted=False, **TWO)
     assert [job.stdout.readline().strip() for _ in range(2)] == ["", ""]
     assert start(**TWO).stdout.readline().strip() == ONE
+
+
+@pytest.mark.parametrize(
+    "gpu, build, warned", [(1, "2.13.0+cpu", True), (1, "2.13.0", False), (0, "2.13.0+cpu", False)]
+)
+def test_a_torch_that_cannot_use_the_gpu_is_said_to_in_the_log(
+    monkeypatch, tmp_path, gpu, build, warned
+):
+    """As on the nodes of a cluster whose login node has none."""
+    monkeypatch.setattr(devices, "claim", lambda wanted: "0" if wanted else "")
+    monkeypatch.setattr(jobs.metadata, "version", {"torch": build}.get)
+    for owner, name in ((sys, "excepthook"), (warnings, "showwarning"), (logging.root, "level")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    monkeypatch.setattr(logging.root, "handlers", [])
+    told = {"rule": "generate", "output": [], "log": [tmp_path / "log"], "resources": {"gpu": gpu}}
+    jobs.begin(SimpleNamespace(**told))
+    logging.captureWarnings(False)
+    logging.root.handlers[0].close()
+    lines = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if "WARNING" in line and "make -B" in line] == lines[1:]
+    assert len(lines) == gpu + warned
 
 
 def test_devices_can_be_shared(start):

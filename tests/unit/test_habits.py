@@ -82,6 +82,18 @@ def test_the_top_level_holds_what_belongs_there_and_no_more():
     assert tops == {*folders.split(), *files.split(), "workflow_scripts"}
 
 
+def test_every_rule_that_asks_for_a_gpu_is_told_to_clusters():
+    rules = "\n".join(f.read_text(encoding="utf-8") for f in (ROOT / "rules").glob("*.smk"))
+    asking: set[str] = set()
+    for told in re.split(r"^ *(?=(?:use )?rule )", rules, flags=re.M)[1:]:
+        base, name = re.match(r"(?:use rule (\w+) as|rule) (\w+)", told).groups()
+        if " gpu=" in told or (base in asking and "resources:" not in told):
+            asking.add(name)
+    page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^  They are (.*?)\n\n", page, re.M | re.S)
+    assert {"generate_unsafe", "score"} <= asking == set(re.findall(r"`(\w+)`", listed))
+
+
 def test_every_target_that_is_named_is_in_the_makefile():
     assert {"test", "lint", "demo"} <= TARGETS
     called = re.compile(r"(?:`|^)make ([a-z][\w-]*)", re.M)

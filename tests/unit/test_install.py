@@ -61,9 +61,9 @@ UV_INDEX=https://one/simple https://two/simple
 @pytest.fixture
 def install(tmp_path):
     """(exit status, standard output, standard error, what was asked of pip, uv and Python).
-    fails: a shell's pattern of what cannot be done."""
+    build: of torch, if one is named; fails: a shell's pattern of what cannot be done."""
 
-    def run(lacking=0, fails="nothing", gpu=False):
+    def run(*build, lacking=0, fails="nothing", gpu=False):
         (tmp_path / "envs").mkdir()
         shutil.copy(ROOT / "envs/install.sh", tmp_path / "envs")
         for name in PINNED:
@@ -77,7 +77,7 @@ def install(tmp_path):
         own = ("UV_", "SSL_CERT_FILE")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         done = subprocess.run(
-            ["sh", tmp_path / "envs/install.sh", tmp_path / "python"],
+            ["sh", tmp_path / "envs/install.sh", tmp_path / "python", *build],
             capture_output=True,
             text=True,
             env=clean | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
@@ -144,6 +144,35 @@ def test_with_a_gpu_torch_is_not_the_cpu_s(install):
     assert f"{UV} torch=={TORCH},!={TORCH}+cpu -r {PINNED[0]}" in asked
 
 
+@pytest.mark.parametrize(
+    "build, wanted, backend",
+    [
+        ("cuda", f"torch=={TORCH},!={TORCH}+cpu", "auto"),
+        ("cpu", f"torch=={TORCH}+cpu", "cpu"),
+    ],
+)
+def test_the_build_of_torch_that_is_asked_for_comes_whatever_the_machine_has(
+    install, build, wanted, backend
+):
+    status, told, errors, asked = install(build, gpu=build == "cpu", fails="*torch==*")
+    looked = [a for a in asked if "torch==" in a]
+    assert status != 0 and "as you ask" in told
+    assert looked[:2] == [
+        f"{UV} {wanted} -r {PINNED[0]}",
+        f"{UV} --torch-backend {backend} {wanted} -r {PINNED[0]}",
+    ]
+
+
+def test_a_build_that_there_is_not_is_refused_before_anything_is_installed(install):
+    assert install("rocm")[1:] == ("", "TORCH=rocm is no build of torch: cpu or cuda\n", [])
+
+
+def test_make_tells_the_build_that_it_is_asked_for():
+    command = ["make", "-nB", ".venv/ready", "PYTHON=python3", "TORCH=cuda"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    assert "sh envs/install.sh python3 cuda\n" in told
+
+
 @pytest.mark.skipif(bool(HAS_GPU), reason="this machine has an NVIDIA GPU")
 @pytest.mark.parametrize(
     "fails, taken, is_told",
@@ -208,6 +237,9 @@ def test_containers_have_the_python_and_the_pins_of_the_other_environments():
     assert docker[0] == ("FROM", image)
     assert apptainer[""] == ["Bootstrap: docker", f"From: {image}"]
 
+    (told,) = (rest for word, rest in docker if word == "ENV")
+    own = dict(pair.split("=") for pair in told.split())
+    assert own == {"HOME": "/tmp", "USER": own["USER"], "PYTHONPATH": "/work/workflow_scripts"}
     copied = next(rest for word, rest in docker if word == "COPY")
     assert copied == f"{' '.join(PINNED)} /opt/"
     assert apptainer["files"] == [f"{name} /opt/" for name in PINNED]

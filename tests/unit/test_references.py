@@ -1,8 +1,11 @@
 """What FID compares with: pictures that others bring, without those that no caption may have."""
 
 import logging
+import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -62,9 +65,23 @@ def test_inceptions_features_of_pictures_of_any_sizes_are_each_pictures_own(net)
     assert apart.min() > 0.01 * scale
 
 
-def test_with_the_extra_torch_fidelity_is_imported_as_it_stands(net, tmp_path):
+@pytest.fixture
+def with_extra(tmp_path):
+    """The Python of an environment with the extra `inception`, beside PyPI's torch, which its
+    torchvision wants: gigabytes, so they are not left there."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extra, pins = project["optional-dependencies"]["inception"], ROOT / "requirements.txt"
+    torch_ = re.search(r"^torch==(.*)$", pins.read_text(encoding="utf-8"), re.M)[1]
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    pip = [tmp_path / "venv/bin/pip", "install", "--quiet", "--no-cache-dir", "-c", pins]
+    subprocess.run([*pip, *extra, "torchmetrics", f"torch!={torch_}+cpu"], check=True)
+    yield tmp_path / "venv/bin/python"
+    shutil.rmtree(tmp_path / "venv")
+
+
+@pytest.mark.soak
+def test_with_the_extra_torch_fidelity_is_imported_as_it_stands(net, with_extra, tmp_path):
     """Its top and torchvision, which ours goes round: the same features."""
-    pytest.importorskip("torchvision", reason="the extra `inception` is not installed")
     own = """
 import sys, numpy, torch, torchvision, torch_fidelity
 from torchmetrics.image.fid import NoTrainInceptionV3
@@ -76,7 +93,7 @@ numpy.save(out, net(torch.from_numpy(numpy.load(pixels))).numpy())
     picture = noise(64, 48)
     pixels, out = tmp_path / "pixels.npy", tmp_path / "out.npy"
     np.save(pixels, np.asarray(picture).transpose(2, 0, 1)[None])
-    subprocess.run([sys.executable, "-c", own, judge.model, pixels, out], check=True)
+    subprocess.run([with_extra, "-c", own, judge.model, pixels, out], check=True)
     found = judges.features(judge, ROOT, [picture], "cpu")
     np.testing.assert_allclose(found, np.load(out), rtol=0, atol=1e-4 * np.abs(found).max())
 

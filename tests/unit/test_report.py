@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from regrowth.files import images, keys, store
-from regrowth.measure import tables
+from regrowth.measure import headline, tables
 from regrowth.measure.cells import for_concept
 from regrowth.measure.pictures import frechet
 from regrowth.run.progress import MISSING
@@ -105,7 +105,11 @@ def made(about, scores, sets, features=(), references=None, variants=(PRUNED,)):
     for concept in sets:
         own = found["accuracy"][found["accuracy"]["concept"] == concept]
         plt.close(rates.accuracy(own, concept))
-    return found, report.terminal(found, pooled(found["accuracy"], [])), text
+    told = report.terminal(found, pooled(found["accuracy"], []))
+    first = " ".join(told.partition("\n\n")[0].split())
+    assert len(told.splitlines()[0]) <= 100
+    assert first == headline.answer(headline.headline(headline.rates(found)))
+    return found, told, text
 
 
 def test_two_classifiers_do_not_make_twice_the_pictures():

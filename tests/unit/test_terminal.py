@@ -59,6 +59,13 @@ def test_a_job_is_named_by_what_it_does_and_to_what(shown):
     assert named("of_mine", []) == "of_mine"
 
 
+def test_the_bar_tells_time_taken_pace_and_time_left():
+    task = SimpleNamespace(elapsed=130, speed=0.05, time_remaining=61)
+    assert terminal.Pace().render(task).plain == "2 min, 3 a minute, about 2 min left"
+    task = SimpleNamespace(elapsed=None, speed=None, time_remaining=None)
+    assert terminal.Pace().render(task).plain == "0 min"
+
+
 def test_rules_of_a_study_are_told_in_words():
     rules = set()
     names = "erase defend attack generate score evaluate report model audit".split()
@@ -73,7 +80,9 @@ def test_errors_are_told_in_full_and_noise_is_not(shown, tmp_path):
     handler, screen = shown
     log = tmp_path / "score.log"
     log.write_text(
-        "12:00 INFO 3 pictures\n12:01 ERROR no [such] judge\nTraceback\n", encoding="utf-8"
+        "2026-01-31 12:00:00,001 INFO 3 pictures\n2026-01-31 12:00:01,002 ERROR no [such] judge\n"
+        "of two:\n- the first\nTraceback (most recent call last):\n  raise ERROR x\n",
+        encoding="utf-8",
     )
     send(handler, "Select jobs to execute...")
     send(handler, "Assuming unrestricted shared filesystem usage.")
@@ -82,7 +91,8 @@ def test_errors_are_told_in_full_and_noise_is_not(shown, tmp_path):
     send(handler, "Error in rule score", logging.ERROR, event=LogEvent.JOB_ERROR, **told)
     send(handler, "The disk is full", logging.ERROR)
     text = screen.getvalue()
-    assert "judging church max K=0.6 failed: no [such] judge" in text and str(log) in text
+    said = "judging church max K=0.6 failed: no [such] judge\nof two:\n- the first\n"
+    assert f"{said}    {log}\n" in text
     assert "The disk is full" in text and "Building DAG" in text
     assert not [noise for noise in ("Select jobs", "Assuming", "Traceback") if noise in text]
     assert handler.bar.failed == 1 and "1 failed" in handler.bar.progress.tasks[0].description

@@ -222,7 +222,7 @@ def test_what_is_wrong_with_such_a_judge_is_told_before_anything_runs(tmp_path):
     (told,) = mistakes_of(wrong, tmp_path)
     assert "output 7" in told and "'nothing'" in told
     (told,) = mistakes_of(Judge(kind="classifier", model="no.pth"), tmp_path)
-    assert "no file" in told
+    assert "no no.pth in " in told and "https://" in told
     (told,) = mistakes_of(Judge(kind="clip", model="net.pth"), tmp_path)
     assert "clip" in told and "directory" in told
     del state["fc.bias"]

@@ -81,6 +81,9 @@ def test_the_card_stands_alone_in_a_browser(audit, phone):
         assert phone.execute_script("return document.documentElement.scrollWidth") <= width
         rows = phone.find_elements(By.CSS_SELECTOR, "#table-layers tbody tr")
         assert len(rows) == 16 and rows[0].is_displayed()
+    (save,) = phone.find_elements(By.XPATH, "//button[. = 'Save as CSV']")
+    saved = "return arguments[0].nextElementSibling.dataset.file"
+    assert phone.execute_script(saved, save) == "audit-golf-ball-layers.csv"
 
 
 @pytest.mark.parametrize("unsafe", [True, False])

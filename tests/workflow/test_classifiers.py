@@ -29,7 +29,7 @@ def road(tmp_path_factory) -> Road:
     write_idx(folder / "pictures", *shapes(240, 0), 150)
     study = STUDY | {"data": {"kind": "idx", "folder": str(folder / "pictures")}}
     road = Road(folder, study)
-    road.run()
+    assert f"\nReport: results/{study['study']}/report.html\n" in road.run()
     return road
 
 

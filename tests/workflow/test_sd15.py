@@ -14,6 +14,7 @@ from PIL import Image
 from regrowth.demo import rehearsal
 from regrowth.judge.labels import classes
 from regrowth.learn.recipes import RECIPES
+from regrowth.run import cost, plan
 from road import ROOT, Road
 from safetensors.numpy import save_file
 
@@ -81,6 +82,22 @@ def test_the_whole_study_is_one_dag_of_few_jobs(tmp_path, file, jobs, pictures):
     assert pictures[0] < made < pictures[1]
     pretrained = [c.split("prompts=")[1] for c in cells if "variant=pretrained" in c]
     assert sorted(pretrained) == sorted({*sizes} - {"captions"} | {"captions"})
+
+
+def test_the_first_look_is_as_large_as_readme_says(tmp_path):
+    study = yaml.safe_load((ROOT / "config/sd15-first.yaml").read_text(encoding="utf-8"))
+    held = hollow(tmp_path / "judges")
+    study["local"] = {name: str(held / name) for name in ("resnet50", "clip")}
+    study["local"]["sd15"] = str(ROOT / "resources/demo/model")
+    told = Road(tmp_path, study).run("plan")
+    pictures, jobs = re.search(r"cells, (\d+) pictures, (\d+) jobs$", told, re.M).groups()
+    page, lists = (
+        (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "config/README.md")
+    )
+    assert f"n = 50, {pictures} pictures, two judges" in page
+    assert f"{jobs} jobs, {pictures} pictures |" in lists
+    hours = [plan.duration(int(pictures) / rate) for rate in cost.STATED.values()]
+    assert f"| {' | '.join(cost.STATED)} |" in page and f"| {' | '.join(hours)} |" in page
 
 
 @pytest.fixture(scope="module")

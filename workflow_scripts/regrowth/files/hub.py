@@ -8,6 +8,11 @@ from typing import Any
 
 #: What a model is called that is one file, not a directory.
 SINGLE = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
+#: Of a model on the hub, what is loaded: no other formats, precisions or training's own weights.
+LOADED = (
+    '--include "*.json" --include "*.txt" --include "*model.safetensors" '
+    '--exclude "safety_checker/*"'
+)
 
 
 def expanded(path: str) -> str:
@@ -88,6 +93,7 @@ def _cached(get: Any, name: str, revision: str | None, path: str, **kwargs: Any)
         words = ["hf download", name, path]
         words += ["--repo-type dataset"] if "repo_type" in kwargs else []
         words += [f"--revision {revision}"] if revision else []
+        words += [] if path else [LOADED]
         raise FileNotFoundError(
             f"{name} is neither in the checkout nor in the hub's cache; download it first "
             f"({' '.join(w for w in words if w)}), or say in the study where it lies, under local"

@@ -11,6 +11,12 @@ import numpy as np
 from regrowth.files import hub
 from regrowth.judge.settings import Judge
 
+#: Its weights, where torch-fidelity has them.
+URL = (
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+    "weights-inception-2015-12-05-6726825d.pth"
+)
+
 
 def score(judge: Judge, root: Path, images, rows, device: str):
     """No score, but each picture's features."""
@@ -48,7 +54,7 @@ def mistakes(judge: Judge, root: Path) -> list[str]:
             "pip install --no-deps -r requirements-alone.txt"
         ]
     if not (root / judge.model).is_file():
-        return [f"{hub.nowhere(judge.model, root)}: the Inception weights of torch-fidelity (.pth)"]
+        return [f"{hub.nowhere(judge.model, root)}: torch-fidelity's Inception, {URL}"]
     return []
 
 

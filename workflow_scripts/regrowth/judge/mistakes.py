@@ -7,11 +7,17 @@ from regrowth.judge import labels
 from regrowth.judge.settings import Judge
 from regrowth.models import disk, torchvision_weights
 
+#: Where torchvision's own weights of ResNet-50 are, IMAGENET1K_V2.
+RESNET = "https://download.pytorch.org/models/resnet50-11ad3fa6.pth"
+
 
 def of_labels(judge: Judge, root: Path) -> tuple[dict[int, str], list[str]]:
     """What the outputs are called; or what is wrong with where that should stand."""
     if judge.model is None:
         return {}, [f"a judge of kind {judge.kind} needs a model"]
+    if torchvision_weights.is_file(judge.model) and not (root / judge.model).is_file():
+        told = f"{hub.nowhere(judge.model, root)}: torchvision's weights of ResNet-50, say {RESNET}"
+        return {}, [told]
     try:
         return labels.labels_of(judge, root), []
     except (FileNotFoundError, ValueError) as error:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 
 from regrowth.files.digests import DIGESTS, digest, folder_digest
@@ -126,6 +127,10 @@ def begin(snakemake) -> None:
     sys.excepthook = uncaught
     if given := devices.claim(devices.asked_for(snakemake.resources)):
         logging.info("GPU %s", given)
+        if metadata.version("torch").endswith("+cpu"):
+            logging.warning(
+                "torch is built for the CPU and uses no GPU: `make -B .venv/ready TORCH=cuda`"
+            )
 
 
 def start(snakemake) -> Job:

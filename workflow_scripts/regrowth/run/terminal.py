@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -144,10 +145,12 @@ class Terminal(logging.Handler):
 
 
 def reason(logs) -> str:
-    """The last error in a job's log, and where the log is."""
+    """The last error in a job's log, all its lines but the traceback, and where the log is."""
     for log in map(Path, logs):
         with suppress(OSError):
-            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-            errors = [line.partition(" ERROR ")[2] for line in lines if " ERROR " in line]
-            return f"{errors[-1] if errors else 'it ended without a word'}\n    {log}"
+            told = log.read_text(encoding="utf-8", errors="replace")
+            records = re.split(r"^[-\d:, ]+ (?=[A-Z]+ )", told, flags=re.M)
+            errors = [r.removeprefix("ERROR ") for r in records if r.startswith("ERROR ")]
+            last, *_ = errors[-1].split("\nTraceback") if errors else ["it ended without a word"]
+            return f"{last.strip()}\n    {log}"
     return "it left no log"

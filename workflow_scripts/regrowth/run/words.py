@@ -75,5 +75,5 @@ def about(output: Iterable[str]) -> str:
 
 
 def named(rule: str, output: Iterable[str]) -> str:
-    """ "drawing church, max K=0.6"."""
+    """ "drawing church max K=0.6"."""
     return " ".join(filter(None, [DOING.get(rule, rule), about(output)]))

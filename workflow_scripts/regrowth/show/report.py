@@ -1,6 +1,7 @@
 """The report: one self-contained page, and a table for the terminal."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,8 @@ IN_HTML = ("pictures", "accuracy")
 
 
 def terminal(tables: dict[str, pd.DataFrame], whole: pd.DataFrame) -> str:
-    """The rates, the signs, and what is missing, for a terminal. Arguments as of `page`."""
+    """The answer, the rates, the signs, and what is missing. Arguments as of `page`."""
+    sentence = textwrap.fill(answer(headline(rates(tables))), 100)
     everything = pd.concat([tables["accuracy"], whole])
     table = readable(everything).rename(columns={"n erased": "n", "n preserved": "n "})
     missing = f"\n\nMissing: {len(tables['missing'])} score files" if len(tables["missing"]) else ""
@@ -56,7 +58,7 @@ def terminal(tables: dict[str, pd.DataFrame], whole: pd.DataFrame) -> str:
     rates_ = (
         table.to_string(index=False) if len(table) else "No judge of the study counts pictures."
     )
-    return f"{rates_}{right}{missing}"
+    return f"{sentence}\n\n{rates_}{right}{missing}"
 
 
 def times(benchmarks: Path) -> pd.DataFrame:
