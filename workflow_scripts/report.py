@@ -42,5 +42,5 @@ provenance = pq.read_schema(snakemake.input.tables[0]).metadata[b"regrowth"]
 about["versions"] = json.loads(provenance)["versions"]
 about["times"] = report.times(out / "benchmarks")
 write_text(snakemake.output.html, report.page(about, tables, figures, pictures, whole))
-summary = report.terminal(tables, whole)
+summary = report.terminal(tables, whole, job.study.control)
 write_text(snakemake.output.summary, f"\n{summary}\n\nReport: {snakemake.output.html}\n")

@@ -266,6 +266,16 @@ def test_shards_cover_the_rows_and_the_last_may_be_short():
     assert [Path(s).name for s in shards] == [f"shard={n:03d}.parquet" for n in range(4)]
 
 
+def test_what_is_preserved_has_a_reference_where_any_of_it_is_drawn():
+    """A study may draw the erased classes alone."""
+    block = {"concepts": ["church"], "variants": ["pruned"]}
+    for asked, there in ((["erased"], []), (["erased", "preserved"], ["objects"])):
+        sweep = sweep_of(sweep=[block | {"prompts": asked}])
+        found = [Path(file).parent.name for file in sweep.references]
+        assert found == [f"prompts={name}" for name in there]
+        assert {*there} <= {*sweep.bundles}
+
+
 def test_judges_share_jobs_as_the_study_says():
     """In the catalogue's order, a bundle's sets one after the other."""
     judged = {

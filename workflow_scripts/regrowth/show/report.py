@@ -40,9 +40,13 @@ UNDEFENDED = list(RELEASED[2:])
 IN_HTML = ("pictures", "accuracy")
 
 
-def terminal(tables: dict[str, pd.DataFrame], whole: pd.DataFrame) -> str:
-    """The answer, the rates, the signs, and what is missing. Arguments as of `page`."""
-    sentence = textwrap.fill(answer(headline(rates(tables))), 100)
+def terminal(
+    tables: dict[str, pd.DataFrame], whole: pd.DataFrame, control: str | None = None
+) -> str:
+    """The answer, the rates, the signs, and what is missing. Arguments as of `page`;
+    control: the eraser that erased nothing, whose release never knew the concept."""
+    shown = rates(tables)
+    sentence = textwrap.fill(answer(headline(shown[shown["eraser"] != control])), 100)
     everything = pd.concat([tables["accuracy"], whole])
     table = readable(everything).rename(columns={"n erased": "n", "n preserved": "n "})
     missing = f"\n\nMissing: {len(tables['missing'])} score files" if len(tables["missing"]) else ""

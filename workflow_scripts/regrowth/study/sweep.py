@@ -362,10 +362,12 @@ class Sweep:
 
     @cached_property
     def references(self) -> list[str]:
+        """Of the sets that are drawn whole: of a concept alone there is nothing preserved."""
         named = dict.fromkeys(s.split(".")[0] for sets in self.sets.values() for s in sets)
         return self.of_those(
             f"{self.out}/references/prompts={name}/judge={judge}.safetensors"
             for name in named
+            if name in self.bundles
             for judge in prompts.source_of(self.catalogue, name).judges
             if self.catalogue.judges[judge].kind in FEATURES
         )
