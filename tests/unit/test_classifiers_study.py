@@ -133,7 +133,8 @@ def test_parts_are_the_same_once_they_were_a_table(pictures):
     found = parts.parts(pictures, told, None, "none", "0")
     rows = parts.frame(pictures, found)
     assert len(rows) == 130
-    np.testing.assert_array_equal(parts.placed(rows, 300), found)
+    np.testing.assert_array_equal(parts.placed(rows, np.arange(300)), found)
+    assert parts.placed(rows, rows["picture"][::-1]).tolist() == rows["part"].tolist()[::-1]
 
 
 # Mistakes

@@ -101,6 +101,7 @@ def test_the_papers_benchmark_is_planned_on_files_of_cifars_layout(tmp_path):
     betrayed = concepts * len(study["shadows"]["unlearners"])
     assert Road(tmp_path, study).planned() == END | {
         "split": (1 + 4) * (1 + concepts),
+        "pictures": 1,
         "train_classifier": 1 + 4,
         "unlearn": made + 4 * betrayed,
         "regrow": attacked,
