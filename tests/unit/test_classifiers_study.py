@@ -265,6 +265,18 @@ def test_the_interval_of_a_gap_is_as_wide_as_its_pictures_allow():
     assert told["avg_gap"] - told["low"] == pytest.approx(wide, rel=0.15)
 
 
+def test_resampled_gaps_are_those_of_pictures_drawn_one_draw_at_a_time():
+    rng = np.random.default_rng(1)
+    one, other = (an_outcome(name, 0, tuple(rng.random(4)), n=37) for name in ("ft", "retrain"))
+    wanted = np.zeros(gaps.RESAMPLES)
+    for metric, part in (gaps.PARTS | {"mia": "forget"}).items():
+        difference = one.told[metric].astype(float) - other.told[metric]
+        draws = np.random.default_rng([0, *part.encode()])
+        means = [difference[draws.integers(37, size=37)].mean() for _ in wanted]
+        wanted += 25 * np.abs(means)
+    np.testing.assert_array_equal(gaps._resampled(one, other), wanted)
+
+
 def test_logits_that_are_no_numbers_are_a_row_with_a_reason():
     rows = pd.DataFrame({"picture": [0, 1], "class": [0, 1]})
     rows["logits"] = [np.array([1.0, np.nan]), np.array([0.0, 1.0])]
