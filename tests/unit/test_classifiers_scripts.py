@@ -3,6 +3,7 @@
 import runpy
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from regrowth.classify import data, networks, parts, split
@@ -79,3 +80,20 @@ def test_pictures_of_a_split_are_those_of_the_source(run, tmp_path, found):
     assert used.classes == 3 and used.places.tolist() == [*range(3), *range(4, 50), *range(51, 60)]
     np.testing.assert_array_equal(used.images, every.images[used.places])
     np.testing.assert_array_equal(used.labels, every.labels[used.places])
+
+
+def test_an_unlearner_is_timed_by_its_own_models_and_not_by_shadows(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    took = {("0", "retrain", 0): 8, ("0", "retrain", 1): 12, ("0", "ft", 0): 5}
+    took |= {("0-shadow0", "ft", 0): 1000}
+    files = {}
+    for (of, unlearner, seed), seconds in took.items():
+        model = f"split={of}/concept=some/unlearner={unlearner}/seed={seed}"
+        files[model] = f"results/x/models/{model}/weights.safetensors"
+        benchmark = tmp_path / "results/x/benchmarks/unlearn" / f"{model}.tsv"
+        benchmark.parent.mkdir(parents=True, exist_ok=True)
+        benchmark.write_text(f"s\th:m:s\n{seconds}\t-\n", encoding="utf-8")
+    wanted = {name: file for name, file in files.items() if "shadow" not in name}
+    rows = pd.read_csv(run("timings", wanted, oracles=["retrain"])).set_index("unlearner")
+    assert rows["seconds"].to_dict() == {"retrain": 10, "ft": 5}
+    assert rows["of_retrain"].to_dict() == {"retrain": 1, "ft": 0.5}
