@@ -35,7 +35,8 @@ class Used:
 
 def used(file: str | Path) -> Used:
     """As `pictures.py` writes them."""
-    return Used(**read_arrays(file), **read_about(file))
+    arrays = read_arrays(file)
+    return Used(arrays["images"], arrays["labels"], arrays["places"], read_about(file)["classes"])
 
 
 def read(kind: str, files: list[Path]) -> Pictures:

@@ -189,7 +189,11 @@ def relearnt(curves: dict[Cell, pd.DataFrame], broken: Container[Cell] = ()) -> 
     rows = []
     for cell, curve in curves.items():
         accuracy, goal = curve["accuracy"].to_numpy(), float(curve["goal"].iloc[0])
-        told = {"passes": len(curve) - 1, "censored": bool(accuracy[-1] < goal), "goal": goal}
+        told: dict[str, Any] = {
+            "passes": len(curve) - 1,
+            "censored": bool(accuracy[-1] < goal),
+            "goal": goal,
+        }
         told |= {"before": accuracy[0], "after": accuracy[-1], "reason": ""}
         if cell in broken:
             told = {"goal": goal, "censored": False, "reason": BROKEN}
