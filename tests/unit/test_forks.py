@@ -171,8 +171,10 @@ def test_where_a_gpu_may_be_nothing_is_forked(monkeypatch, tmp_path, version, th
     assert forks.can() is (system == "linux" and (version.endswith("+cpu") or not there))
 
 
+#: statsmodels looks for polars, which starts threads, where somebody has installed it.
 IMPORTS = """
 import os, sys
+sys.modules["polars"] = None
 from regrowth.run import forks
 forks.import_all("classifiers")
 others = {*os.listdir("/proc/self/task")} - {str(os.getpid())}
