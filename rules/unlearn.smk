@@ -20,9 +20,35 @@ rule split:
         "../workflow_scripts/split.py"
 
 
-rule train_classifier:
+# Once of each split: to unpack a source takes longer than most of the jobs that need it.
+rule pictures:
     input:
         f"{OUT}/splits/split={{split}}/concept={keys.NONE}/parts.parquet",
+    output:
+        f"{OUT}/pictures/split={{split}}/pictures.safetensors",
+    log:
+        f"{OUT}/logs/pictures/split={{split}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/pictures/split={{split}}.tsv"
+    wildcard_constraints:
+        split=r"\d+",
+    conda:
+        ENV
+    resources:
+        mem_mb=3000,
+        runtime=10,
+    params:
+        code=CLASSES.code("pictures"),
+        pictures=CLASSES.pictures,
+        kind=STUDY.data.kind,
+    script:
+        "../workflow_scripts/pictures.py"
+
+
+rule train_classifier:
+    input:
+        parts=CLASSES.before,
+        pictures=CLASSES.used,
     output:
         f"{OUT}/models/split={{split}}/concept={keys.NONE}/unlearner={classifiers.ORIGINAL}/seed={{seed}}/weights.safetensors",
     log:
@@ -39,8 +65,6 @@ rule train_classifier:
     params:
         code=CLASSES.code("train_classifier"),
         versions=versions("classify"),
-        pictures=CLASSES.pictures,
-        kind=STUDY.data.kind,
         network=STUDY.network,
         training=STUDY.training.model_dump(),
     script:
@@ -49,7 +73,9 @@ rule train_classifier:
 
 rule unlearn:
     input:
+        before=CLASSES.before,
         parts=CLASSES.of(CLASSES.split),
+        pictures=CLASSES.used,
         original=CLASSES.original,
     output:
         f"{OUT}/models/{MODEL}/weights.safetensors",
@@ -69,8 +95,6 @@ rule unlearn:
     params:
         code=CLASSES.unlearner_code,
         versions=versions("classify"),
-        pictures=CLASSES.pictures,
-        kind=STUDY.data.kind,
         network=STUDY.network,
         augment=STUDY.training.augment,
         unlearner=CLASSES.unlearner,
@@ -108,7 +132,7 @@ rule regrow:
 # All logits of every picture, once: what is measured of them trains nothing anew.
 rule predict:
     input:
-        parts=f"{OUT}/splits/split={{split}}/concept={keys.NONE}/parts.parquet",
+        pictures=CLASSES.used,
         weights=CLASSES.of(CLASSES.released),
     output:
         f"{OUT}/predictions/{CELL}/predictions.parquet",
@@ -126,8 +150,6 @@ rule predict:
     params:
         code=CLASSES.code("predict"),
         versions=versions("classify"),
-        pictures=CLASSES.pictures,
-        kind=STUDY.data.kind,
         network=STUDY.network,
     script:
         "../workflow_scripts/predict.py"
@@ -159,6 +181,7 @@ rule membership:
 rule relearn_classifier:
     input:
         parts=CLASSES.of(CLASSES.split),
+        pictures=CLASSES.used,
         weights=CLASSES.of(CLASSES.weights),
         original=CLASSES.predicted_before,
     output:
@@ -177,8 +200,6 @@ rule relearn_classifier:
     params:
         code=CLASSES.code("relearn_classifier"),
         versions=versions("classify"),
-        pictures=CLASSES.pictures,
-        kind=STUDY.data.kind,
         network=STUDY.network,
         settings=STUDY.relearn.model_dump(exclude={"unlearners"}),
     script:
@@ -188,8 +209,9 @@ rule relearn_classifier:
 # Of all runs of an unlearner by the same shadow models: splits, trainings and forgettings above.
 rule shadowed:
     input:
-        before=f"{OUT}/splits/split={{split}}/concept={keys.NONE}/parts.parquet",
+        before=CLASSES.before,
         after=CLASSES.of(CLASSES.split),
+        pictures=CLASSES.used,
         target=CLASSES.of(CLASSES.weights),
         shadows=CLASSES.of(CLASSES.shadows),
     output:
@@ -210,8 +232,6 @@ rule shadowed:
     params:
         code=CLASSES.code("shadowed"),
         versions=versions("classify"),
-        pictures=CLASSES.pictures,
-        kind=STUDY.data.kind,
         network=STUDY.network,
         apollo=STUDY.shadows.apollo.model_dump(),
     script:
@@ -221,6 +241,7 @@ rule shadowed:
 rule gradcam:
     input:
         parts=CLASSES.parts_looked_at,
+        pictures=CLASSES.used,
         weights=CLASSES.weights_looked_at,
     output:
         f"{OUT}/figures/{{concept}}-gradcam.png",
@@ -237,7 +258,6 @@ rule gradcam:
     params:
         code=CLASSES.code("gradcam"),
         versions=versions("gradcam"),
-        pictures=CLASSES.pictures,
         kind=STUDY.data.kind,
         network=STUDY.network,
         each=STUDY.gradcam.pictures,

@@ -1,6 +1,7 @@
 """Every table of a study of classifiers, as parquet and CSV, and its page."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -46,8 +47,9 @@ for name, compare in (("gaps", gaps.gaps), ("spread", spread), ("neighbours", ne
     made[name] = compare(outcomes, lambda cell: cell.unlearner in about["oracles"])
 if about["choices"]:
     made["choices"] = chosen(outcomes, made["gaps"], about["choices"], about["forget"])
+broken = {one.cell for one in outcomes if not one.right}
 for name, stage, table_of in (
-    ("relearning", "relearnt", gaps.relearnt),
+    ("relearning", "relearnt", partial(gaps.relearnt, broken=broken)),
     ("shadowed", "shadowed", betrayed),
 ):
     if some := given.get(stage):

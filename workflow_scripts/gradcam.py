@@ -3,7 +3,7 @@ of what is kept."""
 
 import torch
 from regrowth.classify import SOURCES, gradcam, networks
-from regrowth.classify.data import read
+from regrowth.classify.data import used
 from regrowth.classify.parts import placed
 from regrowth.files.store import read_arrays, read_frame
 from regrowth.run import classroom, compute
@@ -11,11 +11,11 @@ from regrowth.show.figures.style import save
 from regrowth.show.gradcam import Looked
 from regrowth.show.gradcam import gradcam as drawn
 
-_, files = classroom.start(snakemake)
+classroom.start(snakemake)
 compute.use_threads(snakemake.threads)
 told = snakemake.params
-pictures, device = read(told.kind, files), compute.device()
-parts = placed(read_frame(snakemake.input.parts), len(pictures.labels))
+pictures, device = used(snakemake.input.pictures), compute.device()
+parts = placed(read_frame(snakemake.input.parts), pictures.places)
 places = gradcam.some(parts, pictures.labels, told.each)
 images = torch.from_numpy(pictures.images[places]).to(device).float() / 255
 labels = torch.from_numpy(pictures.labels[places]).to(device)

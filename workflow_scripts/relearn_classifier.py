@@ -3,20 +3,20 @@
 import numpy as np
 import pandas as pd
 from regrowth.classify import networks
-from regrowth.classify.data import read
+from regrowth.classify.data import used
 from regrowth.classify.lesson import taught
 from regrowth.classify.parts import placed
 from regrowth.classify.relearn import relearn
 from regrowth.files.store import read_arrays, read_frame, write_frame
 from regrowth.run import classroom, compute
 
-study, files = classroom.start(snakemake)
+study, _ = classroom.start(snakemake)
 compute.use_threads(snakemake.threads)
 told, device, seed = snakemake.params, compute.device(), int(snakemake.wildcards.seed)
-pictures = read(told.kind, files)
-forgotten = placed(read_frame(snakemake.input.parts), len(pictures.labels)) == "forget"
+pictures = used(snakemake.input.pictures)
+forgotten = placed(read_frame(snakemake.input.parts), pictures.places) == "forget"
 before = read_frame(snakemake.input.original)
-before = before[forgotten[before["picture"]]]
+before = before[forgotten]
 goal = float(np.mean(np.stack(before["logits"].to_numpy()).argmax(1) == before["class"]))
 network = networks.restored(told.network, read_arrays(snakemake.input.weights)).to(device)
 curve = relearn(network, taught(pictures, forgotten, device), goal, told.settings, seed)

@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 from regrowth.classify import networks, shadows, train, u_lira
 from regrowth.classify.apollo import apollo
-from regrowth.classify.data import read
+from regrowth.classify.data import used
 from regrowth.classify.lesson import taught
 from regrowth.classify.parts import placed
 from regrowth.files.store import read_arrays, read_frame, write_frame
@@ -14,11 +14,11 @@ from regrowth.run import classroom, compute
 #: Pictures that walk together.
 BATCH = 256
 
-study, files = classroom.start(snakemake)
+study, _ = classroom.start(snakemake)
 compute.use_threads(snakemake.threads)
 told, given, device = snakemake.params, snakemake.input, compute.device()
-pictures, split = read(told.kind, files), int(snakemake.wildcards.split)
-before, after = (placed(read_frame(f), len(pictures.labels)) for f in (given.before, given.after))
+pictures, split = used(given.pictures), int(snakemake.wildcards.split)
+before, after = (placed(read_frame(f), pictures.places) for f in (given.before, given.after))
 members, others = shadows.candidates(before, after)
 asked = members | others
 some = taught(pictures, asked, device)
@@ -32,7 +32,7 @@ own, theirs = (
     u_lira.confidence(np.stack([train.logits(one, some) for one in of]), labels)
     for of in ([target], made)
 )
-found = {"picture": np.flatnonzero(asked), "member": members[asked]}
+found = {"picture": pictures.places[asked], "member": members[asked]}
 found["ratio"] = u_lira.log_ratio(own[0], theirs, inside)
 walked = []
 for rows, (images, own_labels) in zip(torch.arange(len(some)).split(BATCH), some.batches(BATCH)):

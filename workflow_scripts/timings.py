@@ -8,11 +8,14 @@ from regrowth.files.store import keys_of, replacing
 from regrowth.run import classroom
 
 study, _ = classroom.start(snakemake)
-root = Path("results", study, "benchmarks", "unlearn")
+out = Path("results", study)
 rows = []
-for file in sorted(root.rglob("*.tsv")):
-    (took,) = pd.read_csv(file, sep="\t")["s"]
-    rows.append(keys_of(file.parent / file.stem / "file", root) | {"seconds": took})
+for file in snakemake.input:
+    model = Path(file).parent.relative_to(out / "models")
+    benchmark = out / "benchmarks/unlearn" / f"{model}.tsv"
+    if benchmark.exists():  # not of a file that was brought here
+        (took,) = pd.read_csv(benchmark, sep="\t")["s"]
+        rows.append(keys_of(file, out / "models") | {"seconds": took})
 frame = pd.DataFrame(rows, columns=[*RELEASED, "seconds"])
 mean = frame.groupby(["concept", "unlearner"], sort=False)["seconds"].mean().reset_index()
 oracles = mean[mean["unlearner"].isin(snakemake.params.oracles)]

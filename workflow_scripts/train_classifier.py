@@ -2,7 +2,7 @@
 
 import torch
 from regrowth.classify import networks, train
-from regrowth.classify.data import read
+from regrowth.classify.data import used
 from regrowth.classify.lesson import taught
 from regrowth.classify.parts import placed
 from regrowth.classify.split import number
@@ -10,15 +10,14 @@ from regrowth.files.store import read_frame, write_arrays
 from regrowth.learn.passed import Passed
 from regrowth.run import classroom, compute
 
-_, files = classroom.start(snakemake)
+classroom.start(snakemake)
 compute.use_threads(snakemake.threads)
 told, device = snakemake.params, compute.device()
-pictures = read(told.kind, files)
-parts = placed(read_frame(snakemake.input[0]), len(pictures.labels))
+pictures = used(snakemake.input.pictures)
+parts = placed(read_frame(snakemake.input.parts), pictures.places)
 lesson = taught(pictures, parts == "retain", device, told.training["augment"])
 seed = number("train", int(snakemake.wildcards.seed))
-classes = int(pictures.labels.max()) + 1
-network = networks.new(told.network, classes, lesson.images, seed).to(device)
+network = networks.new(told.network, pictures.classes, lesson.images, seed).to(device)
 passed = Passed(network)
 train.fit(network, lesson, told.training, torch.Generator().manual_seed(seed))
 write_arrays(snakemake.output[0], networks.state(network), **passed.told())

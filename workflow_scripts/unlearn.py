@@ -1,19 +1,23 @@
 """A classifier that was made to forget, or was never told."""
 
 from regrowth.classify import UNLEARNERS, networks
-from regrowth.classify.data import read
+from regrowth.classify.data import used
 from regrowth.classify.lesson import lesson
 from regrowth.classify.parts import placed
-from regrowth.classify.split import number
+from regrowth.classify.split import check, number
 from regrowth.files.store import read_arrays, read_frame, write_arrays
 from regrowth.learn.passed import Passed
 from regrowth.run import classroom, compute
 
-_, files = classroom.start(snakemake)
+classroom.start(snakemake)
 compute.use_threads(snakemake.threads)
 told, device, seed = snakemake.params, compute.device(), int(snakemake.wildcards.seed)
-pictures = read(told.kind, files)
-parts = placed(read_frame(snakemake.input.parts), len(pictures.labels))
+pictures = used(snakemake.input.pictures)
+before, parts = (
+    placed(read_frame(file), pictures.places)
+    for file in (snakemake.input.before, snakemake.input.parts)
+)
+check(before, parts)
 given = lesson(pictures, parts, told.network, told.augment, device, seed)
 if original := snakemake.input.get("original"):
     network = networks.restored(told.network, read_arrays(original)).to(device)

@@ -177,11 +177,29 @@ def test_relearning_that_met_its_cap_is_a_bound():
         "unlearner": "salun",
         "passes": [40, 20],
         "censored": [True, False],
+        "reason": "",
     }
     rows = printed.beside(PRINT, about, tables | {"relearning": pd.DataFrame(curves)})
     (row,) = rows[rows["metric"] == "relearn_epochs"].to_dict("records")
-    assert (row["table"], row["measured"]) == ("3", 30)
+    assert (row["table"], row["measured"]) == ("3", 30) and np.isnan(row["difference"])
     assert row["note"].endswith("; at least: 1 of 2 runs met the cap")
+
+
+def test_relearning_is_held_against_print_only_where_neither_met_a_cap():
+    """Print's SalUn relearns in 24.25 passes, and its Scissorhands in more than 200."""
+    about = told({"some": TENTH})
+    curves = pd.DataFrame({"concept": "some", "unlearner": ["salun", "scissorhands", "salun"]})
+    curves = curves.assign(passes=[20, 40, np.nan], censored=[False, True, False])
+    curves["reason"] = ["", "", "it broke"]
+    tables = as_printed(about, "1", "CIFAR-10", "random 10%") | {"relearning": curves}
+    rows = printed.beside(PRINT, about, tables)
+    own = rows[rows["metric"] == "relearn_epochs"].set_index("unlearner")
+    assert own["difference"].tolist() == [
+        pytest.approx(20 - 24.25),
+        pytest.approx(np.nan, nan_ok=True),
+    ]
+    text = section(rows, about)
+    assert "> 40.0<br><span class=printed>> 200</span>" in text and "<td>20.0<br>" in text
 
 
 def test_the_page_has_both_figures_and_says_which_are_suspicious():

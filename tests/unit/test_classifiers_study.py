@@ -133,7 +133,8 @@ def test_parts_are_the_same_once_they_were_a_table(pictures):
     found = parts.parts(pictures, told, None, "none", "0")
     rows = parts.frame(pictures, found)
     assert len(rows) == 130
-    np.testing.assert_array_equal(parts.placed(rows, 300), found)
+    np.testing.assert_array_equal(parts.placed(rows, np.arange(300)), found)
+    assert parts.placed(rows, rows["picture"][::-1]).tolist() == rows["part"].tolist()[::-1]
 
 
 # Mistakes
@@ -230,6 +231,14 @@ def test_the_json_schema_is_the_models():
 # Tables
 
 
+ABOUT = {"data": "idx", "network": "small", "controls": []}
+NOTHING = {"printed": pd.DataFrame(), "neighbours": pd.DataFrame()}
+
+
+def is_oracle(cell: Cell) -> bool:
+    return cell.unlearner == "retrain"
+
+
 def an_outcome(unlearner: str, seed: int, rates: tuple, n: int = 200, **more) -> Outcome:
     """Whose first pictures are the right ones."""
     hits = [np.arange(n) < round(rate * n) for rate in rates]
@@ -264,6 +273,18 @@ def test_the_interval_of_a_gap_is_as_wide_as_its_pictures_allow():
     assert told["avg_gap"] - told["low"] == pytest.approx(wide, rel=0.15)
 
 
+def test_resampled_gaps_are_those_of_pictures_drawn_one_draw_at_a_time():
+    rng = np.random.default_rng(1)
+    one, other = (an_outcome(name, 0, tuple(rng.random(4)), n=37) for name in ("ft", "retrain"))
+    wanted = np.zeros(gaps.RESAMPLES)
+    for metric, part in (gaps.PARTS | {"mia": "forget"}).items():
+        difference = one.told[metric].astype(float) - other.told[metric]
+        draws = np.random.default_rng([0, *part.encode()])
+        means = [difference[draws.integers(37, size=37)].mean() for _ in wanted]
+        wanted += 25 * np.abs(means)
+    np.testing.assert_array_equal(gaps._resampled(one, other), wanted)
+
+
 def test_logits_that_are_no_numbers_are_a_row_with_a_reason():
     rows = pd.DataFrame({"picture": [0, 1], "class": [0, 1]})
     rows["logits"] = [np.array([1.0, np.nan]), np.array([0.0, 1.0])]
@@ -280,6 +301,50 @@ def test_logits_that_are_no_numbers_are_a_row_with_a_reason():
     told["neighbours"] = pd.DataFrame()
     told["spread"] = spread(made, lambda cell: cell.unlearner == "retrain")
     assert gaps.BROKEN in page("x", about, told)
+
+
+def test_one_run_that_broke_does_not_hide_another():
+    made = [an_outcome("retrain", s, (0.8, 0.8, 1, 0.2)) for s in (0, 1)]
+    made += [an_outcome("ga", 0, (1, 0.8, 1, 0)), Outcome(Cell("0", "some", "ga", "1"), {}, {}, 1)]
+    table = gaps.gaps(made, is_oracle)
+    row = table.set_index("unlearner").loc["ga"]
+    assert row["avg_gap"] == pytest.approx(10) and row["runs"] == 2
+    assert row["reason"] == f"1 of 2 runs: {gaps.BROKEN}"
+    text = page("x", ABOUT, {"gaps": table, "spread": spread(made, is_oracle)} | NOTHING)
+    assert "<td>10.0</td>" in text and f"<td>{row['reason']}</td>" in text
+
+
+def test_a_gap_below_twice_the_floor_says_nothing_and_is_grey():
+    """The retrainings are 2 apart."""
+    made = [an_outcome("retrain", s, (0.8 + s / 25, 0.8, 1, 0.2 + s / 25)) for s in (0, 1)]
+    made += [an_outcome("near", 0, (0.86, 0.8, 1, 0.26)), an_outcome("far", 0, (0.9, 0.8, 1, 0.3))]
+    table = gaps.gaps(made, is_oracle)
+    told = table.set_index("unlearner")
+    assert told["avg_gap"].round(6).to_dict() == {"retrain": 2, "near": 2, "far": 4}
+    assert told["told"].to_dict() == {"retrain": False, "near": False, "far": True}
+    text = page("x", ABOUT, {"gaps": table, "spread": spread(made, is_oracle)} | NOTHING)
+    assert "<tr class=control><td>near" in text and "<tr><td>far" in text
+
+
+def test_the_difference_of_membership_has_an_interval_with_its_sign():
+    """1.96 √(p (1 − p) / n) of .5 beside 1, which is below it."""
+    made = [an_outcome("retrain", 0, (1, 1, 1, 1)), an_outcome("ft", 1, (1, 1, 1, 0.5))]
+    told = gaps.gaps(made, is_oracle).set_index("unlearner").loc["ft"]
+    wide = 196 * (0.25 / 200) ** 0.5
+    assert told["d_mia"] == -50 and told["d_mia_low"] == pytest.approx(-50 - wide, abs=0.15 * wide)
+    assert told["d_mia_high"] == pytest.approx(-50 + wide, abs=0.15 * wide)
+
+
+def test_a_broken_model_is_not_said_to_relearn_slowly():
+    """Its curve met the cap, since what it says is no number."""
+    curve = pd.DataFrame({"passes": range(3), "accuracy": [0.1, 0.5, 0.9], "goal": 0.95})
+    one, other = (Cell("0", "some", "ft", seed) for seed in "01")
+    table = gaps.relearnt({one: curve, other: curve}, broken={one})
+    assert table["reason"].tolist() == [gaps.BROKEN, ""] and np.isnan(table["passes"][0])
+    made = [an_outcome("retrain", s, (0.8, 0.8, 1, 0.2)) for s in (0, 1)]
+    tables = {"gaps": gaps.gaps(made, is_oracle), "spread": spread(made, is_oracle)} | NOTHING
+    text = page("x", ABOUT, tables | {"relearning": table})
+    assert f"<td>some, ft</td><td>{gaps.BROKEN}, &gt; 2</td>" in text
 
 
 def test_an_outcome_is_right_where_the_largest_logit_is_the_class():

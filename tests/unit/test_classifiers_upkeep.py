@@ -1,16 +1,18 @@
 """What is planned, there and not there of a study of classifiers."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from regrowth.classify import gaps, study
+from regrowth.classify import betrayed, choices, gaps, neighbours, study
 from regrowth.classify.spread import spread
 from regrowth.classify.study import Cell
 from regrowth.run import classroom, cost, plan, progress
 from regrowth.run.refusals import Refused
+from regrowth.show import classifiers
 from regrowth.show.classifiers import page
 from shapes import write_idx
 from test_classifiers_study import an_outcome, raw
@@ -110,6 +112,29 @@ def test_the_page_of_what_is_there_says_what_is_not(records):
     text = page("x", about | {"coverage": progress.coverage(states)}, tables)
     assert "1 of 3 measured models are there; the rest is below" in text
     assert "unlearner ga, seed 0, attack blind</td><td>unlearn: no space left" in text
+
+
+def test_the_page_has_a_row_for_each_pick_neighbour_and_attack_with_shadows():
+    picks = [["some", "scissors", "blind", "b", 2.0, 3.0, 1.0, 4.0, 2]]
+    picks += [["some", "scissors", "oracle", np.nan, np.nan, np.nan, np.nan, np.nan, 0]]
+    text = classifiers._choices(pd.DataFrame(picks, columns=choices.COLUMNS))
+    told = ["some, scissors, blind", "b", "2.0", "3.0", "1.0 to 4.0", "2"]
+    assert cells(text) == [told, ["some, scissors, oracle"]]
+    rows = [["some", "cut", "max", 6, 368, 0.793, 0.749, 0.831, 0.543, 25.0]]
+    rows += [["some", "ft", "none", 6, 368, 0.486, 0.435, 0.537, 0.543, -5.7]]
+    text = classifiers._neighbours(pd.DataFrame(rows, columns=neighbours.COLUMNS))
+    first = ["some, cut + max", "6", "79.3", "74.9 to 83.1", "+25.0", "368"]
+    assert cells(text) == [first, ["some, ft", "6", "48.6", "43.5 to 53.7", "-5.7", "368"]]
+    rows = [["some", "ft", "u-lira", 0.71, 0.65, 0.77, 0.5, 0.25, 40, 30, 2]]
+    rows += [["some", "ft", "apollo", np.nan, np.nan, np.nan, 0.1, 0.2, 40, 30, 2]]
+    text = classifiers._shadowed(pd.DataFrame(rows, columns=betrayed.COLUMNS))
+    first = ["some, ft, u-lira", "0.71", "0.65 to 0.77", "50.0 of 40", "25.0 of 30", "2"]
+    assert cells(text) == [first, ["some, ft, apollo", "", "", "10.0 of 40", "20.0 of 30", "2"]]
+
+
+def cells(table: str) -> list[list[str]]:
+    rows = re.findall("<tr[^>]*>(.*?)</tr>", table)
+    return [re.findall("<td>(.*?)</td>", row) for row in rows[1:]]
 
 
 def test_unlearners_are_timed_each_by_itself(records, tmp_path):

@@ -12,6 +12,7 @@ from regrowth.classify import (
     influence,
     membership,
     networks,
+    saliency,
     salun,
     scissorhands,
     tilt,
@@ -355,6 +356,120 @@ def test_the_share_that_is_drawn_anew_is_the_share_that_is_asked(network, lesson
     else:  # of the whole network, of which these are a part
         total = sum(p.numel() for p in network.parameters())
         assert sum(some.sum() for some in chosen.values()) <= round(0.04 * total)
+
+
+@pytest.mark.parametrize("faithful", ["paper", "code"])
+def test_what_is_trimmed_is_the_largest_by_its_own_score(network, lesson, monkeypatch, faithful):
+    """By scores that are drawn here: sums with their signs, of the late layers; or sums of
+    magnitudes, of the whole network."""
+    rng, held = np.random.default_rng(0), dict(network.named_parameters())
+    given = {
+        name: {"sum": rng.normal(size=p.shape), "absolute": rng.random(p.shape)}
+        for name, p in held.items()
+    }
+    monkeypatch.setattr(scissorhands, "felt", lambda *args, **how: given)
+    told = said.Scissorhands(faithful=faithful, share=0.04, batch=6).model_dump()
+    norms = networks.of_batch_norm(network)
+    late = {name for name in held if lesson.is_late(name) and name not in norms}
+    kind = {"paper": "sum", "code": "absolute"}[faithful]
+    score = {n: np.abs(of[kind] * held[n].detach().numpy()) for n, of in given.items()}
+    of = score if faithful == "code" else late
+    every = sorted((score[name].ravel() for name in of), key=len)
+    order = np.sort(np.concatenate(every))[::-1]
+    bar = order[round(0.04 * len(order)) - 1]
+    chosen = scissorhands.trimmed(network, lesson, told)
+    assert set(chosen) == late
+    for name, some in chosen.items():
+        np.testing.assert_array_equal(some, score[name] >= bar)
+
+
+def test_every_picture_weighs_alike_however_small_its_batch(network, lesson):
+    """Twelve pictures by five: the last batch has two. Against the gradient of all at once."""
+    found = saliency.felt(network, lesson.forget, 5, even=True)
+    images, labels = next(lesson.forget.batches(12))
+    loss = F.cross_entropy(network.eval()(images), labels)
+    for name, wanted in zip(found, torch.autograd.grad(loss, list(network.parameters()))):
+        own = torch.from_numpy(found[name]["sum"]) * 5 / 12
+        torch.testing.assert_close(own, wanted, rtol=1e-3, atol=1e-6)
+    told = said.Scissorhands(batch=5, share=0.04).model_dump()
+    alone = scissorhands.trimmed(network, lesson, told | {"batch": 12})
+    whole = scissorhands.trimmed(network, lesson, told)
+    assert np.mean([(whole[name] == some).mean() for name, some in alone.items()]) > 0.9999
+
+
+def replayed(network, lesson, told: dict, monkeypatch) -> tuple[list, list, list]:
+    """A repair as the code has it: the gradients that it took, those that it followed, and at which
+    steps it projected."""
+    felt, followed, own = [], [], scissorhands._gradients
+
+    def gradients(network, batch):
+        felt.append((network.training, batch, own(network, batch)))
+        return [one.clone() for one in felt[-1][2]]  # what is added is added in place
+
+    def follow(network, descent, found):
+        followed.append(found)
+        scissorhands.step(network, descent)
+
+    monkeypatch.setattr(scissorhands, "_gradients", gradients)
+    monkeypatch.setattr(scissorhands, "_follow", follow)
+    return felt, followed, scissorhands._as_published(network, lesson, told)
+
+
+def test_the_published_repair_step_by_step(network, lesson, monkeypatch):
+    """Of a pass: one forgotten batch's gradient in evaluation mode; then, while forgotten pictures
+    are left (12 by 8: two steps), what is kept less λ times the forgotten, projected in the late
+    layers; then what is kept alone."""
+    told = said.Scissorhands(faithful="code", batch=8, epochs=2, forget=0.0).model_dump()
+    felt, followed, acted = replayed(network, lesson, told, monkeypatch)
+    late = [lesson.is_late(name) for name, _ in network.named_parameters()]
+    a_pass = 1 + 2 * 2 + 3
+    assert len(felt) == 2 * a_pass and len(followed) == 2 * 5 and len(acted) == 2 * 2
+    assert any(acted)
+    for at in range(2):
+        (mode, (seen, _), stale), *steps = felt[at * a_pass : (at + 1) * a_pass]
+        assert not mode and all(training for training, *_ in steps)
+        assert len(seen) == 8
+        for i in range(2):
+            (_, (kept, _), g_r), (_, (gone, _), _) = steps[2 * i : 2 * i + 2]
+            assert len(kept) == 8 and len(gone) == (8, 4)[i]
+            pairs = [(f, g) for f, g, own in zip(stale, g_r, late) if own]
+            product = sum(float((f.double() * g.double()).sum()) for f, g in pairs)
+            square = sum(float(f.double().square().sum()) for f, _ in pairs)
+            assert acted[2 * at + i] == (product > 0)
+            lost = max(0.5, product / (square + 1e-3)) if product > 0 else 0.0
+            for f, g, own, found in zip(stale, g_r, late, followed[5 * at + i]):
+                torch.testing.assert_close(found, g - lost * f if own else g, rtol=1e-4, atol=1e-6)
+        for (_, _, g_r), found in zip(steps[4:], followed[5 * at + 2 : 5 * at + 5]):
+            assert all(torch.equal(a, b) for a, b in zip(found, g_r))
+
+
+def test_the_published_ascent_has_its_weight_and_projects_only_if_asked(
+    network, lesson, monkeypatch
+):
+    told = said.Scissorhands(faithful="code", batch=40, epochs=1, forget=0.3, project=False)
+    felt, followed, acted = replayed(network, lesson, told.model_dump(), monkeypatch)
+    _, (_, _, g_r), (_, _, g_f) = felt
+    assert acted == [False]
+    for found, kept, gone in zip(followed[0], g_r, g_f):
+        torch.testing.assert_close(found, kept - 0.3 * gone, rtol=1e-5, atol=1e-7)
+
+
+def test_without_projection_the_ascent_has_its_own_weight(network, lesson, monkeypatch):
+    """As print has it: where the projection would act, too."""
+    felt, followed, own = [], [], scissorhands._gradients
+    told = said.Scissorhands(batch=8, epochs=1, forget=0.01).model_dump()
+    assert any(scissorhands._as_printed(copy(network), lesson, told))
+
+    def gradients(network, batch):
+        felt.append(own(network, batch))
+        return [one.clone() for one in felt[-1]]
+
+    monkeypatch.setattr(scissorhands, "_gradients", gradients)
+    monkeypatch.setattr(scissorhands, "_follow", lambda n, d, found: followed.append(found))
+    assert not any(scissorhands._as_printed(network, lesson, told | {"project": False}))
+    for i, found in enumerate(followed):
+        for one, gone, kept in zip(found, felt[2 * i], felt[2 * i + 1]):
+            torch.testing.assert_close(one, kept - 0.01 * gone, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("init", ["uniform", "normal", "zeros", "ones"])

@@ -171,6 +171,25 @@ def test_where_a_gpu_may_be_nothing_is_forked(monkeypatch, tmp_path, version, th
     assert forks.can() is (system == "linux" and (version.endswith("+cpu") or not there))
 
 
+#: statsmodels looks for polars, which starts threads, where somebody has installed it.
+IMPORTS = """
+import os, sys
+sys.modules["polars"] = None
+from regrowth.run import forks
+forks.import_all("classifiers")
+others = {*os.listdir("/proc/self/task")} - {str(os.getpid())}
+print(*(name for name in ("diffusers", "transformers", "matplotlib") if name in sys.modules))
+print(*sorted(open(f"/proc/self/task/{task}/comm").read().strip() for task in others))
+"""
+
+
+def test_what_classifiers_fork_from_has_one_thread_and_nothing_that_draws():
+    """But for the allocator's, which knows forks."""
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    told = subprocess.run([sys.executable, "-c", IMPORTS], env=env, capture_output=True, text=True)
+    assert told.stdout.splitlines() in (["", ""], ["", "jemalloc_bg_thd"]), told.stderr
+
+
 def test_few_jobs_are_not_worth_it():
     assert not forks.pay(range(forks.JOBS - 1))
     assert forks.pay(range(forks.JOBS))

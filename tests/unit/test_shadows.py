@@ -228,13 +228,16 @@ def test_pictures_at_random_have_no_neighbours():
     assert neighbours.standing_out(parts, logits, labels) == {}
 
 
-def test_the_neighbour_is_the_retrainings():
+def test_the_neighbour_is_whom_the_retrainings_take_the_forgotten_for():
+    """By training pictures: not the one at which fewest tests are told apart."""
+
     def stands(unlearner, seed, first, second):
         one = an_outcome(unlearner, seed, (0, 0.8, 1, 1))
         hits = {n: np.arange(100) < rate for n, rate in enumerate((first, second))}
-        return gaps.Outcome(one.cell, one.right, one.unseen, 1, hits)
+        taken = np.array([1, 1, 0] if unlearner == "retrain" else [0])
+        return gaps.Outcome(one.cell, one.right, one.unseen, 1, hits, taken)
 
-    made = [stands("retrain", 0, 80, 40), stands("retrain", 1, 90, 50), stands("ga", 0, 20, 95)]
+    made = [stands("retrain", 0, 20, 40), stands("retrain", 1, 30, 50), stands("ga", 0, 20, 95)]
     made += [an_outcome("ft", 0, (0, 0.8, 1, 1))]
     table = neighbours.nearest(made, lambda cell: cell.unlearner == "retrain")
     assert table["unlearner"].tolist() == ["retrain", "ga"] and set(table["nearest"]) == {1}

@@ -14,7 +14,7 @@ class Executor(local.Executor):
         elsewhere = self.workflow.deployment_settings.deployment_method  # conda, a container
         if forks.can() and not elsewhere:
             if forks.begun() or forks.pay(self.workflow.dag.needrun_jobs()):
-                forks.begin()
+                forks.begin(self.workflow.config.get("kind", "pictures"))
 
     def _callback(self, job_info, future) -> None:
         """Where nobody reads any more how a job ended (`| head`), the run still has to hear it, or

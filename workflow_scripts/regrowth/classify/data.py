@@ -9,16 +9,34 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from regrowth.classify import SOURCES
+from regrowth.files.store import read_about, read_arrays
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """images: uint8 (n, channels, height, width), the source's training pictures first, of which
-    there are `train`; a picture is known by its place. labels: (n,)."""
+    """All of a source. images: uint8 (n, channels, height, width), its training pictures first, of
+    which there are `train`; a picture is known by its place. labels: (n,)."""
 
     images: np.ndarray
     labels: np.ndarray
     train: int
+
+
+@dataclass(frozen=True)
+class Used:
+    """Those that a split uses, in order. places: of each among all of its source's, which have so
+    many classes."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    places: np.ndarray
+    classes: int
+
+
+def used(file: str | Path) -> Used:
+    """As `pictures.py` writes them."""
+    arrays = read_arrays(file)
+    return Used(arrays["images"], arrays["labels"], arrays["places"], read_about(file)["classes"])
 
 
 def read(kind: str, files: list[Path]) -> Pictures:

@@ -1,8 +1,9 @@
 """What an unlearner comes to: how often its models are right, whom they give away, and how far that
 is from a training without what is forgotten."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -15,9 +16,10 @@ from regrowth.measure.cells import interval
 #: share of the forgotten that is taken for never seen, by confidence.
 METRICS = ("df", "dt", "dr", "mia")
 PARTS = {"df": "forget", "dt": "test", "dr": "retain"}
-FEATURE, RESAMPLES = "confidence", 1000
+FEATURE, RESAMPLES, ENDS = "confidence", 1000, (0.025, 0.975)
 GAPS = ["concept", "unlearner", "attack", *METRICS, *(f"d_{metric}" for metric in METRICS)]
-GAPS += ["avg_gap", "low", "high", "floor", "backwards", "runs", "n_forget", "reason"]
+GAPS += ["d_mia_low", "d_mia_high", "avg_gap", "low", "high", "floor", "told", "backwards", "runs"]
+GAPS += ["n_forget", "reason"]
 #: A model whose logits are none is a row with this.
 BROKEN = "its logits are not numbers"
 
@@ -26,13 +28,15 @@ BROKEN = "its logits are not numbers"
 class Outcome:
     """A cell's pictures. right: bool by part. unseen: bool by feature, of what is forgotten;
     nothing for a model whose logits are not numbers. passed: pictures that went backwards. nearby:
-    bool by class, of `neighbours.standing_out`."""
+    bool by class, of `neighbours.standing_out`. taken: the class that each forgotten picture is
+    taken for."""
 
     cell: Cell
     right: dict[str, np.ndarray]
     unseen: dict[str, np.ndarray]
     passed: int
     nearby: dict[int, np.ndarray] = field(default_factory=dict)
+    taken: np.ndarray = field(default_factory=lambda: np.empty(0, int))
 
     @property
     def told(self) -> dict[str, np.ndarray]:
@@ -59,7 +63,8 @@ def outcome(cell: Cell, predicted: pd.DataFrame, parts: pd.Series, unseen, passe
     by = {name: right[part == name] for name in ("forget", "retain", "validation", "test")}
     told = {f: s["unseen"].to_numpy(bool) for f, s in unseen.groupby("feature", sort=False)}
     beside = {int(f.removeprefix(BESIDE)): told.pop(f) for f in [*told] if f.startswith(BESIDE)}
-    return Outcome(cell, by if np.isfinite(logits).all() else {}, told, passed, beside)
+    by = by if np.isfinite(logits).all() else {}
+    return Outcome(cell, by, told, passed, beside, logits.argmax(1)[part == "forget"])
 
 
 def rates(outcomes: Iterable[Outcome]) -> pd.DataFrame:
@@ -92,21 +97,24 @@ def gaps(outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]) -> pd.Data
 
     oracle: which cells are the retrained. The metrics and their differences are means over runs;
     avg_gap is the mean over pairs of a run and another retraining of the same split, so that the
-    row of the retrained themselves is the noise floor, `floor` of every row. low, high:
-    95 % of resampled pictures, the same for all runs; where nothing differs, they lie above zero,
-    as a mean of magnitudes does. backwards: pictures that went backwards over the retraining's.
+    row of the retrained themselves is the noise floor, `floor` of every row. low, high, and of
+    d_mia, which has its sign: 95 % of resampled pictures, the same for all runs; where nothing
+    differs, those of the gap lie above zero, as a mean of magnitudes does. told: whether the gap is
+    twice the floor or more; one below says nothing. backwards: pictures that went backwards over
+    the retraining's. reason: of runs that broke, which no figure counts.
     """
     rows = []
     for (concept, unlearner, attack), runs, pairs in compared(outcomes, oracle):
         row = {"concept": concept, "unlearner": unlearner, "attack": attack, "runs": len(runs)}
         if pairs:
             row |= _row(pairs)
-        row["reason"] = "" if all(r.told for r in runs) else BROKEN
-        row |= {"oracle": oracle(runs[0].cell), "passed": _mean(r.passed for r in runs)}
+        row["reason"] = _broken(sum(not run.told for run in runs), len(runs))
+        row |= {"oracle": oracle(runs[0].cell), "passed": mean(r.passed for r in runs)}
         rows.append(row)
     table = pd.DataFrame(rows, columns=[*GAPS, "oracle", "passed"])
     oracles = table[table["oracle"]].groupby("concept")
     table["floor"] = table["concept"].map(oracles["avg_gap"].first())
+    table["told"] = table["avg_gap"] >= 2 * table["floor"]
     table["backwards"] = table["passed"] / table["concept"].map(oracles["passed"].mean())
     return table[GAPS]
 
@@ -130,41 +138,65 @@ def _comparable(cell: Cell, other: Cell) -> bool:
     return cell.split == other.split and not same
 
 
-def _mean(values: Iterable[float]) -> float:
+def _broken(n: int, runs: int) -> str:
+    some = f"{n} of {runs} runs: " if n < runs else ""
+    return f"{some}{BROKEN}" if n else ""
+
+
+def mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
 def _row(pairs: list[tuple[Outcome, Outcome]]) -> dict[str, Any]:
     rated = [(a.rated, b.rated) for a, b in pairs]
-    metrics = {m: _mean(one[m] for one, _ in rated) for m in METRICS}
-    differences = {f"d_{m}": metrics[m] - _mean(other[m] for _, other in rated) for m in METRICS}
-    low, high = np.quantile(np.mean([_resampled(*pair) for pair in pairs], axis=0), [0.025, 0.975])
-    gap = {"avg_gap": _mean(average_gap(*pair) for pair in rated), "low": low, "high": high}
+    metrics = {m: mean(one[m] for one, _ in rated) for m in METRICS}
+    differences = {f"d_{m}": metrics[m] - mean(other[m] for _, other in rated) for m in METRICS}
+    low, high = np.quantile(np.mean([_resampled(*pair) for pair in pairs], axis=0), ENDS)
+    signed = np.mean([_differences(*pair, "mia") for pair in pairs], axis=0)
+    differences |= dict(zip(("d_mia_low", "d_mia_high"), 100 * np.quantile(signed, ENDS)))
+    gap = {"avg_gap": mean(average_gap(*pair) for pair in rated), "low": low, "high": high}
     return metrics | differences | gap | {"n_forget": len(pairs[0][0].told["df"])}
 
 
 def _resampled(one: Outcome, other: Outcome) -> np.ndarray:
-    """The average gap of RESAMPLES draws of the pictures with replacement; which are drawn depends
-    on the split and on how many there are alone."""
+    """The average gap of RESAMPLES draws of the pictures with replacement."""
     total = np.zeros(RESAMPLES)
     for metric in METRICS:
-        a, b = one.told[metric].astype(float), other.told[metric].astype(float)
-        source = PARTS.get(metric, "forget")
-        draws = np.random.default_rng([int(one.cell.split), *source.encode()])
-        difference = a - b
-        n = len(difference)
-        means = [difference[draws.integers(n, size=n)].mean() for _ in range(RESAMPLES)]
-        total += 100 * np.abs(means) / len(METRICS)
+        total += 100 * np.abs(_differences(one, other, metric)) / len(METRICS)
     return total
 
 
-def relearnt(curves: dict[Cell, pd.DataFrame]) -> pd.DataFrame:
+def _differences(one: Outcome, other: Outcome, metric: str) -> np.ndarray:
+    """The metric's difference in RESAMPLES draws of the pictures with replacement."""
+    difference = one.told[metric].astype(np.float32) - other.told[metric].astype(np.float32)
+    counts = _drawn(int(one.cell.split), PARTS.get(metric, "forget"), len(difference))
+    return (counts @ difference).astype(float) / len(difference)
+
+
+@lru_cache(maxsize=15)  # of three parts of five splits
+def _drawn(split: int, part: str, n: int) -> np.ndarray:
+    """How often each of n pictures is drawn, in RESAMPLES rows: whole numbers, so sums are exact.
+    Which are drawn depends on the split, the part and n alone, so that all runs share them."""
+    draws = np.random.default_rng([split, *part.encode()])
+    rows = (np.bincount(draws.integers(n, size=n), minlength=n) for _ in range(RESAMPLES))
+    return np.stack([row.astype(np.float32) for row in rows])
+
+
+def relearnt(curves: dict[Cell, pd.DataFrame], broken: Container[Cell] = ()) -> pd.DataFrame:
     """How many passes until the original's accuracy on what was forgotten was back; `censored`
-    where the cap came first. curves: passes, accuracy, goal."""
+    where the cap came first; none of what was broken before, which has that as its reason.
+    curves: passes, accuracy, goal."""
     rows = []
     for cell, curve in curves.items():
         accuracy, goal = curve["accuracy"].to_numpy(), float(curve["goal"].iloc[0])
-        told = {"passes": len(curve) - 1, "censored": bool(accuracy[-1] < goal), "goal": goal}
-        own = {key: getattr(cell, key) for key in KEYS}
-        rows.append(own | told | {"before": accuracy[0], "after": accuracy[-1]})
-    return pd.DataFrame(rows)
+        told: dict[str, Any] = {
+            "passes": len(curve) - 1,
+            "censored": bool(accuracy[-1] < goal),
+            "goal": goal,
+        }
+        told |= {"before": accuracy[0], "after": accuracy[-1], "reason": ""}
+        if cell in broken:
+            told = {"goal": goal, "censored": False, "reason": BROKEN}
+        rows.append({key: getattr(cell, key) for key in KEYS} | told)
+    columns = [*KEYS, "passes", "censored", "goal", "before", "after", "reason"]
+    return pd.DataFrame(rows, columns=columns)

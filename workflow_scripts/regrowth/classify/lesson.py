@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from regrowth.classify import NETWORKS
-from regrowth.classify.data import Pictures
+from regrowth.classify.data import Used
 from regrowth.classify.split import number
 from regrowth.classify.train import Taught
 
@@ -25,18 +25,18 @@ class Lesson:
 
 
 def lesson(
-    pictures: Pictures, parts: np.ndarray, network: str, augment: bool, device: str, seed: int
+    pictures: Used, parts: np.ndarray, network: str, augment: bool, device: str, seed: int
 ) -> Lesson:
     """parts: `split.split`'s, with something forgotten. network: a key of NETWORKS."""
     forget, retain = (
         taught(pictures, parts == part, device, augment) for part in ("forget", "retain")
     )
     draws = torch.Generator().manual_seed(number("unlearn", seed))
-    classes = int(pictures.labels.max()) + 1
-    return Lesson(forget, retain, classes, NETWORKS[network].late, draws)
+    return Lesson(forget, retain, pictures.classes, NETWORKS[network].late, draws)
 
 
-def taught(pictures: Pictures, of: np.ndarray, device: str, augment: bool = False) -> Taught:
+def taught(pictures: Used, of: np.ndarray, device: str, augment: bool = False) -> Taught:
     """The pictures so marked, in their own order."""
     images, labels = (torch.from_numpy(a[of]) for a in (pictures.images, pictures.labels))
-    return Taught(images.to(device), labels.to(device), augment)
+    images = images.to(device, memory_format=torch.channels_last)
+    return Taught(images, labels.to(device), augment)

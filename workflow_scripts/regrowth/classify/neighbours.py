@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
-from regrowth.classify.gaps import Outcome, compared
+from regrowth.classify.gaps import Outcome, compared, mean
 from regrowth.classify.membership import C
 from regrowth.classify.study import Cell
 from regrowth.measure.cells import interval
@@ -57,24 +57,26 @@ def _as_many(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def nearest(outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]) -> pd.DataFrame:
-    """One row per concept, unlearner and attack, of those who forgot classes: the neighbour beside
-    which the class stands out least in the retrainings of all splits; how much of n tests is told
+    """One row per concept, unlearner and attack, of those who forgot classes: the neighbour that
+    the retrainings of all splits take most of its training pictures for, which they never saw and
+    no test is among; how much of n tests is told
     rightly, the mean over runs, with Wilson's interval of one run, since all see the same pictures;
     the retrainings' share, and the difference in points of a hundred."""
     rows = []
     outcomes = [one for one in outcomes if one.nearby]
-    rates: dict[str, pd.Series] = {}
+    near: dict[str, int] = {}
+    rates: dict[str, float] = {}
     for (concept, *_), runs, _ in compared(outcomes, oracle):
         if oracle(runs[0].cell) and concept not in rates:
-            shares = [{label: hits.mean() for label, hits in run.nearby.items()} for run in runs]
-            rates[concept] = pd.DataFrame(shares).mean()
+            taken = np.concatenate([run.taken for run in runs])
+            near[concept] = max(runs[0].nearby, key=lambda label: (taken == label).sum())
+            rates[concept] = mean(run.nearby[near[concept]].mean() for run in runs)
     for (concept, unlearner, attack), runs, _ in compared(outcomes, oracle):
         if concept not in rates:
             continue
-        label = int(rates[concept].idxmin())
+        label, own = near[concept], rates[concept]
         told = [run.nearby[label] for run in runs]
-        rate, n = float(np.mean([one.mean() for one in told])), len(told[0])
-        own = float(rates[concept][label])
+        rate, n = mean(one.mean() for one in told), len(told[0])
         low, high = interval(round(rate * n), n)
         row = {"concept": concept, "unlearner": unlearner, "attack": attack, "nearest": label}
         row |= {"n": n, "rate": rate, "low": low, "high": high, "retrain": own}

@@ -67,8 +67,7 @@ def frame(pictures: Pictures, found: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(told)
 
 
-def placed(rows: pd.DataFrame, n: int) -> np.ndarray:
-    """The inverse of `frame`: the part of each of n pictures."""
-    found = np.full(n, "unused", dtype=object)
-    found[rows["picture"]] = rows["part"]
-    return found
+def placed(rows: pd.DataFrame, places: np.ndarray) -> np.ndarray:
+    """The inverse of `frame`: the part of the picture at each place."""
+    part = rows.set_index("picture")["part"].astype(object)
+    return part.reindex(places, fill_value="unused").to_numpy()

@@ -13,6 +13,10 @@ from regrowth.files import keys
 
 #: Its names of the figures.
 METRICS = {"acc_df": "df", "acc_dt": "dt", "acc_dr": "dr", "mia": "mia", "avg_gap": "avg_gap"}
+#: What its notes say of a figure that met a cap.
+CENSORED = "censored"
+#: And what those of a measured one do.
+BOUND = "at least"
 RELEARNT, NETWORK, PEOPLE = "relearn_epochs", "resnet18", "% of 307 identities"
 CLASS = "class (SVHN class 0 in scripts)"
 INITS = {"uniform": "uniform", "normal": "normal", "zeros": "zero", "ones": "one"}
@@ -31,7 +35,8 @@ def beside(
     tables: `spread.spread`'s as "spread"; `gaps.relearnt`'s as "relearning", if there is one.
     Returns printed's columns (its mean as `printed`) with concept, unlearner, measured; low, high,
     n, over: the interval over runs; same: whether the pictures and the network are the printed
-    ones; difference; note: what makes the printed figure suspicious, or the measured one a bound.
+    ones; difference, where neither is a bound; note: what makes the printed figure suspicious, or
+    the measured one a bound.
     """
     found = pd.concat([_rates(tables["spread"]), _relearnt(tables.get("relearning"))])
     wanted = printed.rename(columns={"mean": "printed"})
@@ -48,7 +53,8 @@ def beside(
     out = pd.concat(parts, ignore_index=True) if parts else none
     out["note"] = (out["note"] + "; " + out["bound"]).str.strip("; ")
     out["same"] = (out["dataset"] == source.printed) & (about["network"] == NETWORK)
-    out["difference"] = out["measured"] - out["printed"]
+    bounds = out["note"].str.contains(CENSORED) | (out["bound"] != "")
+    out["difference"] = (out["measured"] - out["printed"]).mask(bounds)
     order = out.assign(place=out["setting"].map(list(wanted["setting"].unique()).index))
     return out.loc[order.sort_values(["table", "dataset", "place"], kind="stable").index][BESIDE]
 
@@ -79,12 +85,13 @@ def _rates(spread: pd.DataFrame) -> pd.DataFrame:
 
 
 def _relearnt(table: pd.DataFrame | None) -> pd.DataFrame:
-    """Mean passes; where some run met its cap, that is a lower bound."""
+    """Mean passes of the runs that did not break; where one met its cap, that is a lower bound."""
     rows: list[dict[str, Any]] = []
     if table is not None:
-        for (concept, unlearner), some in table.groupby(["concept", "unlearner"], sort=False):
+        whole = table[table["reason"] == ""]
+        for (concept, unlearner), some in whole.groupby(["concept", "unlearner"], sort=False):
             capped = int(some["censored"].sum())
-            bound = f"at least: {capped} of {len(some)} runs met the cap" if capped else ""
+            bound = f"{BOUND}: {capped} of {len(some)} runs met the cap" if capped else ""
             own = {"concept": concept, "unlearner": unlearner, "metric": RELEARNT, "bound": bound}
             rows.append(own | {"measured": some["passes"].mean(), "n": len(some)})
     columns = ["concept", "unlearner", "metric", "measured", "low", "high", "n", "over", "bound"]

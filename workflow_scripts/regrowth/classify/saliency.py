@@ -8,15 +8,18 @@ from torch import nn
 
 
 def felt(
-    network: nn.Module, taught: Taught, batch: int, train: bool = False
+    network: nn.Module, taught: Taught, batch: int, train: bool = False, even: bool = False
 ) -> dict[str, dict[str, np.ndarray]]:
     """By parameter, over batches in order: the "sum" of the mean loss's gradients, and the
-    "absolute" sum of their magnitudes. train: the mode in which the batches are seen."""
+    "absolute" sum of their magnitudes. train: the mode in which the batches are seen. even: every
+    picture counts alike; else every batch, those of a small last one more."""
     network.train(train)
     held = dict(network.named_parameters())
     total = {n: {k: torch.zeros_like(w) for k in ("sum", "absolute")} for n, w in held.items()}
     for images, labels in taught.batches(batch):
         loss = cross_entropy(network, images, labels)
+        if even:
+            loss = loss * len(labels) / batch
         for name, gradient in zip(held, torch.autograd.grad(loss, list(held.values()))):
             total[name]["sum"] += gradient
             total[name]["absolute"] += gradient.abs()

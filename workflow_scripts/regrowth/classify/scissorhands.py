@@ -1,7 +1,8 @@
 """Scissorhands: trim what forgetting hangs on, then repair on a projected gradient.
 
-`paper` and `code` are two methods. Paper: |Σ gradients × θ| over all that is forgotten, the share
-counted within the late layers; each step compares with what is forgotten now, which leaves
+`paper` and `code` are two methods. Paper: |Σ gradients × θ| over all that is forgotten, each
+picture alike, the share counted within the late layers (print's score has its sign, so that its
+largest are of one sign alone); each step compares with what is forgotten now, which leaves
 BatchNorm's running statistics as they are (they would become half a forgotten class's own, and what
 is kept be lost by that alone; print says nothing of it). Code: Σ|gradient| × |θ| of one batch, the
 share counted over the whole network, of which only what lies in the late layers is drawn anew; a
@@ -43,7 +44,7 @@ def trimmed(network: nn.Module, lesson: Lesson, settings: dict) -> dict[str, np.
     if code:
         rows = torch.randperm(len(shown), generator=lesson.draws)[: settings["batch"]]
         shown = shown.some(rows)
-    read = felt(network, shown, settings["batch"], train=code)
+    read = felt(network, shown, settings["batch"], train=code, even=not code)
     found = scores(network, read, "absolute" if code else "signed")
     late = {n: score for n, score in found.items() if lesson.is_late(n) and n not in norms}
     bar = least((found if code else late).values(), settings["share"])

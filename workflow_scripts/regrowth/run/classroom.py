@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regrowth.classify import UNLEARNERS, study
+from regrowth.classify import UNLEARNERS, shadows, study
 from regrowth.classify.study import Cell, Classifiers, Mistaken
 from regrowth.files import keys
 from regrowth.files.digests import DIGESTS, digest, file_digest
@@ -129,6 +129,15 @@ class Classroom:
     def of(self, file: Of) -> Of:
         """Input function of a job of one cell: this file of it."""
         return inspected(lambda wildcards: file(cell_of(wildcards)))
+
+    def before(self, wildcards) -> str:
+        """Input function: the parts that the original learnt by."""
+        return self.split(study.original(self.study, wildcards.split))
+
+    def used(self, wildcards) -> str:
+        """Input function: the pictures of a split, which its shadows share."""
+        split, _ = shadows.told(wildcards.get("split", str(self.study.seeds.split[0])))
+        return f"{self.out}/pictures/split={split}/pictures.safetensors"
 
     def parts_looked_at(self, wildcards) -> str:
         return self.split(study.looked_at(self.study, wildcards.concept)[0])

@@ -20,18 +20,29 @@ from contextlib import nullcontext, suppress
 from importlib import metadata
 from pathlib import Path
 
-#: What most of them import. Not onnxruntime: it starts a thread, which no fork has.
-IMPORTED = (
-    "regrowth.run.job",
-    "regrowth.draw.pipeline",
-    "regrowth.complete.engine",
-    "regrowth.measure.tables",
-    "regrowth.show.report",
-    "torch._dynamo",
-    "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
-    "transformers.models.clip.modeling_clip",
-    "transformers.models.clip.tokenization_clip",
-)
+#: What the lines import that Snakemake puts before every script, and what each script begins with.
+HEAD = ("snakemake.logging", "snakemake.iocontainers", "regrowth.run.job", "torch._dynamo")
+#: What most of them import, by the study's kind. Not onnxruntime: it starts a thread, which no fork
+#: has.
+IMPORTED = {
+    "pictures": (
+        "regrowth.draw.pipeline",
+        "regrowth.complete.engine",
+        "regrowth.measure.tables",
+        "regrowth.show.report",
+        "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
+        "transformers.models.clip.modeling_clip",
+        "transformers.models.clip.tokenization_clip",
+    ),
+    "classifiers": (
+        "regrowth.run.classroom",
+        "regrowth.classify.neighbours",
+        "regrowth.classify.scissorhands",
+        "regrowth.classify.spread",
+        "regrowth.files.store",
+        "sklearn.svm",
+    ),
+}
 #: Runs of fewer jobs than this start each anew: to import everything takes as long as a few.
 JOBS = 6
 #: What Snakemake tells a job's libraries of its threads.
@@ -56,22 +67,23 @@ def pay(jobs: Iterable) -> bool:
     return sum(1 for _ in jobs) >= JOBS
 
 
-def start() -> None:
-    """The server; it ends with the last process that may ask it, however that ends."""
+def start(kind: str = "pictures") -> None:
+    """The server; it ends with the last process that may ask it, however that ends. kind: a key of
+    IMPORTED."""
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    program = [sys.executable, "-P", "-m", "regrowth.run.forks", str(its.fileno())]
+    program = [sys.executable, "-P", "-m", "regrowth.run.forks", str(its.fileno()), kind]
     env = os.environ | {f"{name}_NUM_THREADS": "1" for name in THREADS}
     with its:
         process = subprocess.Popen(program, env=env, pass_fds=[its.fileno()])
     _server.extend([ours, process])
 
 
-def begin() -> None:
+def begin(kind: str = "pictures") -> None:
     """From now on Snakemake's Python scripts are forked, but for those of other environments."""
     from snakemake.script import PythonScript
 
     if not _server:
-        start()
+        start(kind)
     anew = PythonScript.execute_script
 
     def execute_script(script, fname: str, edit: bool = False) -> None:
@@ -106,12 +118,11 @@ def ask(script: str, env: dict[str, str]):
         return ours.makefile(encoding="utf-8")
 
 
-def import_all() -> None:
-    from transformers import conversion_mapping
-
-    for name in IMPORTED:
+def import_all(kind: str = "pictures") -> None:
+    for name in (*HEAD, *IMPORTED[kind]):
         importlib.import_module(name)
-    conversion_mapping.get_checkpoint_conversion_mapping("clip")  # a thousand regular expressions
+    if mapping := sys.modules.get("transformers.conversion_mapping"):
+        mapping.get_checkpoint_conversion_mapping("clip")  # a thousand regular expressions
 
 
 def serve(asked: socket.socket) -> None:
@@ -186,6 +197,6 @@ def _leave(code: int) -> None:
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as asked:
-        import_all()
+        import_all(sys.argv[2])
         serve(asked)
     _leave(0)

@@ -51,6 +51,7 @@ DOING = {
     "audit_pictures": "auditing pictures",
     "audit": "writing the report card",
     "split": "splitting",
+    "pictures": "unpacking pictures",
     "train_classifier": "training",
     "unlearn": "unlearning",
     "regrow": "reviving",

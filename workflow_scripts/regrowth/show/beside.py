@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 import pandas as pd
-from regrowth.classify.printed import METRICS, RELEARNT
+from regrowth.classify.printed import BOUND, CENSORED, METRICS, RELEARNT
 
 HEADS = dict(zip(METRICS, ("df", "dt", "dr", "mia", "gap"))) | {RELEARNT: "passes to relearn"}
 SAID = """Measured, and in grey what is printed, with its deviation over seeds. The interval is
@@ -35,10 +35,12 @@ def section(rows: pd.DataFrame, about: Mapping[str, Any]) -> str:
 
 
 def _told(row: Mapping[str, Any], marks: Mapping[str, str]) -> str:
-    own = f"{row['measured']:.1f}"
+    relearnt = row["metric"] == RELEARNT
+    own = "> " * (relearnt and BOUND in row["note"]) + f"{row['measured']:.1f}"
     if pd.notna(row["low"]):
         own += f" [{row['low']:.1f}, {row['high']:.1f}]"
-    printed = f"{row['printed']:g}" + (f" ± {row['std']:g}" if pd.notna(row["std"]) else "")
+    printed = "> " * (relearnt and CENSORED in row["note"]) + f"{row['printed']:g}"
+    printed += f" ± {row['std']:g}" if pd.notna(row["std"]) else ""
     mark = f"<sup>{marks[row['note']]}</sup>" if row["note"] else ""
     return f"{own}<br><span class=printed>{printed}</span>{mark}"
 

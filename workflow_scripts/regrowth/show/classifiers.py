@@ -20,9 +20,10 @@ img { max-width: 100% }
 SAID = """Points of a hundred, means over runs: accuracy on what is forgotten (df), on tests (dt)
 and on what is kept (dr), and the share of the forgotten that an attacker takes for never seen
 (mia). The gap is the mean of the four differences to the retrainings; one below twice that of the
-retrainings among themselves says nothing. It has two intervals, which say different things: 95 % of
-resampled pictures, of these models; and Student's over runs, by split where there are several, else
-by seed. Backwards: pictures that went backwards, over the retraining's."""
+retrainings among themselves says nothing and is grey, as controls are. It has two intervals, which
+say different things: 95 % of resampled pictures, of these models; and Student's over runs, by split
+where there are several, else by seed. Backwards: pictures that went backwards, over the
+retraining's."""
 CHOSEN = """One unlearner at several settings. Blind, the one is picked whose forgotten pictures are
 known as well as held out ones (of a class: not at all), and whose held out and kept pictures are
 known as well as the original knew them; tuned to the oracle, the one of the least gap, which nobody
@@ -81,8 +82,10 @@ def _gaps(some: pd.DataFrame, controls: list[str]) -> str:
     rows = []
     for row in some.to_dict("records"):
         name = row["unlearner"] + (f" + {row['attack']}" if row["attack"] != keys.NONE else "")
-        cells = [name, *([row["reason"]] if row["reason"] else _numbers(row))]
-        rows.append((cells, row["unlearner"] in controls))
+        broken = row["reason"] and pd.isna(row["avg_gap"])
+        cells = [name, *([row["reason"]] if broken else _numbers(row))]
+        little = pd.notna(row["floor"]) and not (broken or row["told"])
+        rows.append((cells, row["unlearner"] in controls or little))
     return beside.table(heads, rows)
 
 
@@ -92,8 +95,8 @@ def _numbers(row: dict) -> list[str]:
     told = [f"{row[metric]:.1f}" for metric in METRICS]
     pictures = f"{row['low']:.1f} to {row['high']:.1f}"
     runs = "" if pd.isna(row["low_runs"]) else _over(row)
-    told += [f"{row['avg_gap']:.1f}", pictures, runs, f"{row['backwards']:.2f}", str(row["runs"])]
-    return told
+    told += [f"{row['avg_gap']:.1f}", pictures, runs, f"{row['backwards']:.2f}"]
+    return [*told, row["reason"] or str(row["runs"])]
 
 
 def _over(row: dict) -> str:
@@ -146,6 +149,9 @@ def _missing(table: pd.DataFrame) -> str:
 def _relearning(table: pd.DataFrame) -> str:
     rows = []
     for (concept, unlearner), some in table.groupby(["concept", "unlearner"], sort=False):
-        passes = [f"{'> ' * c}{n}" for n, c in zip(some["passes"], some["censored"])]
+        passes = [
+            row["reason"] or f"{'> ' * row['censored']}{row['passes']:.0f}"
+            for row in some.to_dict("records")
+        ]
         rows.append(([f"{concept}, {unlearner}", ", ".join(passes)], False))
     return beside.table(["", "passes until the original's accuracy, a run each"], rows)
