@@ -119,8 +119,10 @@ def ask(script: str, env: dict[str, str]):
 
 
 def import_all(kind: str = "pictures") -> None:
+    sys.modules["polars"] = None  # type: ignore[assignment]  # statsmodels asks; it starts a thread
     for name in (*HEAD, *IMPORTED[kind]):
         importlib.import_module(name)
+    del sys.modules["polars"]
     if mapping := sys.modules.get("transformers.conversion_mapping"):
         mapping.get_checkpoint_conversion_mapping("clip")  # a thousand regular expressions
 
