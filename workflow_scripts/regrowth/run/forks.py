@@ -156,6 +156,7 @@ def _job(by: int, *streams: int, stopped) -> None:
                 told.sendall(f"{code}\n".encode())
                 told.shutdown(socket.SHUT_WR)
                 told.recv(1)
+            os.waitpid(child, 0)
             os._exit(0)
     signal.signal(signal.SIGINT, stopped)
     for number, stream in enumerate(streams):
