@@ -183,6 +183,7 @@ print(polars.__name__)
 """
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("kind", forks.IMPORTED)
 def test_what_jobs_fork_from_has_one_thread_and_for_classifiers_nothing_that_draws(kind):
     """But for the allocator's, which knows forks. Another library may look for polars, which
