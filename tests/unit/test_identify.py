@@ -86,4 +86,4 @@ def test_a_rank_counts_those_that_score_as_well_and_no_score_is_no_answer():
         "guess is right for 0 of 1 [0.00, 0.79], one of the first three is right for 1 of 1 [0.21, "
         "1.00] (by chance 0.33 and 1.00)."
     )
-    assert identified.answer(table.iloc[:0]) == ""
+    assert identified.answer(table.iloc[:0]) == identified.answer(pd.DataFrame()) == ""

@@ -33,6 +33,8 @@ def identified(scores: pd.DataFrame) -> pd.DataFrame:
 def answer(table: pd.DataFrame) -> str:
     """How often the first guess is right, and one of the first three, by what gave it away, with
     Wilson's intervals; who has no answer is wrong."""
+    if table.empty:
+        return ""
     told = []
     for by, part in table.groupby("by", sort=False):
         n, chance = len(part), part["candidates"].rdiv(1).mean()
@@ -45,6 +47,4 @@ def answer(table: pd.DataFrame) -> str:
         none = f", of {silent} there is no answer" if silent else ""
         luck = f"by chance {chance:.2f} and {min(1, 3 * chance):.2f}"
         told.append(f"by {WORDS[by]}, {ways[0]}, {ways[1]} ({luck}){none}")
-    if not told:
-        return ""
     return f"Which concept was erased, whoever has the model before can tell: {'; '.join(told)}."
