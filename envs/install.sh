@@ -17,7 +17,7 @@ stop() {
         'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
 
 torch=$(grep "^torch==" requirements.txt)
-build=${2:-}
+build=${2:-} build_asked=${2:-}
 if [ "$build" ]; then
     why="as you ask"
 # Looked for as in regrowth/run/devices.py, and by nvidia-smi where the driver lists none (WSL).
@@ -33,8 +33,8 @@ case $build in
 esac
 # At PyTorch's own index: what suits the machine, of any make, unless one was asked for.
 backend=auto other=$torch
-[ -z "${2:-}" ] || other=$wanted
-[ "${2:-}" != cpu ] || backend=cpu
+[ -z "$build_asked" ] || other=$wanted
+[ "$build_asked" != cpu ] || backend=cpu
 echo "Installing $(grep -c == requirements.txt) packages into .venv, one to five minutes;" \
     "torch is built for $named, $why"
 
@@ -86,6 +86,7 @@ if ! { add uv==0.13.9 && with=with_uv && { pinned "$wanted" || pinned --torch-ba
     with=with_pip
     add --upgrade pip
     pinned "$wanted" || {
+        [ -z "$build_asked" ] || stop "no index that pip or uv knows has torch built for $named"
         echo "pip's index has no such torch: taking the one that it has, which may bring gigabytes of" \
             "CUDA (pytorch.org names others, for PIP_EXTRA_INDEX_URL)"
         pinned "$torch"

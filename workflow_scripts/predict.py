@@ -12,6 +12,6 @@ compute.use_threads(snakemake.threads)
 pictures, device = used(snakemake.input.pictures), compute.device()
 arrays = read_arrays(snakemake.input.weights)
 network = networks.restored(snakemake.params.network, arrays).to(device)
-found = train.logits(network, taught(pictures, pictures.places >= 0, device))
+found = train.logits(network, taught(pictures, slice(None), device))
 rows = {"picture": pictures.places, "class": pictures.labels, "logits": list(found)}
 write_frame(snakemake.output[0], pd.DataFrame(rows), study=study)

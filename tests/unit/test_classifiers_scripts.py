@@ -9,9 +9,9 @@ import torch
 from regrowth.classify import data, networks, parts, split
 from regrowth.files.store import read_about, write_arrays, write_frame
 from regrowth.run.job import ROOT
+from running import Named
 from shapes import shapes, write_idx
 from test_classifiers_study import raw
-from test_scripts import Named
 
 KEYS = {"split": "0", "concept": "some", "unlearner": "ft", "seed": "0"}
 

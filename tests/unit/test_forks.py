@@ -115,7 +115,9 @@ def test_a_job_is_there_until_its_end_was_heard(server, tmp_path):
     (tmp_path / "script.py").write_text("", encoding="utf-8")
     with forks.ask(str(tmp_path / "script.py"), {"OMP_NUM_THREADS": "1"}) as job:
         process = psutil.Process(int(job.readline()))
-        time.sleep(0.5)
+        until = time.monotonic() + 30
+        while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < until:
+            time.sleep(0.1)
         assert process.status() == psutil.STATUS_ZOMBIE
         assert job.readline() == "0\n"
     until = time.monotonic() + 10

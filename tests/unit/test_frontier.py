@@ -91,10 +91,10 @@ def test_what_a_model_that_never_knew_it_is_taught_does_not_count():
 def test_the_answer_names_the_best_of_each_knowledge_and_what_it_took():
     (told,) = frontier.answer(frontier.frontier(HELD, COSTS))
     ways = (
-        "church, erased by esd-x: 0.10 as released; with the weights alone and 50 steps of "
-        "training 0.60 [0.50, 0.70]{}; with pictures of other things and 50 steps of training 0.50 "
-        "[0.40, 0.60]; with pictures of the concept and 100 steps of training 0.80 [0.70, 0.90] "
-        "(n = 50)."
+        "church, erased by esd-x: 0.10 [0.00, 0.20] as released; with the weights alone and 50 "
+        "steps of training 0.60 [0.50, 0.70]{}; with pictures of other things and 50 steps of "
+        "training 0.50 [0.40, 0.60]; with pictures of the concept and 100 steps of training 0.80 "
+        "[0.70, 0.90] (n = 50)."
     )
     assert told == ways.format(", 0.52 [0.34, 0.66] beyond a model that never knew it")
     few = HELD.assign(control_rate=HELD["control_rate"] + 0.5, control_gained=3)
@@ -152,11 +152,11 @@ def test_a_judge_who_picks_is_known_and_paid_for_and_held_to_other_seeds():
     assert (best["rate"], best["n"], best["gain"], best["gain_low"]) == (0.9, 10, 0.5, 0.2)
     assert (best["steps"], best["backwards"]) == (100, 800) and pd.isna(best["others"])
     assert frontier.answer(table) == [
-        "church, erased by esd-x: 0.10 as released; with the weights alone 0.12 [0.02, 0.22]; with "
-        "pictures of the concept and 100 steps of training 0.60 [0.50, 0.70]; with a judge of 5 "
-        "pictures a prompt 0.50 [0.30, 0.70] (n = 10); with pictures of the concept and a judge of "
-        "5 pictures a prompt and 100 steps of training 0.90 [0.70, 1.10] (n = 10), 0.60 [0.40, "
-        "0.80] beyond a model that never knew it (n = 50)."
+        "church, erased by esd-x: 0.10 [0.00, 0.20] as released; with the weights alone 0.12 "
+        "[0.02, 0.22]; with pictures of the concept and 100 steps of training 0.60 [0.50, 0.70]; "
+        "with a judge of 5 pictures a prompt 0.50 [0.30, 0.70] (n = 10); with pictures of the "
+        "concept and a judge of 5 pictures a prompt and 100 steps of training 0.90 [0.70, 1.10] (n"
+        " = 10), 0.60 [0.40, 0.80] beyond a model that never knew it (n = 50)."
     ]
     assert frontier.answer(table, None, [5]) == frontier.answer(table)
     told = "church: no judge picks, since no prompt has 5 pictures."

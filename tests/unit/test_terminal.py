@@ -81,7 +81,7 @@ def test_errors_are_told_in_full_and_noise_is_not(shown, tmp_path):
     log = tmp_path / "score.log"
     log.write_text(
         "2026-01-31 12:00:00,001 INFO 3 pictures\n2026-01-31 12:00:01,002 ERROR no [such] judge\n"
-        "of two:\n- the first\nTraceback (most recent call last):\n  raise ERROR x\n",
+        "of two:\n- K must be\nTraceback (most recent call last):\n  raise ERROR x\n",
         encoding="utf-8",
     )
     send(handler, "Select jobs to execute...")
@@ -91,7 +91,7 @@ def test_errors_are_told_in_full_and_noise_is_not(shown, tmp_path):
     send(handler, "Error in rule score", logging.ERROR, event=LogEvent.JOB_ERROR, **told)
     send(handler, "The disk is full", logging.ERROR)
     text = screen.getvalue()
-    said = "judging church max K=0.6 failed: no [such] judge\nof two:\n- the first\n"
+    said = "judging church max K=0.6 failed: no [such] judge\nof two:\n- K must be\n"
     assert f"{said}    {log}\n" in text
     assert "The disk is full" in text and "Building DAG" in text
     assert not [noise for noise in ("Select jobs", "Assuming", "Traceback") if noise in text]

@@ -24,8 +24,8 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Used:
-    """Those that a split uses, in order. places: of each among all of its source's, which have so
-    many classes."""
+    """Those that a split uses, in order. images: uint8, (n, channels, height, width); labels, (n,);
+    places, (n,): of each among all of its source's, which have so many classes."""
 
     images: np.ndarray
     labels: np.ndarray

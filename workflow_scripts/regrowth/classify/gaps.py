@@ -99,9 +99,11 @@ def gaps(outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]) -> pd.Data
     avg_gap is the mean over pairs of a run and another retraining of the same split, so that the
     row of the retrained themselves is the noise floor, `floor` of every row. low, high, and of
     d_mia, which has its sign: 95 % of resampled pictures, the same for all runs; where nothing
-    differs, those of the gap lie above zero, as a mean of magnitudes does. told: whether the gap is
-    twice the floor or more; one below says nothing. backwards: pictures that went backwards over
-    the retraining's. reason: of runs that broke, which no figure counts.
+    differs, those of the gap lie above zero, as a mean of magnitudes does; of the retrained
+    themselves d_mia has none, since each stands on both sides. told: whether the gap is twice the
+    floor or more, and more than it; one below says nothing, and without a floor none is told.
+    backwards: pictures that went backwards over the retraining's. reason: of runs that broke, which
+    count among `runs` and backwards and in no other figure.
     """
     rows = []
     for (concept, unlearner, attack), runs, pairs in compared(outcomes, oracle):
@@ -114,7 +116,10 @@ def gaps(outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]) -> pd.Data
     table = pd.DataFrame(rows, columns=[*GAPS, "oracle", "passed"])
     oracles = table[table["oracle"]].groupby("concept")
     table["floor"] = table["concept"].map(oracles["avg_gap"].first())
-    table["told"] = table["avg_gap"] >= 2 * table["floor"]
+    gap, floor = table["avg_gap"], table["floor"]
+    told = ((gap >= 2 * floor) & (gap > floor)).astype("boolean")
+    table["told"] = told.where(floor.notna())
+    table.loc[table["oracle"], ["d_mia_low", "d_mia_high"]] = np.nan
     table["backwards"] = table["passed"] / table["concept"].map(oracles["passed"].mean())
     return table[GAPS]
 
@@ -173,7 +178,7 @@ def _differences(one: Outcome, other: Outcome, metric: str) -> np.ndarray:
     return (counts @ difference).astype(float) / len(difference)
 
 
-@lru_cache(maxsize=15)  # of three parts of five splits
+@lru_cache(maxsize=15)  # three parts of five splits: what one unlearner's runs ask in turn
 def _drawn(split: int, part: str, n: int) -> np.ndarray:
     """How often each of n pictures is drawn, in RESAMPLES rows: whole numbers, so sums are exact.
     Which are drawn depends on the split, the part and n alone, so that all runs share them."""

@@ -35,8 +35,9 @@ def lesson(
     return Lesson(forget, retain, pictures.classes, NETWORKS[network].late, draws)
 
 
-def taught(pictures: Used, of: np.ndarray, device: str, augment: bool = False) -> Taught:
+def taught(pictures: Used, of: np.ndarray | slice, device: str, augment: bool = False) -> Taught:
     """The pictures so marked, in their own order."""
     images, labels = (torch.from_numpy(a[of]) for a in (pictures.images, pictures.labels))
+    # convolutions sum otherwise in another layout, and are slower in the usual one
     images = images.to(device, memory_format=torch.channels_last)
     return Taught(images, labels.to(device), augment)

@@ -59,9 +59,9 @@ def _as_many(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def nearest(outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]) -> pd.DataFrame:
     """One row per concept, unlearner and attack, of those who forgot classes: the neighbour that
     the retrainings of all splits take most of its training pictures for, which they never saw and
-    no test is among; how much of n tests is told
-    rightly, the mean over runs, with Wilson's interval of one run, since all see the same pictures;
-    the retrainings' share, and the difference in points of a hundred."""
+    no test is among; how much of n tests is told rightly, the mean over runs, with Wilson's
+    interval of one run, since all see the same pictures; the retrainings' share, and the difference
+    in points of a hundred."""
     rows = []
     outcomes = [one for one in outcomes if one.nearby]
     near: dict[str, int] = {}

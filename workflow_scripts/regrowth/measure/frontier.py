@@ -146,8 +146,9 @@ def answer(
     table: pd.DataFrame, control: str | None = None, best_of: Sequence[int] = ()
 ) -> list[str]:
     """A sentence for each released model: what the best attack of each knowledge brings, with its
-    interval, and how much of that a model that never knew the concept is not taught. control: the
-    eraser whose release that is. best_of: of how many pictures a judge was to pick."""
+    own 95 % interval, which does not count that it was picked of several, and how much of that a
+    model that never knew the concept is not taught. control: the eraser whose release that is.
+    best_of: of how many pictures a judge was to pick."""
     told = []
     for (concept, eraser), part in table.groupby(["concept", "eraser"], sort=False):
         released = part[part["knows"] == ""]
@@ -162,9 +163,7 @@ def answer(
                 fewer = f" (n = {int(best['n'])})" if best["n"] != own["n"] else ""
                 ways.append(f"with {known(best)}{steps} {_rate(best)}{fewer}{_more(best)}")
         name = f"{concept}, erased by {eraser}" if eraser != control else f"{concept}, never known"
-        told.append(
-            f"{name}: {own['rate']:.2f} as released; {'; '.join(ways)} (n = {int(own['n'])})."
-        )
+        told.append(f"{name}: {_rate(own)} as released; {'; '.join(ways)} (n = {int(own['n'])}).")
     for concept, part in table[table["seen"] > 0].groupby("concept", sort=False):
         n, of = (int(part[name].iloc[0]) for name in ("seen", "seen_n"))
         told.append(

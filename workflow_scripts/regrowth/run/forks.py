@@ -136,15 +136,15 @@ def serve(asked: socket.socket) -> None:
     while (told := socket.recv_fds(asked, 16, 4))[0]:
         if os.fork() == 0:
             asked.close()
-            signal.signal(signal.SIGCHLD, ended)
-            _job(*told[1], stopped=stopped)
+            _job(*told[1], ended=ended, stopped=stopped)
         for stream in told[1]:
             os.close(stream)
 
 
-def _job(by: int, *streams: int, stopped) -> None:
+def _job(by: int, *streams: int, ended, stopped) -> None:
     """Two processes: the job, and one that tells how it ends, and keeps its number until nobody
-    looks at it any more. stopped: what Ctrl-C does to it."""
+    looks at it any more. ended, stopped: what the job does of its children's ends and Ctrl-C."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with socket.socket(fileno=by) as told:
         script, folder, env = json.loads(told.makefile(encoding="utf-8").readline())
         if child := os.fork():
@@ -158,6 +158,7 @@ def _job(by: int, *streams: int, stopped) -> None:
                 told.recv(1)
             os.waitpid(child, 0)
             os._exit(0)
+    signal.signal(signal.SIGCHLD, ended)
     signal.signal(signal.SIGINT, stopped)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)

@@ -149,7 +149,7 @@ def reason(logs) -> str:
     for log in map(Path, logs):
         with suppress(OSError):
             told = log.read_text(encoding="utf-8", errors="replace")
-            records = re.split(r"^[-\d:, ]+ (?=[A-Z]+ )", told, flags=re.M)
+            records = re.split(r"^\d[-\d:, ]+ (?=[A-Z]+ )", told, flags=re.M)
             errors = [r.removeprefix("ERROR ") for r in records if r.startswith("ERROR ")]
             last, *_ = errors[-1].split("\nTraceback") if errors else ["it ended without a word"]
             return f"{last.strip()}\n    {log}"
