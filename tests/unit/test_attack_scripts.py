@@ -141,7 +141,8 @@ def test_what_was_released_is_not_read_in_the_model_before(tmp_path, small, give
     for name in given:
         torch.nn.init.normal_(unet.get_parameter(name))
     unet.save_pretrained(other / "unet")
-    (tmp_path / "card.yaml").write_text(yaml.safe_dump(card | {"path": str(other)}))
+    card_now = yaml.safe_dump(card | {"path": str(other)})
+    (tmp_path / "card.yaml").write_text(card_now, encoding="utf-8")
     cell = {"variant": variant, "data": "concept", "parameters": "all", "lr": "0.01", "tokens": "2"}
     cell = {key: cell[key] for key in ("variant", "lr", *variants.own_keys(variant)) if key in cell}
     told = {"at": [1], "steps": 2, "guidance": 2.0, "forbidden": []}
