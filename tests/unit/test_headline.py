@@ -148,6 +148,13 @@ def test_where_a_study_has_several_erasers_the_answer_says_whose_it_is():
     assert "Church (4 erasers): erased; not attacked without training (98 % before" in told
 
 
+def test_erasers_that_are_the_same_for_all_concepts_are_named_once():
+    both = [rows(concept, 100, 98, 10, max=90) for concept in ("church", "gas pump")]
+    both += [part.replace({"eraser": {"conceptprune": "salun"}}) for part in both]
+    told = answer(headline(pd.concat(both).drop_duplicates()))
+    assert "church and gas pump (each by conceptprune and salun) grew back" in told
+
+
 def test_of_several_judges_the_first_counts():
     church = rows("church", 100, 98, 10, max=90)
     second = rows("church", 100, 50, 50, max=50).assign(judge="other")

@@ -101,9 +101,9 @@ def gaps(outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]) -> pd.Data
     d_mia, which has its sign: 95 % of resampled pictures, the same for all runs; where nothing
     differs, those of the gap lie above zero, as a mean of magnitudes does; of the retrained
     themselves d_mia has none, since each stands on both sides. told: whether the gap is twice the
-    floor or more, and more than it; one below says nothing, and without a floor none is told.
-    backwards: pictures that went backwards over the retraining's. reason: of runs that broke, which
-    count among `runs` and backwards and in no other figure.
+    floor or more, and more than it; one below is not told from a retraining, and without a floor
+    none is told. backwards: pictures that went backwards over the retraining's. reason: of runs
+    that broke, which count among `runs` and backwards and in no other figure.
     """
     rows = []
     for (concept, unlearner, attack), runs, pairs in compared(outcomes, oracle):

@@ -147,10 +147,13 @@ def answer(table: pd.DataFrame) -> str:
 
 
 def _named(table: pd.DataFrame, several: bool) -> str:
-    """The concepts in words, each with its erasers where a study has several: all, up to three."""
+    """The concepts in words, with their erasers where a study has several: of each all, up to
+    three; those of all of them once, if they are the same."""
     if not several:
         return in_words(table["concept"])
     erasers = table.groupby("concept", sort=False)["eraser"].unique()
+    if len(erasers) > 1 and len({(*names,) for names in erasers}) == 1:
+        return f"{in_words(erasers.index)} (each by {in_words(erasers.iloc[0])})"
     return in_words(
         f"{concept} ({in_words(names) if len(names) <= 3 else f'{len(names)} erasers'})"
         for concept, names in erasers.items()

@@ -19,9 +19,9 @@ img { max-width: 100% }
 """
 SAID = """Points of a hundred, means over runs: accuracy on what is forgotten (df), on tests (dt)
 and on what is kept (dr), and the share of the forgotten that an attacker takes for never seen
-(mia). The gap is the mean of the four differences to the retrainings; one below twice that of the
-retrainings among themselves says nothing and is grey, as controls are. It has two intervals, which
-say different things: 95 % of resampled pictures, of these models; and Student's over runs, by split
+(mia). The gap is the mean of the four differences to the retrainings; ≈ stands before one that is
+below twice theirs among themselves, and not told from a retraining. It has two intervals, which say
+different things: 95 % of resampled pictures, of these models; and Student's over runs, by split
 where there are several, else by seed. Backwards: pictures that went backwards, over the
 retraining's."""
 CHOSEN = """One unlearner at several settings. Blind, the one is picked whose forgotten pictures are
@@ -84,8 +84,7 @@ def _gaps(some: pd.DataFrame, controls: list[str]) -> str:
         name = row["unlearner"] + (f" + {row['attack']}" if row["attack"] != keys.NONE else "")
         broken = row["reason"] and pd.isna(row["avg_gap"])
         cells = [name, *([row["reason"]] if broken else _numbers(row))]
-        little = pd.notna(row["floor"]) and not (broken or row["told"])
-        rows.append((cells, row["unlearner"] in controls or little))
+        rows.append((cells, row["unlearner"] in controls))
     return beside.table(heads, rows)
 
 
@@ -95,7 +94,8 @@ def _numbers(row: dict) -> list[str]:
     told = [f"{row[metric]:.1f}" for metric in METRICS]
     pictures = f"{row['low']:.1f} to {row['high']:.1f}"
     runs = "" if pd.isna(row["low_runs"]) else _over(row)
-    told += [f"{row['avg_gap']:.1f}", pictures, runs, f"{row['backwards']:.2f}"]
+    little = "≈ " if pd.notna(row["floor"]) and not row["told"] else ""
+    told += [f"{little}{row['avg_gap']:.1f}", pictures, runs, f"{row['backwards']:.2f}"]
     return [*told, row["reason"] or str(row["runs"])]
 
 
