@@ -89,15 +89,16 @@ def parsed(expression: str) -> ast.expr:
 def rules_told(text: str) -> dict[str, tuple[set[str], str]]:
     """rule → the names of its params, and its script, from a file of rules."""
     dicts = dict(re.findall(r"^(\w+) = (\{$.*?^\})$", text, re.MULTILINE | re.DOTALL))
-    keys = lambda name: {key.value for key in parsed(dicts[name]).keys}  # noqa: E731
     found: dict[str, tuple[set[str], str]] = {}
     for block in re.split(r"^ *(?:use )?rule ", text, flags=re.MULTILINE)[1:]:
         base, name = re.match(r"(\w+)(?: as (\w+) with)?:", block).groups()
         told, script = found.get(base, (set(), ""))
         if params := re.search(r"^( *)params:\n((?:\1 +\S.*\n)+)", block, re.MULTILINE):
             call = parsed(f"dict(\n{params[2]})")
-            parts = [{k.arg} if k.arg else keys(k.value.id) for k in call.keywords]
-            told = set().union(*parts)
+            told = set()
+            for one in call.keywords:
+                held = [] if one.arg else parsed(dicts[one.value.id]).keys
+                told |= {one.arg} if one.arg else {key.value for key in held}
         if run := re.search(r"^ *script:\n *\"(.+)\"", block, re.MULTILINE):
             script = Path(run[1]).name
         found[name or base] = told, script

@@ -244,6 +244,11 @@ def test_the_neighbour_is_whom_the_retrainings_take_the_forgotten_for():
     ga = table.iloc[1]
     assert (ga["rate"], ga["retrain"], ga["n"]) == pytest.approx((0.95, 0.45, 100))
     assert ga["difference"] == pytest.approx(50) and 0.88 < ga["low"] < 0.95 < ga["high"] < 0.98
+    del made[2].nearby[1]  # of another split, without tests of that class
+    assert set(neighbours.nearest(made, lambda c: c.unlearner == "retrain")["nearest"]) == {0}
+    del made[2].nearby[0]
+    made[2].nearby[7] = np.ones(3, bool)
+    assert neighbours.nearest(made, lambda cell: cell.unlearner == "retrain").empty
 
 
 def test_discriminators_stand_beside_the_features_in_one_file():

@@ -61,7 +61,7 @@ def nearest(outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]) -> pd.D
     the retrainings of all splits take most of its training pictures for, which they never saw and
     no test is among; how much of n tests is told rightly, the mean over runs, with Wilson's
     interval of one run, since all see the same pictures; the retrainings' share, and the difference
-    in points of a hundred."""
+    in points of a hundred. A class that lacks tests in one of the splits is no neighbour."""
     rows = []
     outcomes = [one for one in outcomes if one.nearby]
     near: dict[str, int] = {}
@@ -69,7 +69,11 @@ def nearest(outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]) -> pd.D
     for (concept, *_), runs, _ in compared(outcomes, oracle):
         if oracle(runs[0].cell) and concept not in rates:
             taken = np.concatenate([run.taken for run in runs])
-            near[concept] = max(runs[0].nearby, key=lambda label: (taken == label).sum())
+            others = [one.nearby for one in outcomes if one.cell.concept == concept]
+            shared = [label for label in runs[0].nearby if all(label in one for one in others)]
+            if not shared:
+                continue
+            near[concept] = max(shared, key=lambda label: (taken == label).sum())
             rates[concept] = mean(run.nearby[near[concept]].mean() for run in runs)
     for (concept, unlearner, attack), runs, _ in compared(outcomes, oracle):
         if concept not in rates:
