@@ -282,3 +282,29 @@ rule edit_of_checkpoint:
         checkpoint=DEPENDS.checkpoint,
     script:
         "../workflow_scripts/edit_of_checkpoint.py"
+
+
+# What is released, as others take it: it can be published, or be what another study is about. None is
+# made unless it is asked for by name.
+rule checkpoint_of_released:
+    input:
+        released=SWEEP.parts_of("released"),
+    output:
+        directory(f"{OUT}/checkpoints/{RELEASED}"),
+    log:
+        f"{OUT}/logs/checkpoint/{RELEASED}.log",
+    benchmark:
+        f"{OUT}/benchmarks/checkpoint/{RELEASED}.tsv"
+    wildcard_constraints:
+        defence=one_of([keys.NONE, *FILLS]),
+    conda:
+        ENV
+    resources:
+        mem_mb=growing(2 * PIPELINE_MB),
+        runtime=growing(20),
+    params:
+        code=DEPENDS.code("checkpoint_of_released"),
+        model=DEPENDS.model,
+        dtype=CARD.dtype,
+    script:
+        "../workflow_scripts/checkpoint_of_released.py"

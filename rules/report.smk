@@ -36,7 +36,7 @@ rule tables:
         missing=PARTIAL,
         erasers=DEPENDS.erasers(),
         together=several.together(SWEEP),
-        control=STUDY.control,
+        controls=STUDY.controls,
         best_of=STUDY.best_of,
         judges=DEPENDS.judged(),
         roles={n: s.role for n, s in CATALOGUE.prompt_sets.items()},

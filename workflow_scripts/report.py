@@ -40,7 +40,9 @@ about["yaml"] = yaml.safe_dump(about, sort_keys=False)
 about["resolved"] = yaml.safe_load(Path(snakemake.input.model).read_text(encoding="utf-8"))
 provenance = pq.read_schema(snakemake.input.tables[0]).metadata[b"regrowth"]
 about["versions"] = json.loads(provenance)["versions"]
+about["controls"] = job.study.controls
 about["times"] = report.times(out / "benchmarks")
+about["seconds"] = report.seconds(out / "benchmarks")
 write_text(snakemake.output.html, report.page(about, tables, figures, pictures, whole))
-summary = report.terminal(tables, whole, job.study.control)
+summary = report.terminal(tables, whole, job.study.controls)
 write_text(snakemake.output.summary, f"\n{summary}\n\nReport: {snakemake.output.html}\n")

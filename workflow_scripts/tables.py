@@ -44,7 +44,7 @@ made = tables.of_judges(
     snakemake.params.sets,
     pd.DataFrame(rows, columns=MISSING),
     snakemake.params.best_of,
-    snakemake.params.control,
+    snakemake.params.controls,
 )
 if snakemake.input.signs:
     measured = [read_hive(snakemake.input[n], out / n) for n in ("signs", "alignment", "solves")]

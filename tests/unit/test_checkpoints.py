@@ -129,6 +129,13 @@ def test_the_mask_of_a_checkpoint_is_what_it_lacks(tmp_path, model, pruned, writ
         np.testing.assert_array_equal(found[name], masks[name])
 
 
+def test_a_checkpoint_that_erased_nothing_is_refused(tmp_path, model):
+    layers, weights, _ = model
+    file = safetensors(tmp_path, weights)
+    with pytest.raises(ValueError, match="so what was erased is unknown"):
+        checkpoints.check(file, layers, weights)
+
+
 @pytest.mark.filterwarnings("ignore:Sparse CSR")
 @pytest.mark.parametrize("write", [sparse, prune])
 def test_zeros_that_are_not_stored_are_erased_too(tmp_path, model, pruned, write):

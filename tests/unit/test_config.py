@@ -680,6 +680,16 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
         ),
         ({"control": "retrained"}, {}, "control: no eraser 'retrained'; known: conceptprune,"),
         (
+            {"control": {"esd-x": "retrained"}},
+            {},
+            "control: no eraser 'retrained'; known: conceptprune,",
+        ),
+        (
+            {"control": {"esd-x": "esd-u", "esd-u": "uce"}},
+            {},
+            "control.esd-x: esd-u has a control itself, and is none",
+        ),
+        (
             {"erasers": {"dimum": {"push": 1}}},
             {},
             "unknown key 'erasers.dimum.push'",

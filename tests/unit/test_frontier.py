@@ -7,6 +7,7 @@ import pytest
 from regrowth.measure import frontier, search
 from regrowth.measure.paired import interval
 from regrowth.measure.raw import costs
+from regrowth.show import report
 from regrowth.show.figures.frontier import frontier as drawn
 from regrowth.show.figures.frontier import most
 from regrowth.show.readable import readable_frontier
@@ -101,7 +102,7 @@ def test_the_answer_names_the_best_of_each_knowledge_and_what_it_took():
     (told,) = frontier.answer(frontier.frontier(few, COSTS))
     assert told == ways.format(", not shown to be more than where it was never known (0.58)")
     never = frontier.frontier(HELD[1:].assign(eraser="retrained"), COSTS)
-    assert frontier.answer(never, "retrained")[0].startswith("church, never known: 0.10")
+    assert frontier.answer(never, ["retrained"])[0].startswith("church, never known: 0.10")
     assert frontier.answer(frontier.frontier(RATES.iloc[:2], COSTS)) == []
 
 
@@ -158,10 +159,10 @@ def test_a_judge_who_picks_is_known_and_paid_for_and_held_to_other_seeds():
         "concept and a judge of 5 pictures a prompt and 100 steps of training 0.90 [0.70, 1.10] (n"
         " = 10), 0.60 [0.40, 0.80] beyond a model that never knew it (n = 50)."
     ]
-    assert frontier.answer(table, None, [5]) == frontier.answer(table)
+    assert frontier.answer(table, best_of=[5]) == frontier.answer(table)
     told = "church: no judge picks, since no prompt has 5 pictures."
-    assert frontier.answer(table[table["judged"] == 0], None, [5, 9])[-1] == told
-    shown = readable_frontier(table)
+    assert frontier.answer(table[table["judged"] == 0], best_of=[5, 9])[-1] == told
+    shown = readable_frontier(table, {})
     assert shown["judged"].tolist() == ["", "", "", 5, 5, 5]
     assert shown["words"].tolist()[2] == "gas web"
     figure = drawn(table, "church")
@@ -178,10 +179,27 @@ def test_pictures_of_other_things_that_show_the_concept_are_told():
     assert table.loc[~own, "seen"].isna().all()
     told = "church: 3 of 64 pictures of other things that an attacker trained on show it to its"
     assert frontier.answer(table)[-1].startswith(told)
-    shown = readable_frontier(table)["shown by what it learnt from"].tolist()
+    shown = readable_frontier(table, {})["shown by what it learnt from"].tolist()
     assert sorted(shown)[-1] == "3 of 64" and shown.count("") == len(shown) - 1
     none = frontier.frontier(RATES, COSTS, seen=seen.assign(seen=0))
     assert len(frontier.answer(none)) == 1 and none["seen"].max() == 0
+
+
+def test_what_a_training_took_stands_beside_what_it_spent(tmp_path):
+    table = frontier.frontier(RATES, COSTS).replace({"concept": {"church": "Church"}})
+    trained = table[table["steps"] > 0].assign(concept="church").to_dict("records")
+    for i, row in enumerate(trained):
+        file = tmp_path / "relearn" / f"{variants.patch(row)}.tsv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"s\tmax_rss\n{i + 1.4}\t-\n", encoding="utf-8")
+    other = tmp_path / "generate" / f"{variants.patch(trained[0])}/shard=000.parquet.tsv"
+    other.parent.mkdir(parents=True)
+    other.write_text("s\n99\n", encoding="utf-8")
+    shown = readable_frontier(table, report.seconds(tmp_path))
+    took = shown.set_index(table["steps"])["seconds, its training"]
+    last = {variants.patch(row): i + 1 for i, row in enumerate(trained)}
+    assert took[took.index > 0].tolist() == [last[variants.patch(row)] for row in trained]
+    assert took[0].isna().all() and "seconds, its training" not in readable_frontier(table, {})
 
 
 def test_where_nobody_trains_nothing_is_spent(tmp_path):

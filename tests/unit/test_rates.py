@@ -88,13 +88,24 @@ def test_an_attack_is_compared_with_the_same_on_a_model_that_never_knew_the_conc
         rows(never, [False, False, False, False]),
         rows(never | trained, [False, False, False, True, True]),
     ])  # fmt: skip
-    table = rates.accuracy(frame, "retrained").set_index(["eraser", "variant", "step"])
+    held = {"conceptprune": "retrained"}
+    table = rates.accuracy(frame, held).set_index(["eraser", "variant", "step"])
     told = [f"control_{name}" for name in ("pairs", "gained", "lost", "rate", "n")]
     assert table.loc[("conceptprune", "relearn", "10"), told].tolist() == [4, 3, 1, 0.4, 5]
     assert table.loc[("conceptprune", "pruned", "none"), told].tolist() == [4, 1, 0, 0, 4]
     assert table.loc[("conceptprune", "relearn", "50"), told].isna().all(), "the control has none"
     assert table.loc["retrained", told].isna().all(axis=None)
     assert not {*told} & {*rates.accuracy(frame)}
+
+
+def test_each_eraser_is_held_to_its_own_control():
+    shown = {"a": [1, 1, 1, 0], "b": [1, 1, 0, 0], "a-never": [1, 0, 0, 0], "b-never": [0, 0, 0, 1]}
+    frame = pd.concat([rows(PRUNED | {"eraser": e}, [*map(bool, s)]) for e, s in shown.items()])
+    table = rates.accuracy(frame, {"a": "a-never", "b": "b-never"}).set_index("eraser")
+    told = [f"control_{name}" for name in ("gained", "lost", "rate")]
+    assert table.loc["a", told].tolist() == [2, 0, 0.25]
+    assert table.loc["b", told].tolist() == [2, 1, 0.25]
+    assert table.loc[["a-never", "b-never"], told].isna().all(axis=None)
 
 
 def test_pictures_that_only_one_of_both_has_are_no_pair():

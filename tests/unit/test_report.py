@@ -98,9 +98,10 @@ def made(about, scores, sets, features=(), references=None, variants=(PRUNED,)):
     shown = pd.concat([scores, *features])
     own = [for_concept(thumbnails(shown), about, c, names) for c, names in sets.items()]
     study = {"study": "s", "yaml": "", "versions": {}, "times": pd.DataFrame(), "images": {}}
+    study |= {"controls": {}, "seconds": {}}
     study |= {"resolved": {"name": "m", "layers": [], "sampler": {}}}
     page = report.page(study, found, {}, pd.concat(own), pooled(found["accuracy"], []))
-    text = re.sub(r"\\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert "nan" not in text.lower().split()
     for concept in sets:
         own = found["accuracy"][found["accuracy"]["concept"] == concept]

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 from regrowth.attack import ROUNDINGS
 from regrowth.attack.blind import blind
 from regrowth.attack.oracles import oracle
@@ -135,6 +136,26 @@ def test_what_is_rounded_is_what_the_study_asks_for(tmp_path, pruned, monkeypatc
         np.testing.assert_allclose(found[name], wanted, rtol=1e-6, atol=1e-6 * np.abs(was).max())
 
 
+def test_a_released_model_is_written_as_others_load_it(tmp_path, pruned):
+    _, left, _ = pruned
+    told = {"model": None, "dtype": "float32"}
+    run("checkpoint_of_released", tmp_path, CELL, told, writes=["made"], released=["pruned"])
+    theirs = StableDiffusionPipeline.from_pretrained(tmp_path / "made")
+    folders = tmp_path / "made", ROOT / "resources/demo/model"
+    made, own = (pipeline.load_pipeline(folder, "float32", "cpu") for folder in folders)
+    pipeline.put_weights(own, left)
+    for part in ("unet", "vae", "text_encoder"):
+        torch.testing.assert_close(
+            getattr(theirs, part).state_dict(), getattr(own, part).state_dict(), rtol=0, atol=0
+        )
+    rows = [{"prompt": "a church", "seed": 3}]
+    drawn = [next(pipeline.pictures(pipe, rows, 2, 2.0, 1)).tobytes() for pipe in (made, own)]
+    assert drawn[0] == drawn[1]
+    files = [file for file in (tmp_path / "made").rglob("*") if file.is_file()]
+    assert not [f for f in files if f.suffix == ".json" and str(ROOT) in f.read_text("utf-8")]
+    assert len({file.stat().st_mode for file in files}) == 1, "some may not read the weights"
+
+
 def test_rows_that_are_not_those_of_the_plan_draw_nothing(tmp_path, pruned):
     cell = CELL | {"variant": "pruned", "prompts": "objects", "shard": "0"}
     with pytest.raises(RuntimeError, match="prompts of objects have changed since this run was"):
@@ -219,7 +240,7 @@ USED = {"generate": {"job.study.images.batch", "job.catalogue"}}
 USED |= dict.fromkeys(("score", "reference"), {"job.catalogue"})
 MAKE = "resolve calibrate mask mask_of_checkpoint union sequence prune defend defend_by_completion"
 MAKE += " released_of_checkpoint detect complete revive blind oracle signs detectability generate"
-MAKE += " score reference"
+MAKE += " score reference checkpoint_of_released"
 
 
 @pytest.mark.parametrize("script", MAKE.split())

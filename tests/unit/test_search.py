@@ -109,7 +109,7 @@ def test_an_attack_is_held_to_the_same_on_a_model_that_never_knew_the_concept():
             of_prompts(FOUND | never, [[0, 0, 0, 1], [1, 0, 0, 0]]),
         ]
     )
-    by = search.search(frame, [2], "retrained").set_index("eraser")
+    by = search.search(frame, [2], {FOUND["eraser"]: "retrained"}).set_index("eraser")
     row = by.loc[FOUND["eraser"]]
     assert (row["control"], row["control_n"]) == (0.5, 4) and row["over_control"] == 0.25
     ends = row[["over_control_low", "over_control_high"]]

@@ -30,9 +30,8 @@ def test_every_concept_and_judge_is_asked_for_once_and_every_table_has_its_colum
     sets = {"golf-ball": ["objects"], "cat": ["objects"]}
     made = tables.of_judges(scores, lambda base: [vectors], given, about, sets, missing)
     assert asked == [(c, j) for c in sets for j in ("j", "c")]
-    held = tables.of_judges(
-        scores, lambda base: [], given, about, sets, missing, control="retrained"
-    )
+    controls = {"conceptprune": "retrained"}
+    held = tables.of_judges(scores, lambda base: [], given, about, sets, missing, controls=controls)
     assert {name: list(held[name]) for name in tables.COLUMNS} == tables.COLUMNS
     for name, columns in tables.COLUMNS.items():
         assert list(made[name]) == [column for column in columns if "control" not in column]

@@ -14,6 +14,7 @@ import transformers
 from diffusers import StableDiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
 from PIL import Image
+from regrowth.files.store import UMASK
 from regrowth.models import disk
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,17 @@ def _part(folder: Path, part: str, dtype: torch.dtype) -> torch.nn.Module:
         lost = ", ".join(sorted(told["missing_keys"])[:3])
         raise ValueError(f"{disk.files(folder, part)[0]} holds no {lost}")
     return made
+
+
+def save(pipe: StableDiffusionPipeline, folder: str | Path, dtype: torch.dtype) -> None:
+    """Write a directory that `load_pipeline` and `StableDiffusionPipeline.from_pretrained` load,
+    its weights in `dtype`, as safetensors. It does not say where the model was read from."""
+    pipe.unet.to(memory_format=torch.contiguous_format)  # safetensors holds no other
+    for part in (pipe, pipe.unet, pipe.vae):
+        part.register_to_config(_name_or_path=None)
+    pipe.to(dtype=dtype).save_pretrained(folder)
+    for file in Path(folder).rglob("*.safetensors"):
+        file.chmod(0o666 & ~UMASK)  # written for its owner alone
 
 
 def submodule(pipe, name: str) -> torch.nn.Module:

@@ -1,6 +1,6 @@
 """The frontier: what an attacker gets back of a released model, by what they know and spend."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -143,11 +143,12 @@ def known(row: Mapping[str, Any]) -> str:
 
 
 def answer(
-    table: pd.DataFrame, control: str | None = None, best_of: Sequence[int] = ()
+    table: pd.DataFrame, controls: Collection[str] = (), best_of: Sequence[int] = ()
 ) -> list[str]:
     """A sentence for each released model: what the best attack of each knowledge brings, with its
     own 95 % interval, which does not count that it was picked of several, and how much of that a
-    model that never knew the concept is not taught. control: the eraser whose release that is.
+    model that never knew the concept is not taught. controls: the erasers whose
+    releases those are.
     best_of: of how many pictures a judge was to pick."""
     told = []
     for (concept, eraser), part in table.groupby(["concept", "eraser"], sort=False):
@@ -162,7 +163,11 @@ def answer(
                 steps = f" and {best['steps']} steps of training" if trains else ""
                 fewer = f" (n = {int(best['n'])})" if best["n"] != own["n"] else ""
                 ways.append(f"with {known(best)}{steps} {_rate(best)}{fewer}{_more(best)}")
-        name = f"{concept}, erased by {eraser}" if eraser != control else f"{concept}, never known"
+        name = (
+            f"{concept}, erased by {eraser}"
+            if eraser not in controls
+            else f"{concept}, never known"
+        )
         told.append(f"{name}: {_rate(own)} as released; {'; '.join(ways)} (n = {int(own['n'])}).")
     for concept, part in table[table["seen"] > 0].groupby("concept", sort=False):
         n, of = (int(part[name].iloc[0]) for name in ("seen", "seen_n"))

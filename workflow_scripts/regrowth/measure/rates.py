@@ -1,5 +1,8 @@
 """Rates with n and Wilson intervals, compared picture by picture, from raw scores."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 import pandas as pd
 from regrowth.files import keys
@@ -8,24 +11,26 @@ from regrowth.study import variants
 from regrowth.study.catalogue import Judge
 from statsmodels.stats.contingency_tables import mcnemar
 
+#: Where no eraser has a control.
+NOBODY: Mapping[str, str] = MappingProxyType({})
 
-def accuracy(rows: pd.DataFrame, control: str | None = None) -> pd.DataFrame:
+
+def accuracy(rows: pd.DataFrame, controls: Mapping[str, str] = NOBODY) -> pd.DataFrame:
     """Erased and preserved rates of one concept by one judge, each compared picture by picture.
 
     rows: `outcomes` of one concept and judge, with roles. Returns one row per variant × prompt set
     × role: the keys, role, hits, n, rate, low, high (Wilson 95 %), and what `compare` says: against
     the undefended pruned model of the same eraser (for a model that has none, of the first), and
-    against the pretrained model. control: an eraser whose own variants each of the others is
-    compared with likewise (control_…), where it has the same.
+    against the pretrained model. controls: by eraser another, whose own variants are what
+    the eraser's are compared with likewise (control_…), where it has the same.
     """
     cells = [
         (cell, (cell["prompt_set"], cell["role"]), some.set_index(IMAGE)["hit"])
         for cell, some in by_cell(rows)
     ]
-    before, pruned, never = {}, {}, {}
+    before, pruned, every = {}, {}, {}
     for cell, place, hit in cells:
-        if cell["eraser"] == control:
-            never[_but_eraser(cell), place] = hit
+        every[cell["eraser"], _but_eraser(cell), place] = hit
         if cell["variant"] == "pretrained":
             before[place] = hit
         if cell["variant"] == "pruned" and cell["defence"] == keys.NONE:
@@ -39,10 +44,8 @@ def accuracy(rows: pd.DataFrame, control: str | None = None) -> pd.DataFrame:
         if place in before:
             told = compare(hit, before[place])
             row |= {f"pretrained_{name}": told[name] for name in ("pairs", "gained", "lost")}
-        if (
-            cell["eraser"] != control
-            and (held := never.get((_but_eraser(cell), place))) is not None
-        ):
+        held = every.get((controls.get(cell["eraser"]), _but_eraser(cell), place))
+        if held is not None:
             told = compare(hit, held)
             row |= {f"control_{name}": told[name] for name in ("pairs", "gained", "lost")}
             row |= {"control_rate": held.mean(), "control_n": len(held)}
@@ -76,7 +79,9 @@ def compare(hit: pd.Series, other: pd.Series) -> dict:
     }
 
 
-def detections(rows: pd.DataFrame, judge: Judge, control: str | None = None) -> pd.DataFrame:
+def detections(
+    rows: pd.DataFrame, judge: Judge, controls: Mapping[str, str] = NOBODY
+) -> pd.DataFrame:
     """Pictures with a detection of a label set at or above a threshold, for each of both; columns
     as in `accuracy`."""
     out, of = [], [*variants.KEYS, *IMAGE, "role"]
@@ -84,7 +89,7 @@ def detections(rows: pd.DataFrame, judge: Judge, control: str | None = None) -> 
         counted = rows["score"].where(rows["label"].isin(labels or rows["label"])).fillna(0)
         best = counted.groupby([rows[key] for key in of], sort=False).max().reset_index()
         for threshold in judge.thresholds:
-            told = accuracy(best.assign(hit=best["score"] >= threshold), control)
+            told = accuracy(best.assign(hit=best["score"] >= threshold), controls)
             out.append(told.assign(labels=name, threshold=threshold))
     return pd.concat(out, ignore_index=True)
 

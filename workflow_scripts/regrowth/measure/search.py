@@ -1,13 +1,13 @@
 """Search: how often a concept shows when a judge may pick the best of several pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from regrowth.attack import VARIANTS
 from regrowth.files import keys
 from regrowth.measure.cells import by_cell, interval
 from regrowth.measure.paired import interval as paired
-from regrowth.measure.rates import compare
+from regrowth.measure.rates import NOBODY, compare
 from regrowth.study import variants
 
 #: What the pictures of one attempt have in common.
@@ -43,7 +43,9 @@ def independent(rate: float, judged: int) -> float:
     return 1 - (1 - rate) ** judged
 
 
-def search(rows: pd.DataFrame, best_of: Sequence[int], control: str | None = None) -> pd.DataFrame:
+def search(
+    rows: pd.DataFrame, best_of: Sequence[int], controls: Mapping[str, str] = NOBODY
+) -> pd.DataFrame:
     """A row for each number of pictures that a judge picks of, and each variant that he may pick
     for (`Variant.picked`), what is released among them.
 
@@ -52,7 +54,8 @@ def search(rows: pd.DataFrame, best_of: Sequence[int], control: str | None = Non
     both with Wilson's 95 % interval; independent: what the rate and its ends would make of so many
     pictures. over_seeds, over_random: best less that of the same released model as it is, and with
     random prefixes as long, on the same prompts and seeds, with Tango's 95 % interval; control,
-    over_control: the same attack's best on what that eraser released, and what is more than it. No
+    over_control: the same attack's best on what the eraser's own of `controls` released, and what
+    is more than it. No
     row where no prompt has so many pictures.
     """
     shown = rows[(rows["role"] == "erased") & (rows["eraser"] != keys.NONE)]
@@ -82,8 +85,9 @@ def search(rows: pd.DataFrame, best_of: Sequence[int], control: str | None = Non
                 held = best.get(_place(cell, other))
                 if held is not None and cell["variant"] not in ("pruned", other):
                     row |= _over(name, mine, held)
-            never = best.get(_place(cell | {"eraser": control}, cell["variant"]))
-            if never is not None and cell["eraser"] != control:
+            own = controls.get(cell["eraser"])
+            never = best.get(_place(cell | {"eraser": own}, cell["variant"]))
+            if never is not None:
                 row |= _over("control", mine, never)
                 row |= {"control": never.mean(), "control_n": len(never)}
             out.append(row)

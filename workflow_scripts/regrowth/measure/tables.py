@@ -1,6 +1,6 @@
 """All tables of a study by name, from its raw frames."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from regrowth.judge import JUDGES
 from regrowth.measure import integrity, pairwise, search
 from regrowth.measure.cells import for_concept, outcomes
 from regrowth.measure.pictures import frechet, similarity
-from regrowth.measure.rates import accuracy, detections, parts
+from regrowth.measure.rates import NOBODY, accuracy, detections, parts
 from regrowth.measure.recovery import layers, signs
 from regrowth.study import variants
 from regrowth.study.catalogue import Catalogue
@@ -43,15 +43,15 @@ def of_judges(
     sets: dict[str, list[str]],
     missing: pd.DataFrame,
     best_of: Sequence[int] = (),
-    control: str | None = None,
+    controls: Mapping[str, str] = NOBODY,
 ) -> dict[str, pd.DataFrame]:
     """Every table of what the judges saw, by name, from the raw frames of a study.
 
     scores: gives a concept's and a judge's, with those of models as they are; features: frames of
     one cell and judge each, of the pretrained model's (True) or of all. They are read when their
     turn comes. references: (judge, prompt set) → mean, covariance, n. sets: concept → the sets that
-    judge it. missing: of `progress.missing`. best_of, control: as `search.search` takes them;
-    without a control no table has its columns.
+    judge it. missing: of `progress.missing`. best_of, controls: as `search.search` takes
+    them; without controls no table has its columns.
     """
     made: dict[str, list] = {name: [] for name in COLUMNS}
     for concept, names in sets.items():
@@ -62,13 +62,13 @@ def of_judges(
             part = for_concept(scores(concept, name), catalogue, concept, names)
             if feeds == "accuracy":
                 told = outcomes(part, catalogue)
-                made["accuracy"].append(accuracy(told, control).assign(judge=name))
+                made["accuracy"].append(accuracy(told, controls).assign(judge=name))
                 made["pairwise"].append(pairwise.pairwise(told).assign(judge=name))
-                made["search"].append(search.search(told, best_of, control).assign(judge=name))
+                made["search"].append(search.search(told, best_of, controls).assign(judge=name))
             elif feeds == "similarity":
                 made["similarity"].append(similarity(part).assign(judge=name))
             elif feeds == "detections":
-                made["detections"].append(detections(part, judge, control).assign(judge=name))
+                made["detections"].append(detections(part, judge, controls).assign(judge=name))
                 made["parts"].append(parts(part, judge).assign(judge=name))
     base = pd.concat([pd.DataFrame({"judge": []}), *features(True)], ignore_index=True)
     held = {judge: Held.of(own, catalogue, sets) for judge, own in base.groupby("judge")}
@@ -87,7 +87,7 @@ def of_judges(
         made["integrity"] += held[told_by].integrity(pd.concat(some), catalogue, sets)
     out = {}
     for name, columns in COLUMNS.items():
-        columns = [c for c in columns if control or "control" not in c]
+        columns = [c for c in columns if controls or "control" not in c]
         frames = [frame for frame in made[name] if len(frame)] or [pd.DataFrame(columns=columns)]
         out[name] = pd.concat(frames, ignore_index=True).reindex(columns=columns)
     order = {concept: i for i, concept in enumerate(sets)}

@@ -1,7 +1,8 @@
 """Tables as people read them: few columns, a rate and its interval in one cell."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
+import numpy as np
 import pandas as pd
 from regrowth.files import keys
 from regrowth.measure.cells import interval
@@ -194,8 +195,9 @@ def readable_erasers(table: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame
     )
 
 
-def readable_frontier(table: pd.DataFrame) -> pd.DataFrame:
-    """One line per released model and attack, the easiest knowledge first."""
+def readable_frontier(table: pd.DataFrame, seconds: Mapping[str, float]) -> pd.DataFrame:
+    """One line per released model and attack, the easiest knowledge first. seconds: of trainings,
+    by their patches' files."""
     rows = table.to_dict("records")
     shown = table[["concept", "eraser"]].assign(
         knows=[known(row) or "(released)" for row in rows], attack=table["attack"]
@@ -218,7 +220,12 @@ def readable_frontier(table: pd.DataFrame) -> pd.DataFrame:
         shown["shown by what it learnt from"] = [
             f"{int(r['seen'])} of {int(r['seen_n'])}" if pd.notna(r["seen"]) else "" for r in rows
         ]
-    return shown.assign(destroyed=table["destroyed"].map({True: "yes", False: ""}))
+    if seconds:
+        files = (variants.patch(r | {"concept": keys.slug(r["concept"])}) for r in rows)
+        took = [seconds.get(f, np.nan) if r["steps"] else np.nan for f, r in zip(files, rows)]
+        shown["seconds, its training"] = pd.Series(took, table.index).round().astype("Int64")
+    why = {True: "a gradient was no number", False: ""}
+    return shown.assign(destroyed=table["destroyed"].map(why))
 
 
 def readable_search(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from regrowth.files.keys import RELEASED
 from regrowth.measure import frontier, identified
 from regrowth.measure.headline import answer, headline, rates, verdict, wanted
 from regrowth.measure.paper import coverage
+from regrowth.measure.rates import NOBODY
 from regrowth.measure.tradeoff import BUDGET, advice
 from regrowth.show import album
 from regrowth.show.figures.rates import together
@@ -41,12 +43,12 @@ IN_HTML = ("pictures", "accuracy")
 
 
 def terminal(
-    tables: dict[str, pd.DataFrame], whole: pd.DataFrame, control: str | None = None
+    tables: dict[str, pd.DataFrame], whole: pd.DataFrame, controls: Mapping[str, str] = NOBODY
 ) -> str:
     """The answer, the rates, the signs, and what is missing. Arguments as of `page`;
-    control: the eraser that erased nothing, whose release never knew the concept."""
+    controls: by eraser another, whose release never knew the concept."""
     shown = rates(tables)
-    sentence = textwrap.fill(answer(headline(shown[shown["eraser"] != control])), 100)
+    sentence = textwrap.fill(answer(headline(shown[~shown["eraser"].isin(controls.values())])), 100)
     everything = pd.concat([tables["accuracy"], whole])
     table = readable(everything).rename(columns={"n erased": "n", "n preserved": "n "})
     missing = f"\n\nMissing: {len(tables['missing'])} score files" if len(tables["missing"]) else ""
@@ -78,6 +80,15 @@ def times(benchmarks: Path) -> pd.DataFrame:
         rows.append((rule, len(table), table["s"].sum() / 3600, longest, largest))
     columns = ["rule", "jobs", "hours, all jobs", "seconds, longest", "GB, largest"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def seconds(benchmarks: Path) -> dict[str, float]:
+    """What each training of an attacker took, all of its steps, by its patch's file."""
+    found = {}
+    for file in sorted(benchmarks.rglob("variant=*/**/patch.safetensors.tsv")):
+        patch = Path(*file.relative_to(benchmarks).parts[1:]).with_suffix("")
+        found[str(patch)] = float(pd.read_csv(file, sep="\t", na_values="-").iloc[-1]["s"])
+    return found
 
 
 def albums(thumbnails: pd.DataFrame, table: pd.DataFrame) -> list[dict]:
@@ -224,7 +235,8 @@ def page(
     thumbnails: pd.DataFrame,
     whole: pd.DataFrame,
 ) -> str:
-    """The page. study: the study as a dict, with `model` (as resolved), `versions` and `times`.
+    """The page. study: the study as a dict, with `model` (as resolved), `versions`,
+    `controls`, `times` and `seconds`, of trainings.
 
     tables: by name, as `tables.of_…` make them; figures: (concept or "study", kind) → SVG;
     thumbnails: as `albums` takes them; whole: rates over several concepts (`readable.pooled`).
@@ -234,7 +246,7 @@ def page(
     printed = tables.get("paper", pd.DataFrame())
     shown = rates(tables)
     grids = albums(thumbnails, shown)
-    top = headline(shown[shown["eraser"] != study.get("control")])
+    top = headline(shown[~shown["eraser"].isin(study["controls"].values())])
     erased = (
         {"erasers": readable_erasers(tables["erasers"], printed)} if "erasers" in tables else {}
     )
@@ -242,7 +254,11 @@ def page(
         "accuracy": readable(accuracy, dict),
         "objects": readable(whole, dict),
         **erased,
-        **({"frontier": readable_frontier(tables["frontier"])} if "frontier" in tables else {}),
+        **(
+            {"frontier": readable_frontier(tables["frontier"], study["seconds"])}
+            if "frontier" in tables
+            else {}
+        ),
         **({"search": readable_search(tables["search"])} if "search" in tables else {}),
         **({"guards": readable_guards(tables["guards"])} if "guards" in tables else {}),
         "identified": tables.get("identified", NOTHING).drop(columns=UNDEFENDED, errors="ignore"),
@@ -276,7 +292,9 @@ def page(
         missing=len(tables["missing"]),
         advice=advice(defences),
         identified=identified.answer(tables.get("identified", pd.DataFrame())),
-        frontier=frontier.answer(tables["frontier"], study.get("control"), study.get("best_of", ()))
+        frontier=frontier.answer(
+            tables["frontier"], study["controls"].values(), study.get("best_of", ())
+        )
         if "frontier" in tables
         else [],
         budget=f"{BUDGET:.2f}".lstrip("0"),

@@ -115,8 +115,8 @@ def _kind(study: Study, attack: str) -> str:
 
 
 def of_attackers(study: Study, catalogue: Catalogue) -> list[str]:
-    """Attackers who would train on unsafe pictures, which are never written; a control that nobody
-    named."""
+    """Attackers who would train on unsafe pictures, which are never written; controls that are
+    none."""
     out, concepts = [], concepts_of(catalogue)
     named = [block for block in study.sweep if {*block.attacks} <= {*study.attacks}]
     for cell, _ in variants.of_sweep(named, 0, study.attacks):
@@ -127,10 +127,16 @@ def of_attackers(study: Study, catalogue: Catalogue) -> list[str]:
                 f"config: {guard or cell['variant']}: pictures of {concept!r} are unsafe, and what "
                 f"is trained on is written: none can learn from pictures of the concept"
             )
-    if study.control and study.control not in study.erasers.names():
-        out.append(
-            "config: control: " + checks.unknown("eraser", study.control, study.erasers.names())
-        )
+    known, told = study.erasers.names(), {n for pair in study.controls.items() for n in pair}
+    out += [
+        f"config: control: {checks.unknown('eraser', name, known)}"
+        for name in sorted(told - {*known})
+    ]
+    out += [
+        f"config: control.{name}: {held} has a control itself, and is none"
+        for name, held in study.controls.items()
+        if held in study.controls
+    ]
     return list(dict.fromkeys(out))
 
 

@@ -204,11 +204,20 @@ class Study(Strict):
         description="of so many pictures of one prompt a judge picks the best, as an attacker may: "
         "how often the concept then shows in one at least",
     )
-    control: InstanceName | None = Field(
+    control: InstanceName | dict[InstanceName, InstanceName] | None = Field(
         None,
         description="of the erasers, one that releases a model which never knew its concepts: what "
-        "an attack brings forth there, it teaches, and does not bring back",
+        "an attack brings forth there, it teaches, and does not bring back; or of several erasers "
+        "each one's own",
     )
+
+    @property
+    def controls(self) -> dict[str, str]:
+        """By eraser, the one whose release never knew the concepts; controls have none."""
+        if not isinstance(self.control, str):
+            return self.control or {}
+        names = self.erasers.names()
+        return {name: self.control for name in names if name != self.control}
 
 
 if __name__ == "__main__":

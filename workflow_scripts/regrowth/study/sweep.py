@@ -221,7 +221,7 @@ class Sweep:
         if not self.study.identify:
             return []
         made = (variants.released_of(variants.unguarded(v)) for v in self.asked)
-        known = {*self.edits, *self.masked} - {self.study.control}
+        known = {*self.edits, *self.masked} - {*self.study.controls.values()}
         told = (r for r in made if r["eraser"] in known)
         found = dict.fromkeys(keys.path(r) for r in told if r["defence"] == NONE)
         at = f"{self.out}/identified/{{}}/identified.parquet".format
