@@ -1,6 +1,7 @@
 """A study of classifiers: its pictures, its splits, its mistakes, and its tables."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from regrowth.classify.data import Pictures
 from regrowth.classify.gaps import Outcome, outcome
 from regrowth.classify.spread import spread
 from regrowth.classify.study import Cell, Mistaken
+from regrowth.run.classroom import Classroom
 from regrowth.run.job import ROOT
 from regrowth.show.classifiers import page
 from scipy.io import savemat
@@ -152,6 +154,12 @@ def test_parts_are_the_same_once_they_were_a_table(pictures):
         ({"shadows": {"number": 5}}, "shadows.number"),
         ({"choices": {"a": ["retrain", "retran"]}}, "choices.a: no 'retran'; did you mean"),
         ({"choices": {"a": ["retrain"]}}, "choices.a"),
+        ({"instead": {"soem": {}}}, "instead: no 'soem'; did you mean 'some'?"),
+        ({"instead": {"some": {"ft": {}}}}, "instead.some: no 'ft'; known: retrain"),
+        (
+            {"instead": {"some": {"retrain": {"rate": 0.1}}}},
+            "instead.some.retrain.rate: Extra inputs are not permitted (given: 0.1)",
+        ),
         ({"forget": {"a": {"kind": "samples"}}}, "either a share or a number is wanted"),
         ({"forget": {"none": {"kind": "samples", "number": 3}}}, "a meaning of their own"),
         ({"forget": {"a": {"kind": "samples", "share": 1.5}}}, "forget.a.share"),
@@ -161,6 +169,22 @@ def test_a_mistake_is_told_in_a_line(more, told):
     with pytest.raises(Mistaken) as error:
         study.load(raw(**more))
     assert told in str(error.value) and "\n" not in str(error.value)
+
+
+def test_settings_may_be_others_for_what_is_forgotten():
+    """As the published code has them, of a half; what is not named stays."""
+    text = (ROOT / "config/classifiers-paper.yaml").read_text(encoding="utf-8")
+    told = study.load(yaml.safe_load(text))
+    room = Classroom(told, [], ROOT)
+    shares = ("tenth", "fifth", "half", "airplane")
+    found = [
+        room.unlearner(SimpleNamespace(unlearner="scissorhands", concept=concept))
+        for concept in shares
+    ]
+    assert [one["rate"] for one in found] == [0.005, 0.004, 0.001, 0.005]
+    assert [one["share"] for one in found] == [0.03, 0.01, 0.03, 0.03]
+    assert [one["forget"] for one in found] == [0.05, 0.01, 0.01, 0.05]
+    assert {one["init"] for one in found} == {"uniform"}
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,9 @@ class Classifiers(Strict):
         dict[Name, Annotated[Samples | Classes, Field(discriminator="kind")]], Field(min_length=1)
     ]
     unlearners: dict[Name, AnUnlearner]
+    instead: dict[Name, dict[Name, dict[str, Any]]] = Field(
+        {}, description="by what is forgotten and by unlearner, settings that are others there"
+    )
     attacks: dict[Name, AnAttack] = {}
     relearn: Relearn = Relearn()
     shadows: Shadows = Shadows()
@@ -93,6 +96,27 @@ class Classifiers(Strict):
     choices: dict[Name, Annotated[list[str], Field(min_length=2)]] = Field(
         {}, description="unlearners that are one at several settings: which a rule picks"
     )
+
+    def unlearner(self, name: str, concept: str) -> Any:
+        """An unlearner's settings for what is to be forgotten."""
+        told, own = self.unlearners[name], self.instead.get(concept, {}).get(name, {})
+        return type(told).model_validate(told.model_dump() | own)
+
+    @model_validator(mode="after")
+    def _others(self) -> "Classifiers":
+        for concept, some in self.instead.items():
+            if concept not in self.forget:
+                raise ValueError(f"instead: {unknown(concept, self.forget)}")
+            for name in some:
+                if name not in self.unlearners:
+                    raise ValueError(f"instead.{concept}: {unknown(name, self.unlearners)}")
+                try:
+                    self.unlearner(name, concept)
+                except ValidationError as error:
+                    told = error.errors()[0]
+                    at = ".".join(map(str, ("instead", concept, name, *told["loc"])))
+                    raise ValueError(f"{at}: {told['msg']} (given: {told['input']})") from None
+        return self
 
     @model_validator(mode="after")
     def _known(self) -> "Classifiers":

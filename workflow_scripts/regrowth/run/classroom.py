@@ -162,7 +162,7 @@ class Classroom:
         return what.model_dump() if what else None
 
     def unlearner(self, wildcards) -> dict[str, Any]:
-        told = self.study.unlearners[wildcards.unlearner].model_dump()
+        told = self.study.unlearner(wildcards.unlearner, wildcards.concept).model_dump()
         fresh = UNLEARNERS[told["kind"]].fresh
         return told | (self.study.training.model_dump() if fresh else {})
 
