@@ -31,19 +31,26 @@ class Named(SimpleNamespace):
 def run(script, folder, cell, params=(), config=SMOKE, writes=None, **files):
     """The arrays that a script writes; writes: the names of its outputs, where they have any, which
     lie in the folder by these."""
-    told = SimpleNamespace(
+    given = {name: _at(folder, file) for name, file in files.items()}
+    made = {name: str(folder / name) for name in writes or [f"{script}.out"]}
+    execute(script, folder, config, cell, {"alone": None, **dict(params)}, given, made)
+    return {} if writes else read_arrays(folder / f"{script}.out")
+
+
+def execute(script, folder, config, wildcards, params, given, made):
+    """given, made: its inputs and outputs by name."""
+    told = Named(
         rule=script,
         config=config,
         log=[str(folder / "log")],
         threads=1,
         resources=Named(),
-        params=Named(alone=None, **dict(params)),
-        wildcards=Named(**cell),
-        input=Named(**{name: _at(folder, file) for name, file in files.items()}),
-        output=Named(**{name: str(folder / name) for name in writes or [f"{script}.out"]}),
+        params=Named(**params),
+        wildcards=Named(**wildcards),
+        input=Named(**given),
+        output=Named(**made),
     )
     runpy.run_path(str(ROOT / f"workflow_scripts/{script}.py"), {"snakemake": told})
-    return {} if writes else read_arrays(folder / f"{script}.out")
 
 
 def _at(folder, file):

@@ -1,15 +1,12 @@
 """Scripts of a study of classifiers, run as Snakemake runs them, on a few drawn shapes."""
 
-import runpy
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from regrowth.classify import data, networks, parts, split
 from regrowth.files.store import read_about, write_arrays, write_frame
-from regrowth.run.job import ROOT
-from running import Named
+from running import execute
 from shapes import shapes, write_idx
 from test_classifiers_study import raw
 
@@ -23,19 +20,9 @@ def run(tmp_path):
     config = raw(data={"kind": "idx", "folder": str(tmp_path)})
 
     def run(script: str, inputs: dict, **params):
-        told = Named(
-            rule=script,
-            log=[str(tmp_path / "log")],
-            config=config,
-            resources=Named(),
-            threads=1,
-            wildcards=Named(**KEYS),
-            params=Named(**params),
-            input=Named(**inputs),
-            output=[str(tmp_path / f"{script}.out")],
-        )
-        runpy.run_path(str(ROOT / f"workflow_scripts/{script}.py"), {"snakemake": told})
-        return tmp_path / f"{script}.out"
+        made = tmp_path / f"{script}.out"
+        execute(script, tmp_path, config, KEYS, params, inputs, {"made": str(made)})
+        return made
 
     return run
 
