@@ -26,6 +26,7 @@ TESTS = {
     "measure/pictures": ["pictures", "tables", "report"],
     "measure/recovery": ["recovery", "tables", "report"],
     "measure/tables": ["tables", "report", "paper"],
+    "measure/featured": ["tables", "report", "integrity"],
     "measure/tradeoff": ["tradeoff"],
     "measure/paired": ["paired"],
     "measure/headline": ["headline"],

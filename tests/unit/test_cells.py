@@ -7,6 +7,7 @@ from raw_scores import JUDGE, MAX, PRUNED, rows, two_families
 from regrowth.files import keys
 from regrowth.measure.cells import (
     by_cell,
+    by_picture,
     by_variant,
     for_concept,
     interval,
@@ -162,6 +163,15 @@ def test_a_cell_is_one_prompt_set_in_one_role():
     )  # fmt: skip
     found = {(c["prompt_set"], c["role"]): len(part) for c, part in by_cell(frame)}
     assert found == {("a", "erased"): 1, ("a", "preserved"): 2, ("b", "erased"): 3}
+
+
+def test_a_picture_that_stands_twice_in_a_cell_is_told_with_its_cell():
+    cell = MAX | {"eraser": "conceptprune", "prompt_set": "objects"}
+    some = rows(cell, [True, False, True])
+    assert by_picture(cell, some, "hit").tolist() == [True, False, True]
+    told = "church, max K=0.6: not all of its scores of objects .* without --rerun-triggers"
+    with pytest.raises(ValueError, match=told):
+        by_picture(cell, pd.concat([some, some[1:2]]), "hit")
 
 
 def test_the_first_judge_of_a_place_speaks_for_it():

@@ -207,6 +207,13 @@ def test_where_nobody_trains_nothing_is_spent(tmp_path):
     assert len(table) and (table[frontier.SPENT[1:3]] == 0).all(axis=None)
 
 
+def test_an_attack_may_be_there_before_what_is_released_is():
+    alone = RATES[RATES["variant"] == "relearn"].assign(pairs=np.nan, gained=np.nan, lost=np.nan)
+    table = frontier.frontier(alone.assign(gain_on_pruned=np.nan), COSTS)
+    assert len(table) and table[["gain", "gain_low", "gain_high"]].isna().all(axis=None)
+    assert table["rate"].notna().all() and frontier.answer(table) == []
+
+
 def test_without_a_released_model_there_is_no_row():
     table = frontier.frontier(RATES.iloc[:1], COSTS)
     assert table.empty and list(table) == frontier.COLUMNS

@@ -364,6 +364,9 @@ EDITS = {
     ("learn/losses.py", "\nGUIDANCE = ", "\nGUIDANCE = 1 + "): TAUGHT | {"gradients"},
     ("erase/saliency.py", "& (found > 0)", "& (found >= 0)"): {"mask"},
     ("files/store.py", "def read_hive(", "def unrelated():\n    pass\n\n\ndef read_hive("): set(),
+    ("measure/guards.py", "_RATE = (", "_RATE = () or ("): {"tables"},
+    ("measure/integrity.py", "1 - alike / pairs", "2 - alike / pairs"): {"tables"},
+    ("measure/headline.py", "def verdict(row: dict)", "def verdict(row: dict, *more)"): set(),
 }
 
 
@@ -398,7 +401,7 @@ def test_edits_of_the_library_are_seen_by_the_scripts_that_reach_them(
     scripts = shutil.copytree(ROOT / "workflow_scripts", tmp_path / "workflow_scripts")
     monkeypatch.setattr(provenance, "LIBRARY", scripts / "regrowth")
     names = ("calibrate", "mask", "complete", "revive", "generate", "score")
-    names += ("oracle", "defend_by_completion", "edit", "sequence", "gradients")
+    names += ("oracle", "defend_by_completion", "edit", "sequence", "gradients", "tables")
 
     def digests():
         taught = (("erase.ERASERS", "esd-x"), ("learn.recipes.RECIPES", "esd-x"))
@@ -409,6 +412,7 @@ def test_edits_of_the_library_are_seen_by_the_scripts_that_reach_them(
             "oracle": (("attack.ORACLES", "max"), ("attack.MAGNITUDES", "max")),
             "revive": (("attack.MAGNITUDES", "max"),),
             "complete": (("complete.SOLVERS", "nuclear"),),
+            "tables": NAMES_ALONE,
             "defend_by_completion": (("defend.FILLS", "flip"), ("complete.SOLVERS", "nuclear")),
         }
         return {n: provenance.code_digest(scripts / f"{n}.py", own.get(n, ())) for n in names}

@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from raw_scores import JUDGE, PRUNED, SOLVED, nude, rows, two_families
+from regrowth.files import keys
+from regrowth.files.bits import pack
 from regrowth.measure import pictures, tables
 from regrowth.measure.cells import SCORES
+from regrowth.measure.erasers import Released
 from regrowth.study import variants
 
 
@@ -44,6 +47,101 @@ def test_every_concept_and_judge_is_asked_for_once_and_every_table_has_its_colum
         ["cat", "f", 5, 7]
     ]
     assert made["detections"].empty and made["parts"].empty
+
+
+@pytest.mark.parametrize("kind", ["classifier", "clip"])
+def test_scores_of_other_prompts_than_the_studys_are_told_in_a_line(kind):
+    """A family's set drawn with three pictures of a class, and its own set, as it was with two."""
+    about = two_families(j={"kind": kind, "model": "m"})
+    told = {"class": "cat", "judge": "j", "label": "cat", "score": 0.5}
+    parts = [
+        rows(variants.PRETRAINED, [True] * 5, prompt_set=name)[seeds].assign(**told)
+        for name, seeds in (("objects", slice(0, 3)), ("cat", slice(2, 5)))
+    ]
+    scores = pd.concat(parts).drop(columns=["hit", "role"])
+    sets = {"cat": ["objects", "cat"]}
+    for some, wrong in ((scores[scores["seed"] != 2], False), (scores, True)):
+        given = lambda c, j, some=some: some  # noqa: E731
+        asked = given, lambda base: [], {}, about, sets, None
+        if wrong:
+            with pytest.raises(
+                ValueError, match="^cat, pretrained: .* of objects are of .* prompts"
+            ):
+                tables.of_judges(*asked)
+        else:
+            tables.of_judges(*asked)
+
+
+RELEASED = dict.fromkeys(keys.RELEASED, "none") | {"concept": "cat", "eraser": "uce"}
+GUESSED = pd.DataFrame([{"candidate": "cat", "score": 1.0, "by": "holes"} | RELEASED])
+HIDDEN = RELEASED | {"defence": "gaussian", "sigma": "1.0"}
+FOUND = {"layer": "all", "detector": "zeros", "auc": 0.5, "tpr": 0.1, "curve": [0.0]}
+FRAMES = {
+    "signs": pd.DataFrame(
+        [SOLVED | {"layer": "a", "guess": "completed", "share": 1.0, "n": 2, "right": 1}
+         | {"n_rest": 0, "right_rest": 0}]
+    ),
+    "alignment": pd.DataFrame([SOLVED | {"recovered": 1, "pretrained": 2, "share": 0.5, "n": 2}]),
+    "solves": pd.DataFrame([{"layer": "a", "n": 2} | SOLVED]),
+    "detectability": pd.DataFrame([FOUND | HIDDEN]),
+    "normality": pd.DataFrame([{"layer": "a", "skew": 0.0} | HIDDEN]),
+    "identified": GUESSED,
+    "costs": pd.DataFrame(columns=[*variants.KEYS]),
+}  # fmt: skip
+MASKS = {("cat", name): {"b": pack(np.eye(4, dtype=bool))} for name in ("x", "y")}
+FACTS = {place: {"kind": "mask", "how": "", "source": "", "bytes": 1} for place in MASKS}
+EVERY = ["missing", "accuracy", "signs", "alignment", "solves", "layers", "detectability"]
+EVERY += ["normality", "defences", "guards", "frontier", "identified", "erasers", "overlaps"]
+
+
+@pytest.fixture
+def judged():
+    scores = rows(PRUNED | {"concept": "cat", "eraser": "uce"}, [True] * 3, prompt_set="objects")
+    scores = scores.drop(columns=["hit", "role"])
+    scores = scores.assign(judge="j", label="cat", score=0.5, **{"class": "cat"})
+    missing = pd.DataFrame({"a": [1]})
+    sets = {"cat": ["objects"]}
+    about = two_families(j=JUDGE)
+    return tables.of_judges(lambda c, j: scores, lambda base: [], {}, about, sets, missing, [2])
+
+
+def test_a_study_has_the_tables_that_it_asks_for_in_that_order(judged):
+    weighed = []
+
+    def sizes(layers):
+        weighed.append(layers)
+        return dict.fromkeys(layers, 16)
+
+    made = tables.of_study(EVERY, judged, FRAMES, Released(FACTS, MASKS), sizes)
+    assert list(made) == EVERY and weighed == [["a"], ["b"]]
+    assert made["missing"] is judged["missing"] and made["accuracy"] is judged["accuracy"]
+    for name, more in (("detectability", ["layer", "detector", "auc", "tpr"]),
+                       ("normality", ["layer", "skew"])):  # fmt: skip
+        assert list(made[name]) == [*keys.RELEASED, *more]
+    assert made["layers"]["density"].tolist() == [2 / 16]
+    assert made["overlaps"]["jaccard"].tolist() == [1] and made["overlaps"]["both"].tolist() == [4]
+    assert made["erasers"]["eraser"].tolist() == ["x", "y"]
+    assert made["identified"]["rank"].tolist() == [1]
+    assert made["frontier"][["knows", "judged", "rate"]].to_numpy().tolist() == [
+        ["", 0, 1.0], ["judge", 2, 1.0]
+    ]  # fmt: skip
+
+
+def test_a_study_without_any_of_it_has_what_judges_saw_and_the_rest_is_asked_for_in_vain(judged):
+    names = ["accuracy", "missing"]
+    given = judged, {}, Released({}, {}), lambda layers: {}
+    assert list(tables.of_study(names, *given)) == names
+    for name in ("signs", "defences", "frontier", "identified", "paper", "accuracies"):
+        with pytest.raises(KeyError):
+            tables.of_study([*names, name], *given)
+
+
+def test_the_papers_figures_stand_beside_what_was_measured(judged):
+    of = {"table": "1", "concept": "cat", "variant": "pruned:uce", "k": None, "note": None}
+    printed = pd.DataFrame([of | {"metric": "erased_accuracy", "value": "0.25"}])
+    nothing = Released({}, {})
+    made = tables.of_study(["paper"], judged, {}, nothing, lambda layers: {}, printed)
+    assert made["paper"][["paper", "measured"]].to_numpy().tolist() == [[0.25, 1.0]]
 
 
 def test_alignment_is_weighted_by_what_a_layer_lost():

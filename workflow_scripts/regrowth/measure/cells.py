@@ -106,6 +106,19 @@ def by_cell(frame: pd.DataFrame) -> list[tuple[dict, pd.DataFrame]]:
     ]
 
 
+def by_picture(cell: Mapping[str, str], rows: pd.DataFrame, column: str) -> pd.Series:
+    """A column of a cell's rows, by IMAGE. cell: as `by_cell` has it. Raises ValueError where a
+    picture stands twice: its scores were made when the study had other prompts, or some were."""
+    told = rows.set_index(IMAGE)[column]
+    if not told.index.is_unique:
+        raise ValueError(
+            f"{cell['concept']}, {variants.label(cell)}: not all of its scores of "
+            f"{cell['prompt_set']} are of the study's present prompts: run again without "
+            f"--rerun-triggers"
+        )
+    return told
+
+
 def one_judge(rows: pd.DataFrame) -> pd.DataFrame:
     """Of every concept's prompt sets and roles the rows of the first judge: the others see the same
     pictures."""

@@ -31,6 +31,11 @@ class Released:
     facts: dict[tuple[str, str], dict[str, Any]]
     masks: dict[tuple[str, str], dict[str, np.ndarray]]
 
+    @property
+    def layers(self) -> list[str]:
+        """Those that any mask is of."""
+        return list(dict.fromkeys(layer for mask in self.masks.values() for layer in mask))
+
 
 def released(files: Iterable[str], out: Path, erasers: Mapping[str, Mapping]) -> Released:
     """What the files of masks and edits below `out` tell. erasers: kind, how and source by name."""

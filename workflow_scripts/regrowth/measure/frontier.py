@@ -69,7 +69,9 @@ def frontier(
             continue
         place = tuple(cell.values())
         cost = spent.get(tuple(variants.trained(cell).values()), {})
-        low, high = interval(row["gained"], row["lost"], row["pairs"])
+        low = high = np.nan
+        if pd.notna(row["pairs"]):  # of what is there, what is released may not be
+            low, high = interval(row["gained"], row["lost"], row["pairs"])
         out.append(
             cell
             | {name: row[name] for name in ("prompt_set", "judge", "rate", "low", "high", "n")}

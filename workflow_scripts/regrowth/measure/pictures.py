@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from regrowth.judge import inception
-from regrowth.measure.cells import IMAGE, by_cell
+from regrowth.measure.cells import by_cell, by_picture
 from scipy.stats import bootstrap
 
 #: Pictures whose features are summed at once.
@@ -12,10 +12,11 @@ IN_MEMORY = 1024
 
 def similarity(rows: pd.DataFrame) -> pd.DataFrame:
     """CLIP similarity: mean with a bootstrap interval, and the CLIP score, the share of prompts
-    where the variant's similarity is below the pretrained model's."""
+    where the variant's similarity is below the pretrained model's. Raises ValueError as
+    `cells.by_picture`."""
     out, reference = [], {}
     for cell, some in by_cell(rows):
-        value, place = some.set_index(IMAGE)["score"], (cell["prompt_set"], cell["role"])
+        value, place = by_picture(cell, some, "score"), (cell["prompt_set"], cell["role"])
         if cell["variant"] == "pretrained":
             reference[place] = value
         low, high = confidence(value.to_numpy())

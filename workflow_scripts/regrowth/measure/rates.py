@@ -6,7 +6,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 from regrowth.files import keys
-from regrowth.measure.cells import IMAGE, by_cell, interval
+from regrowth.measure.cells import IMAGE, by_cell, by_picture, interval
 from regrowth.study import variants
 from regrowth.study.catalogue import Judge
 from statsmodels.stats.contingency_tables import mcnemar
@@ -25,7 +25,7 @@ def accuracy(rows: pd.DataFrame, controls: Mapping[str, str] = NOBODY) -> pd.Dat
     the eraser's are compared with likewise (control_…), where it has the same.
     """
     cells = [
-        (cell, (cell["prompt_set"], cell["role"]), some.set_index(IMAGE)["hit"])
+        (cell, (cell["prompt_set"], cell["role"]), by_picture(cell, some, "hit"))
         for cell, some in by_cell(rows)
     ]
     before, pruned, every = {}, {}, {}

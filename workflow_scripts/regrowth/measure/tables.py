@@ -1,20 +1,27 @@
 """All tables of a study by name, from its raw frames."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from regrowth.files import keys
 from regrowth.judge import JUDGES
-from regrowth.measure import integrity, pairwise, search
+from regrowth.measure import erasers, pairwise, paper, search
 from regrowth.measure.cells import for_concept, outcomes
-from regrowth.measure.pictures import frechet, similarity
+from regrowth.measure.featured import of_features
+from regrowth.measure.frontier import frontier
+from regrowth.measure.guards import guards
+from regrowth.measure.headline import of_both_roles
+from regrowth.measure.identified import identified
+from regrowth.measure.pictures import similarity
 from regrowth.measure.rates import NOBODY, accuracy, detections, parts
 from regrowth.measure.recovery import layers, signs
+from regrowth.measure.tradeoff import tradeoff
 from regrowth.study import variants
 from regrowth.study.catalogue import Catalogue
 
+#: The stages, beside what the judges saw, whose frames tables are made of.
+STAGES = ("signs", "alignment", "solves", "detectability", "normality", "seen", "identified")
 #: What a rate or a mean is taken over.
 _CELL = [*variants.KEYS, "prompt_set", "role"]
 _RATE = [*_CELL, "hits", "n", "rate", "low", "high"]
@@ -35,6 +42,52 @@ COLUMNS = {
 }
 
 
+def of_study(
+    names: Collection[str],
+    judged: Mapping[str, pd.DataFrame],
+    frames: Mapping[str, pd.DataFrame],
+    released: erasers.Released,
+    sizes: Callable[[list[str]], dict[str, int]],
+    printed: pd.DataFrame | None = None,
+) -> dict[str, pd.DataFrame]:
+    """The tables `names`, in that order.
+
+    judged: of `of_judges`. frames: by STAGES what the study has of them, and as "costs" what
+    `raw.costs` makes; each with the keys of its files. released: of `erasers.released`. sizes:
+    gives the weights in each of some layers. printed: as `paper.beside` takes it.
+
+    Raises KeyError for a name that nothing is made for, and where what a table is made of is not
+    among the frames.
+    """
+    made = {**judged}
+    rates = of_both_roles(made)
+    if "signs" in names:
+        measured = frames["signs"], frames["alignment"], frames["solves"]
+        made |= of_attacks(*measured, sizes([*frames["solves"]["layer"].unique()]))
+    if "guards" in names:
+        made["guards"] = guards(rates)
+    if "defences" in names:
+        for name in ("detectability", "normality"):
+            told = frames[name].drop(columns="curve", errors="ignore")
+            made[name] = _first(told, *keys.RELEASED)
+        made["defences"] = tradeoff(rates, made["detectability"])
+    if "frontier" in names:
+        made["frontier"] = frontier(rates, frames["costs"], made["search"], frames.get("seen"))
+    if "identified" in names:
+        made["identified"] = identified(frames["identified"])
+    if "erasers" in names:
+        made["erasers"] = erasers.erasers(rates, made["integrity"], released.facts)
+        made["overlaps"] = erasers.overlaps(released.masks, sizes(released.layers))
+    if printed is not None:
+        made["paper"] = paper.beside(made, printed)
+    return {name: made[name] for name in names}
+
+
+def _first(table: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """With these columns before the others."""
+    return table[[*names, *(column for column in table if column not in names)]]
+
+
 def of_judges(
     scores: Callable[[str, str], pd.DataFrame],
     features: Callable[[bool], Iterable[pd.DataFrame]],
@@ -45,7 +98,7 @@ def of_judges(
     best_of: Sequence[int] = (),
     controls: Mapping[str, str] = NOBODY,
 ) -> dict[str, pd.DataFrame]:
-    """Every table of what the judges saw, by name, from the raw frames of a study.
+    """Every table of what the judges saw, by name, with COLUMNS, from the raw frames of a study.
 
     scores: gives a concept's and a judge's, with those of models as they are; features: frames of
     one cell and judge each, of the pretrained model's (True) or of all. They are read when their
@@ -70,21 +123,7 @@ def of_judges(
             elif feeds == "detections":
                 made["detections"].append(detections(part, judge, controls).assign(judge=name))
                 made["parts"].append(parts(part, judge).assign(judge=name))
-    base = pd.concat([pd.DataFrame({"judge": []}), *features(True)], ignore_index=True)
-    held = {judge: Held.of(own, catalogue, sets) for judge, own in base.groupby("judge")}
-    alone: dict[tuple[str, str], list] = {}  # models as they are: a file for each of their sets
-    for frame in features(False):
-        made["fid"] += _distances(frame, references, catalogue, sets)
-        told_by, variant, concept = frame[["judge", "variant", "concept"]].iloc[0]
-        if told_by not in held:
-            continue
-        far = integrity.distances(frame, held[told_by].units)
-        if concept == keys.NONE:
-            alone.setdefault((told_by, variant), []).append(far)
-        else:
-            made["integrity"] += held[told_by].integrity(far, catalogue, sets)
-    for (told_by, _), some in alone.items():
-        made["integrity"] += held[told_by].integrity(pd.concat(some), catalogue, sets)
+    made |= of_features(features, references, catalogue, sets)
     out = {}
     for name, columns in COLUMNS.items():
         columns = [c for c in columns if controls or "control" not in c]
@@ -97,41 +136,6 @@ def of_judges(
     return out
 
 
-def _distances(frame, references, catalogue, sets) -> list[pd.DataFrame]:
-    """The Fréchet distances of one cell's features, for every concept that it judges."""
-    out, judge = [], frame["judge"].iloc[0]
-    for concept, names in sets.items():
-        rows = for_concept(frame, catalogue, concept, names)
-        for prompt_set, some in rows[rows["role"] == "preserved"].groupby("prompt_set"):
-            if (judge, prompt_set) in references:
-                out.append(frechet(some, **references[judge, prompt_set]).assign(judge=judge))
-    return out
-
-
-@dataclass(frozen=True)
-class Held:
-    """What a judge makes of the pretrained model's pictures: features of length 1, and by concept
-    how far two of a class are apart."""
-
-    units: pd.DataFrame
-    rulers: dict[str, integrity.Rulers]
-
-    @classmethod
-    def of(cls, base: pd.DataFrame, catalogue: Catalogue, sets: dict[str, list[str]]) -> "Held":
-        rulers = {
-            concept: integrity.ruler(for_concept(base, catalogue, concept, names))
-            for concept, names in sets.items()
-        }
-        return cls(integrity.units(base), rulers)
-
-    def integrity(self, far, catalogue, sets) -> list[pd.DataFrame]:
-        """How far one variant's pictures are from these, for every concept that they judge. far: of
-        `integrity.distances`."""
-        rows = ((c, for_concept(far, catalogue, c, names)) for c, names in sets.items())
-        told = (integrity.integrity(own, self.rulers[c]) for c, own in rows if len(own))
-        return [some.assign(judge=far["judge"].iloc[0]) for some in told]
-
-
 def of_attacks(
     signs_: pd.DataFrame, alignment: pd.DataFrame, solves: pd.DataFrame, sizes: dict[str, int]
 ) -> dict[str, pd.DataFrame]:
@@ -141,7 +145,6 @@ def of_attacks(
     weighted = alignment.assign(share=alignment["share"] * alignment["n"])
     sums = weighted.groupby(by, sort=False)[["share", "n"]].sum().reset_index()
     out["alignment"] = sums.assign(share=sums["share"] / sums["n"])
-    named = [*keys.RELEASED, "detector", "solver"]
-    out["solves"] = solves[[*named, *(c for c in solves.columns if c not in named)]]
+    out["solves"] = _first(solves, *keys.RELEASED, "detector", "solver")
     out["layers"] = layers(signs_, solves, sizes)
     return out
