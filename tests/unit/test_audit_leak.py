@@ -32,7 +32,6 @@ def whole_rows(layers):
 
 CASES = {
     "large, few": (WHOLE, conceptprune_like(0.01), "large"),
-    "large": (WHOLE, conceptprune_like(0.05), "large"),
     "large, many": (WHOLE, conceptprune_like(0.15), "large"),
     "at random": (WHOLE, at_random(0.05), "any"),
     "at random, many": (WHOLE, at_random(0.3), "any"),

@@ -1,6 +1,5 @@
 """Pictures in batches: each made once, from its own seed, whatever the batch and the memory."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,9 +7,8 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, EulerAncestralDiscreteScheduler, LCMScheduler
 from regrowth.draw import pipeline
-from small_unet import small_unet
+from small_unet import small_pipe
 
-MODEL = Path(__file__).resolve().parents[2] / "resources" / "demo" / "model"
 ROWS = [{"prompt": f"an image of a {name}", "seed": 3 + i} for i, name in enumerate("abcdefghijk")]
 
 
@@ -81,9 +79,7 @@ def test_one_picture_that_does_not_fit_is_an_error():
 def demo():
     """The bundled model with a small UNet of random weights: what it draws is another picture for
     each seed all the same."""
-    pipe = pipeline.load_pipeline(MODEL, "float32", "cpu")
-    pipe.unet = small_unet()
-    return pipe
+    return small_pipe()
 
 
 def drawn(pipe, rows, batch, steps=3) -> np.ndarray:

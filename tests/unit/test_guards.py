@@ -13,6 +13,7 @@ from small_unet import small_pipe, small_unet
 
 ROWS = [{"prompt": f"an image of a {name}", "seed": i} for i, name in enumerate(("church", "cat"))]
 HOW = (ROWS, 4, 2.0, 2)
+SHORT = (ROWS, 2, 2.0, 2)
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,13 @@ def pipe(loaded):
     return loaded
 
 
+@pytest.fixture(scope="module")
+def plain(loaded):
+    """What is drawn without a guard, by how many steps."""
+    loaded.unet = small_unet()
+    return {steps: pipeline.latents(loaded, ROWS, steps, 2.0, 2) for steps in (4, 10)}
+
+
 def test_a_negative_prompt_is_the_librarys_own(pipe):
     noise = pipeline.noise(pipe, pipeline.generators([0, 1]))
     own = pipe(
@@ -39,14 +47,14 @@ def test_a_negative_prompt_is_the_librarys_own(pipe):
 
 def test_an_implicit_negative_at_the_names_own_embedding_is_the_words(pipe):
     GUARDS["negative"].put(pipe, "church")
-    words_alone = pipeline.latents(pipe, *HOW)
+    words_alone = pipeline.latents(pipe, *SHORT)
     other = small_pipe()
     vector = words.start(other, "church")
     GUARDS["implicit"].put(other, vector)
-    np.testing.assert_array_equal(pipeline.latents(other, *HOW), words_alone)
-    plain = small_pipe()
-    GUARDS["implicit"].put(plain, words.start(plain, "cat"))
-    assert (pipeline.latents(plain, *HOW) != words_alone).any()
+    np.testing.assert_array_equal(pipeline.latents(other, *SHORT), words_alone)
+    third = small_pipe()
+    GUARDS["implicit"].put(third, words.start(third, "cat"))
+    assert (pipeline.latents(third, *SHORT) != words_alone).any()
 
 
 @pytest.mark.parametrize("guard", [None, "negative"])
@@ -62,7 +70,7 @@ def test_autoguidance_at_nothing_and_at_one_is_exactly_the_two_models(pipe, guar
             autoguidance.steer(pipe, put, weight)
         if guard:
             GUARDS[guard].put(pipe, "church")
-        return pipeline.latents(pipe, *HOW)
+        return pipeline.latents(pipe, *SHORT)
 
     released, trained = drawn(), drawn(changed)
     np.testing.assert_array_equal(drawn(changed, 0.0), released)
@@ -85,15 +93,14 @@ def test_autoguidance_goes_on_beyond_the_trained_prediction(pipe):
     torch.testing.assert_close(pipe.unet(*batch)[0].detach(), wanted, atol=1e-5, rtol=1e-5)
 
 
-def test_at_a_scale_of_nothing_guidance_is_plain(pipe):
-    plain = pipeline.latents(pipe, *HOW)
+def test_at_a_scale_of_nothing_guidance_is_plain(pipe, plain):
     guards.Steered(pipe, "church", Level(0, 0, 1.0, 0.5, 0.7))
-    np.testing.assert_array_equal(pipeline.latents(pipe, *HOW), plain)
+    np.testing.assert_array_equal(pipeline.latents(pipe, *HOW), plain[4])
 
 
 @pytest.mark.parametrize("warmup", [1.0, 0.75, 0.5, 0.0])
-def test_nothing_is_taken_before_the_warm_up_is_over(pipe, monkeypatch, warmup):
-    plain, told, acts = pipeline.latents(pipe, *HOW), [], []
+def test_nothing_is_taken_before_the_warm_up_is_over(pipe, plain, monkeypatch, warmup):
+    told, acts = [], []
     real = guards.steered
     monkeypatch.setattr(guards, "steered", lambda *of: told.append(of[1]) or real(*of))
     guards.Steered(pipe, "church", Level(warmup, 1000, 0.01, 0.3, 0.4))
@@ -104,7 +111,7 @@ def test_nothing_is_taken_before_the_warm_up_is_over(pipe, monkeypatch, warmup):
     n = len(pipe.scheduler.timesteps)
     assert len(told) == n, "the momentum gathers from the first step on"
     assert acts == [step >= round(warmup * n) for step in range(n)]
-    assert (one != plain).any() == any(acts)
+    assert (one != plain[4]).any() == any(acts)
     np.testing.assert_array_equal(pipeline.latents(pipe, *HOW), one)  # a call leaves no momentum
 
 
@@ -128,12 +135,11 @@ def test_what_is_taken_is_what_the_paper_prints(level):
 
 
 @pytest.mark.parametrize("name", GUARDS)
-def test_a_guard_changes_pictures_of_its_words_and_no_weight(pipe, name):
+def test_a_guard_changes_pictures_of_its_words_and_no_weight(pipe, plain, name):
     before = {n: p.clone() for n, p in pipe.unet.named_parameters()}
-    plain = pipeline.latents(pipe, ROWS, 10, 2.0, 2)
     learnt = "guard" in GUARDS[name].needs
     GUARDS[name].put(pipe, words.start(pipe, "church") if learnt else "church")
-    assert (pipeline.latents(pipe, ROWS, 10, 2.0, 2) != plain).any()
+    assert (pipeline.latents(pipe, ROWS, 10, 2.0, 2) != plain[10]).any()
     assert all(torch.equal(p, before[n]) for n, p in pipe.unet.named_parameters())
 
 

@@ -11,6 +11,7 @@ from regrowth.draw.pipeline import load_pipeline
 from regrowth.judge import judges, steering
 from regrowth.judge.settings import Judge
 from road import ROOT
+from small_unet import MODEL, copied
 
 ROWS = [
     {"prompt": "an image of a church", "class": "church", "seed": 5},
@@ -25,9 +26,14 @@ JUDGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def loaded():
+    return load_pipeline(MODEL, "float32", "cpu")
+
+
 @pytest.fixture
-def pipe():
-    return load_pipeline(ROOT / "resources/demo/model", "float32", "cpu")
+def pipe(loaded):
+    return copied(loaded)
 
 
 def test_noise_as_loud_as_it_is_told_is_ddim_with_all_of_its_noise(pipe):

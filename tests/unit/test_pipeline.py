@@ -94,7 +94,7 @@ def test_calibration_in_batches_is_calibration_one_by_one(pipe, monkeypatch, sch
     """To 1e-4 of the largest norm: float32 rounds by the batch (measured: 5e-6 of it); noise that
     is a batch's own changes a tenth."""
     layer = disk.attacked_layers(disk.locate(CARD, ROOT), "ffn2")[3]
-    forms = [f"a {name}" for name in ("park", "city", "room", "field", "desert")]
+    forms = [f"a {name}" for name in ("park", "city", "room", "field")]
     monkeypatch.setattr(
         pipe, "scheduler", getattr(diffusers, scheduler).from_config(pipe.scheduler.config)
     )

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import yaml
-from regrowth.draw.pipeline import load_pipeline, put_weights
+from regrowth.draw.pipeline import put_weights
 from regrowth.erase import ERASERS
 from regrowth.erase.in_turn import in_turn
 from regrowth.erase.several import union
@@ -17,7 +17,7 @@ from regrowth.run.planned import planned
 from regrowth.study import outputs, several, variants
 from regrowth.study.load import ConfigError, load_study
 from road import ROOT
-from small_unet import small_model
+from small_unet import small_model, small_pipe
 
 RAW = yaml.safe_load((ROOT / "config/several.yaml").read_text(encoding="utf-8"))
 BOTH = ["church", "golf ball"]
@@ -194,11 +194,11 @@ def turn(kind, name, base, **more):
     return {"about": about, "eraser": {"kind": kind} | own.of("object")}
 
 
-def by_hand(model, turns, before=()):
+def by_hand(turns, before=()):
     """Each edit on a model of its own, whose weights are what the one before it has left."""
     changed = dict(before)
     for each in turns:
-        pipe = load_pipeline(model, "float32", "cpu")
+        pipe = small_pipe()
         put_weights(pipe, changed)
         held = pipe.unet.named_parameters()
         weights = {name: p.detach().numpy().copy() for name, p in held if p.ndim == 2}
@@ -208,7 +208,7 @@ def by_hand(model, turns, before=()):
 
 
 def made(model, first, turns):
-    pipe = load_pipeline(model, "float32", "cpu")
+    pipe = small_pipe()
     weights = disk.read_weights(list(disk.matrices(model).values()))
     return in_turn(pipe, weights, first, [(each, None) for each in turns])
 
@@ -221,17 +221,17 @@ def same(one, other):
 def test_a_sequence_is_its_edits_in_a_row_and_the_order_counts(model, kinds):
     pairs = (("church", "candle"), ("golf ball", "starfish"))
     turns = [turn(kind, *pair) for kind, pair in zip(kinds, pairs)]
-    first, last = (by_hand(model, [each]) for each in turns)
+    first, last = (by_hand([each]) for each in turns)
     found, destroyed = made(model, first, turns[1:])
-    assert destroyed is None and same(found, by_hand(model, turns[1:], first))
-    assert not same(found, by_hand(model, turns[:1], last))
+    assert destroyed is None and same(found, by_hand(turns[1:], first))
+    assert not same(found, by_hand(turns[:1], last))
     assert not same(found, last)
 
 
 def test_what_blows_up_ends_a_sequence_and_says_where(model):
     more = {"kind": "dimum", "base": "candle"}
     turns = [turn(name="church", **more), turn(name="golf ball", rate=1e18, **more)]
-    first = by_hand(model, turns[:1])
+    first = by_hand(turns[:1])
     found, destroyed = made(model, first, [*turns[1:], turn(name="gas pump", **more)])
     assert destroyed == "step 2 of golf ball"
     assert all(np.isfinite(held).all() for held in found.values())
@@ -248,7 +248,7 @@ def test_a_sequence_that_is_killed_goes_on_to_the_same_weights(model, tmp_path, 
     weights, real, steps = disk.read_weights(list(disk.matrices(model).values())), loop.made, []
 
     def run(kept):
-        pipe = load_pipeline(model, "float32", "cpu")
+        pipe = small_pipe()
         passed = Passed(pipe.unet)
         for own in kept:
             own.passed = passed

@@ -16,12 +16,12 @@ from regrowth.files.store import write_frame
 from regrowth.study import variants
 from road import ROOT, Road
 
+STUDY = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text(encoding="utf-8"))
+
 
 @pytest.fixture
 def road(tmp_path) -> Road:
-    return Road(
-        tmp_path, yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text(encoding="utf-8"))
-    )
+    return Road(tmp_path, STUDY)
 
 
 def rows_of(text: str) -> dict[str, list[str]]:
@@ -88,17 +88,39 @@ def test_a_damaged_record_of_the_layout_is_told(road):
     assert "results/smoke/model.yaml, which says" in told and "Traceback" not in told
 
 
-def test_an_interpreter_below_a_path_with_a_space_runs_the_jobs(road, tmp_path):
-    """A checkout in "My Drive", with its .venv; the working folder and TMPDIR as well."""
-    (tmp_path / "my tmp").mkdir()
-    road = Road(tmp_path / "my tmp", road.config)
-    (tmp_path / "my venv").symlink_to(sys.prefix)
+@pytest.fixture(scope="module")
+def driven(tmp_path_factory):
+    """A user's run by an interpreter below a path with a space, with such a working folder and
+    TMPDIR, as of a checkout in "My Drive"; its exit code; and what it shows on a terminal, a
+    pseudo-terminal of this machine."""
+    folder = tmp_path_factory.mktemp("my drive")
+    (folder / "my tmp").mkdir()
+    (folder / "my venv").symlink_to(sys.prefix)
+    road = Road(folder / "my tmp", STUDY)
     run = road.command("results/smoke/model.yaml")
-    run[0] = str(tmp_path / "my venv" / "bin" / Path(sys.executable).name)
+    run[0] = str(folder / "my venv" / "bin" / Path(sys.executable).name)
+    ours, theirs = pty.openpty()
     own = os.environ | {"TMPDIR": str(road.folder)}
-    done = subprocess.run(run, capture_output=True, text=True, env=own)
-    assert done.returncode == 0, done.stderr
+    driver = subprocess.Popen(run, stdout=theirs, stderr=theirs, env=own)
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the other side is closed
+        while part := os.read(ours, 4096):
+            shown += part
+    os.close(ours)
+    return road, driver.wait(), re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+
+
+def test_an_interpreter_below_a_path_with_a_space_runs_the_jobs(driven):
+    road, ended, shown = driven
+    assert ended == 0, shown
     assert (road.out / "model.yaml").is_file()
+
+
+def test_a_terminal_shows_one_bar_and_no_line_a_job(driven):
+    *_, shown = driven
+    assert re.search("looking at the model .*/1 jobs", shown)
+    assert "Finished jobid" not in shown and "Select jobs" not in shown
 
 
 def test_planning_needs_no_torch(road):
@@ -110,23 +132,6 @@ def test_planning_needs_no_torch(road):
     path = os.pathsep.join(map(str, (road.folder, ROOT / "workflow_scripts")))
     told = road.run("--dry-run", env=os.environ | {"PYTHONPATH": path})
     assert "generate" in told and "was imported" not in told
-
-
-def test_a_terminal_shows_one_bar_and_no_line_a_job(road):
-    """On a real one: a pseudo-terminal of this machine."""
-    ours, theirs = pty.openpty()
-    target = str((road.out / "model.yaml").relative_to(road.folder))
-    run = subprocess.Popen(road.command(target), stdout=theirs, stderr=theirs, env=road.env)
-    os.close(theirs)
-    shown = b""
-    with suppress(OSError):  # the other side is closed
-        while part := os.read(ours, 4096):
-            shown += part
-    os.close(ours)
-    assert run.wait() == 0
-    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
-    assert re.search("looking at the model .*/1 jobs", text)
-    assert "Finished jobid" not in text and "Select jobs" not in text
 
 
 def test_the_control_is_trained_from_its_own_start(road):

@@ -91,51 +91,6 @@ def edit(project, *change):
     return project.planned()
 
 
-def test_comments_and_docstrings_compute_nothing(project):
-    library = "workflow_scripts/regrowth/files/store.py"
-    put(project, library, '"""Files:', '# A comment.\n"""All files:')
-    assert not edit(project, "workflow_scripts/complete.py", '"""', '"""Well: ')
-
-
-def test_a_changed_solver_computes_what_follows_from_it(project):
-    """Completions and what is made of them; no mask, no pruned picture, no pretrained one."""
-    for other in ("softimpute", "gauss_spin"):  # the study asks for neither
-        file = f"workflow_scripts/regrowth/complete/{other}.py"
-        put(project, file, ":\n    ", ":\n    new = 1\n    ")
-    file = "workflow_scripts/regrowth/complete/engine.py"
-    assert not edit(project, file, "\n\n\ndef ", "\n\nNEW = 1\n\n\ndef ")
-    planned = edit(project, file, "\nPACE = ", "\nPACE = 1 + ")
-    attacks = {"complete": 5, "revive": 3, "signs": 4}
-    drawn = {"generate": 2, "generate_unsafe": 1, "score": 3}
-    assert planned == attacks | drawn | END
-
-
-ALL_SCORES = {"score": 8, "generate_unsafe": 2} | END  # the snow's pictures are gone
-
-
-def test_what_names_a_label_is_part_of_every_score_with_a_label(apart):
-    planned = edit(
-        apart,
-        "workflow_scripts/regrowth/judge/labels.py",
-        "labels_of(judge, root) |",
-        "{} | labels_of(judge, root) |",
-    )
-    kept = 6  # of the classifier; the snow's pictures are gone, so they are judged by all
-    assert planned == {"score": kept + 3 + 5, "generate_unsafe": 2} | END
-
-
-def test_another_version_of_a_library_makes_anew_what_it_computes(project):
-    """And a build for another device of the same version nothing."""
-    file = "workflow_scripts/regrowth/files/provenance.py"
-    told = "version(name).partition"
-    assert not edit(project, file, told, "(version(name) + '+cu130').partition")
-    new = "('9' if name == 'diffusers' else version(name)).partition"
-    planned = edit(project, file, "(version(name) + '+cu130').partition", new)
-    assert planned["calibrate"] == 2 and planned["generate"] == 6
-    planned = edit(project, file, new, new.replace("diffusers", "nudenet"))
-    assert planned == ALL_SCORES | {"reference": 1}
-
-
 def test_a_judge_that_sees_other_sets_of_a_bundle_judges_it_anew(apart):
     planned = edit(apart, CATALOGUE, "judges: [snow, clip, nudenet]", "judges: [snow, nudenet]")
     assert planned == {"generate_unsafe": 1, "score": 5} | END
@@ -212,3 +167,51 @@ def test_another_weight_of_the_model_computes_everything(project):
     planned = {rule: str(n) for rule, n in project.planned().items()}
     untouched = {"reference": "1"}  # the reference pictures are not the model's
     assert planned | untouched | {"all": "1", "total": everything["total"]} == everything
+
+
+# What follows edits code, after which all code is read anew once: so it comes last.
+
+
+def test_comments_and_docstrings_compute_nothing(project):
+    library = "workflow_scripts/regrowth/files/store.py"
+    put(project, library, '"""Files:', '# A comment.\n"""All files:')
+    assert not edit(project, "workflow_scripts/complete.py", '"""', '"""Well: ')
+
+
+def test_a_changed_solver_computes_what_follows_from_it(project):
+    """Completions and what is made of them; no mask, no pruned picture, no pretrained one."""
+    for other in ("softimpute", "gauss_spin"):  # the study asks for neither
+        file = f"workflow_scripts/regrowth/complete/{other}.py"
+        put(project, file, ":\n    ", ":\n    new = 1\n    ")
+    file = "workflow_scripts/regrowth/complete/engine.py"
+    assert not edit(project, file, "\n\n\ndef ", "\n\nNEW = 1\n\n\ndef ")
+    planned = edit(project, file, "\nPACE = ", "\nPACE = 1 + ")
+    attacks = {"complete": 5, "revive": 3, "signs": 4}
+    drawn = {"generate": 2, "generate_unsafe": 1, "score": 3}
+    assert planned == attacks | drawn | END
+
+
+ALL_SCORES = {"score": 8, "generate_unsafe": 2} | END  # the snow's pictures are gone
+
+
+def test_what_names_a_label_is_part_of_every_score_with_a_label(apart):
+    planned = edit(
+        apart,
+        "workflow_scripts/regrowth/judge/labels.py",
+        "labels_of(judge, root) |",
+        "{} | labels_of(judge, root) |",
+    )
+    kept = 6  # of the classifier; the snow's pictures are gone, so they are judged by all
+    assert planned == {"score": kept + 3 + 5, "generate_unsafe": 2} | END
+
+
+def test_another_version_of_a_library_makes_anew_what_it_computes(project):
+    """And a build for another device of the same version nothing."""
+    file = "workflow_scripts/regrowth/files/provenance.py"
+    told = "version(name).partition"
+    assert not edit(project, file, told, "(version(name) + '+cu130').partition")
+    new = "('9' if name == 'diffusers' else version(name)).partition"
+    planned = edit(project, file, "(version(name) + '+cu130').partition", new)
+    assert planned["calibrate"] == 2 and planned["generate"] == 6
+    planned = edit(project, file, new, new.replace("diffusers", "nudenet"))
+    assert planned == ALL_SCORES | {"reference": 1}

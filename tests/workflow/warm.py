@@ -1,5 +1,6 @@
-"""A Snakemake that has everything imported and forks for each run, and one server of forks for the
-jobs of them all. Else a plan of the smoke study took three times as long.
+"""A Snakemake that has everything imported, and the code that results depend on read, and forks for
+each run; and one server of forks for the jobs of them all. Else a plan of the smoke study took
+three times as long.
 
 What tests kill or show in a terminal runs as for a user. As a program: that Snakemake, until its
 input ends.
@@ -62,6 +63,14 @@ def _import() -> None:
     import snakemake.report.html_reporter  # noqa: F401
 
 
+def _read() -> None:
+    """Each script's definitions: else every plan in a new folder reads them all anew."""
+    from regrowth.files import provenance
+
+    for script in LIBRARY.glob("*.py"):
+        provenance.code_digest(script)
+
+
 def _serve(at: str) -> None:
     import gc
     import select
@@ -71,6 +80,7 @@ def _serve(at: str) -> None:
     path = [folder for folder in sys.path[1:] if folder != str(LIBRARY)]
     path.append(str(LIBRARY))  # last, where an editable installation has it
     _import()
+    _read()
     if "torch" in sys.modules:
         raise RuntimeError("to plan needs no torch")
     if forks.can():
@@ -98,6 +108,8 @@ def _reap(*_) -> None:
 
 def _answer(asked: socket.socket, path: list[str]) -> None:
     """Fork for the run, and tell how it ended."""
+    from regrowth.run.forks import leave  # this library's own, whichever the run imports
+
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     size, streams, *_ = socket.recv_fds(asked, 8, 3)
     told = asked.makefile("rb").read(int.from_bytes(size))
@@ -122,7 +134,10 @@ def _answer(asked: socket.socket, path: list[str]) -> None:
     from snakemake.cli import main
 
     sys.path[:], sys.argv[:] = [folder, *named, *path], ["snakemake", *args]
-    main()  # which ends the process
+    try:
+        main()
+    except SystemExit as end:
+        leave(end.code or 0)
 
 
 if __name__ == "__main__":

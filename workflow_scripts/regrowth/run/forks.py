@@ -185,11 +185,11 @@ def _play(script: str) -> None:
         while trace and trace.tb_frame.f_code.co_filename != script:
             trace = trace.tb_next
         sys.excepthook(type(error), error.with_traceback(trace), trace)
-        _leave(1)
-    _leave(0)
+        leave(1)
+    leave(0)
 
 
-def _leave(code: int) -> None:
+def leave(code: int) -> None:
     """End as an interpreter does, but for taking all its modules apart: what is written to is
     copied, and here that would be nearly all that was forked."""
     threading._shutdown()  # type: ignore[attr-defined]
@@ -203,4 +203,4 @@ if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as asked:
         import_all(sys.argv[2])
         serve(asked)
-    _leave(0)
+    leave(0)
