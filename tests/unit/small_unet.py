@@ -9,6 +9,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from regrowth.draw.pipeline import load_pipeline
 from regrowth.learn.pictures import Pictures
+from regrowth.models import vocabulary
 from road import ROOT
 
 MODEL = ROOT / "resources/demo/model"
@@ -37,10 +38,12 @@ def _loaded():
 
 
 def copied(pipe):
-    """A pipeline with parts of its own: to load them takes longer than what most tests do."""
+    """The bundled pipeline, whichever its UNet, with parts of its own: to load them takes longer
+    than what most tests do."""
     own = copy(pipe)
-    for part in ("vae", "text_encoder", "tokenizer", "unet", "scheduler"):
+    for part in ("vae", "text_encoder", "unet", "scheduler"):
         setattr(own, part, deepcopy(getattr(pipe, part)))
+    own.tokenizer = vocabulary.load(MODEL)  # a copy of one reads its own words otherwise
     return own
 
 
