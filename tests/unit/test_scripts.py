@@ -152,7 +152,9 @@ def test_a_released_model_is_written_as_others_load_it(tmp_path, pruned):
     drawn = [next(pipeline.pictures(pipe, rows, 2, 2.0, 1)).tobytes() for pipe in (made, own)]
     assert drawn[0] == drawn[1]
     files = [file for file in (tmp_path / "made").rglob("*") if file.is_file()]
-    assert not [f for f in files if f.suffix == ".json" and str(ROOT) in f.read_text("utf-8")]
+    assert not [
+        f for f in files if f.suffix == ".json" and str(ROOT) in f.read_text(encoding="utf-8")
+    ]
     assert len({file.stat().st_mode for file in files}) == 1, "some may not read the weights"
 
 

@@ -20,6 +20,7 @@ DOING = {
     "sequence": "erasing",
     "edit_of_checkpoint": "reading the model",
     "released_of_checkpoint": "reading the model",
+    "checkpoint_of_released": "writing the model",
     "defend": "defending",
     "defend_by_completion": "defending",
     "detect": "looking for holes",

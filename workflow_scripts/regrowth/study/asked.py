@@ -1,5 +1,6 @@
 """What a study asks for that cannot be: a line for each mistake."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from regrowth.attack import ASKED, DETECTORS, VARIANTS, needed
@@ -24,7 +25,7 @@ def mistakes(study: Study, catalogue: Catalogue, card: ModelCard, root: Path) ->
         *of_pictures(study, catalogue),
         *of_names(study),
         *together.mistakes(study),
-        *of_checkpoints(study, root),
+        *of_checkpoints(study),
         *of_steps(study, catalogue, card),
         *of_attackers(study, catalogue),
         *latent.mistakes(study, catalogue, card, root),
@@ -87,26 +88,34 @@ def of_names(study: Study) -> list[str]:
     return out
 
 
-def of_checkpoints(study: Study, root: Path) -> list[str]:
-    """Checkpoints that a block asks for and nobody named, or that are not there."""
-    out = []
-    kinds = (kind for kind, eraser in ERASERS.items() if eraser.how in ("given", "whole", "hidden"))
-    asked = {n: c for kind in kinds for n, c in together.asked(study, kind).items()}
-    for name, concepts in asked.items():
-        given = study.erasers.checkpoints(name)
-        place = f"erasers.{name}" + ("" if name in ERASERS else ".models")
-        out += [
-            f"config: {place}: {concept!r} is to be erased by a checkpoint, but none is "
-            f"named: {concept}: a model directory, or a file of weights"
-            for concept in concepts
-            if keys.slug(concept) not in given
-        ]
-        out += [
-            f"config: {place}.{concept}: {hub.nowhere(path, root)}"
-            for concept, path in given.items()
-            if not (root / path).exists()
-        ]
-    return out
+def of_checkpoints(study: Study) -> list[str]:
+    """Checkpoints that a block asks for and nobody named."""
+    return [
+        f"config: {place}: {concept!r} is to be erased by a checkpoint, but none is "
+        f"named: {concept}: a model directory, or a file of weights"
+        for place, concepts, given in _checkpoints(study)
+        for concept in concepts
+        if keys.slug(concept) not in given
+    ]
+
+
+def nowhere(study: Study, root: Path) -> list[str]:
+    """Checkpoints that a block asks for and that are not there."""
+    return [
+        f"config: {place}.{concept}: {hub.nowhere(path, root)}"
+        for place, _, given in _checkpoints(study)
+        for concept, path in given.items()
+        if not (root / path).exists()
+    ]
+
+
+def _checkpoints(study: Study) -> Iterator[tuple[str, list[str], dict[str, str]]]:
+    """Of each eraser that is given them: where they stand in a study, the concepts that it is asked
+    to erase, and what it was given."""
+    for kind in (k for k, eraser in ERASERS.items() if eraser.how in ("given", "whole", "hidden")):
+        for name, concepts in together.asked(study, kind).items():
+            place = f"erasers.{name}" + ("" if name in ERASERS else ".models")
+            yield place, concepts, study.erasers.checkpoints(name)
 
 
 def _kind(study: Study, attack: str) -> str:

@@ -18,8 +18,8 @@ class ConfigError(ValueError):
 def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalogue, ModelCard]:
     """Check a study (a mapping, as Snakemake reads it), its card and its catalogue.
 
-    Relative paths start at `root`. files: look at the judges and the tables of prompts that it
-    needs, too. Raises ConfigError with every mistake found, one line each.
+    Relative paths start at `root`. files: look at the checkpoints, the judges and the tables of
+    prompts that it needs, too. Raises ConfigError with every mistake found, one line each.
     """
     mistakes: list[str] = []
     catalogue = read(raw.get("catalogue"), "catalogue", Catalogue, root, mistakes)
@@ -38,6 +38,8 @@ def load_study(raw: dict, root: Path, files: bool = True) -> tuple[Study, Catalo
         put_local(study, catalogue, cards, mistakes)
         mistakes += asked.mistakes(study, catalogue, card, root)
         mistakes += keep_judges(study, catalogue)
+        if files:
+            mistakes += asked.nowhere(study, root)
         if files and not mistakes:
             mistakes += checks.file_mistakes(study, catalogue, root, study.catalogue)
             mistakes += [told for card in cards for told in checks.model_mistakes(card, root)]
