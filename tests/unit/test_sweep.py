@@ -123,7 +123,7 @@ def test_each_attack_is_given_what_it_needs_and_a_smuggled_file_is_seen():
         "blind": weights,
         "oracle: signs, max": weights | {"truth"},
         "noise ×1.1": weights,
-        "guided by clip ×2.0": weights | {"classifier"},
+        "guided by clip ×0.5": weights | {"classifier"},
         "a picture completed at 0.8": weights | {"concept"},
         "word learnt ×100": weights | {"concept"},
         "prefix found ×100": weights | {"concept"},

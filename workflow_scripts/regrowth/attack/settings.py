@@ -90,7 +90,7 @@ class Guided(Asked):
         ["clip"], description="of the catalogue's judges, of kind classifier or clip"
     )
     scales: Annotated[list[Positive], Field(min_length=1)] = Field(
-        [2.0], description="of the gradient of what it finds likely"
+        [0.5], description="of the gradient of what it finds likely"
     )
 
 
