@@ -5,7 +5,7 @@ from regrowth.draw import pipeline
 from regrowth.files.store import read_arrays
 from regrowth.run.job import start
 
-job = start(snakemake)
-pipe = pipeline.load_pipeline(job.model, job.card.dtype, "cpu")
+job, dtype = start(snakemake), snakemake.params.dtype
+pipe = pipeline.load_pipeline(job.model, dtype, "cpu")
 pipeline.put_weights(pipe, read_arrays(snakemake.input.released))
-pipeline.save(pipe, snakemake.output[0], getattr(torch, snakemake.params.dtype))
+pipeline.save(pipe, snakemake.output[0], getattr(torch, dtype))

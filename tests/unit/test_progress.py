@@ -113,6 +113,9 @@ def test_what_no_job_makes_is_left_over(tmp_path, records):
     (tmp_path / "partial" / "tables" / "missing.csv").write_text("", encoding="utf-8")
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "status.log").write_text("", encoding="utf-8")
+    for kept in ("checkpoints", "logs/checkpoint", "benchmarks/checkpoint"):
+        (tmp_path / kept / "concept=church").mkdir(parents=True)
+        (tmp_path / kept / "concept=church" / "asked for").write_text("", encoding="utf-8")
     found = [file.name for file in progress.leftovers(records, tmp_path)]
     assert found == [".clip.12.part", "old"]
     records = done(records, "generate", "score")

@@ -149,9 +149,8 @@ def answer(
 ) -> list[str]:
     """A sentence for each released model: what the best attack of each knowledge brings, with its
     own 95 % interval, which does not count that it was picked of several, and how much of that a
-    model that never knew the concept is not taught. controls: the erasers whose
-    releases those are.
-    best_of: of how many pictures a judge was to pick."""
+    model that never knew the concept is not taught. controls: the erasers whose releases those
+    are. best_of: of how many pictures a judge was to pick."""
     told = []
     for (concept, eraser), part in table.groupby(["concept", "eraser"], sort=False):
         released = part[part["knows"] == ""]

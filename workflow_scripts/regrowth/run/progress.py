@@ -106,13 +106,14 @@ def waited_for(records: list[dict]) -> set[Path]:
 def leftovers(records: list[dict], out: Path) -> list[Path]:
     """The files below `out` that no job of the study makes or waits for: of cells and shards it had
     before, cut off or damaged, and unsafe pictures that all of their judges have seen. What upkeep
-    and the gallery leave is not among them."""
+    and the gallery leave, and models that were asked for by name, are not among them."""
     kept = waited_for(records) | {
         Path(file)
         for record in records
         for file in (*record["outputs"], *filter(None, (record["log"], record["benchmark"])))
     }
     upkeep = [out / name for name in ("partial", "gallery", unsafe.GALLERY, driver.FILE)]
+    upkeep += [out / "checkpoints", out / "logs" / "checkpoint", out / "benchmarks" / "checkpoint"]
     upkeep += [*(out / "logs").glob("*.log"), *(out / "benchmarks").glob("*.tsv")]
     files = [file for file in sorted(out.rglob("*")) if file.is_file() and file not in kept]
     return [f for f in files if not any(f == u or u in f.parents for u in upkeep)]
