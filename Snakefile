@@ -115,6 +115,7 @@ else:
             SWEEP.wanted,
             [*map(str, rules.tables.output)],
             [*map(str, rules.figures.output)],
+            expand(rules.album.output, concept=SWEEP.begun),
 
     onstart:
         try:

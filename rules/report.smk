@@ -49,7 +49,6 @@ rule figures:
     input:
         tables=[f"{MADE}/tables/{name}.parquet" for name in outputs.DRAWN if name in TABLES],
         detectability=[f"{OUT}/detectability/{c}/detectability.parquet" for c in SWEEP.defended],
-        thumbnails=SWEEP.shards,
     output:
         [
             report(
@@ -73,11 +72,38 @@ rule figures:
     params:
         code=DEPENDS.code("figures", *depends.NAMES_ALONE),
         figures=[(concept, figure) for concept, figure, _ in FIGURES],
-        sets=SWEEP.sets,
         half_width=STUDY.detectability.half_width,
         layers=[layer.name for layer in SWEEP.layers],
     script:
         "../workflow_scripts/figures.py"
+
+
+# Of pictures alone, so that it need not wait for tables.
+rule album:
+    input:
+        SWEEP.album,
+    output:
+        report(
+            f"{MADE}/figures/{{concept}}-pictures.png",
+            caption="../workflow_scripts/regrowth/show/page/captions/pictures.rst",
+            category="Before and after",
+            labels={"figure": "pictures", "concept": "{concept}"},
+        ),
+        f"{MADE}/figures/{{concept}}-pictures.svg",
+    log:
+        f"{MADE}/logs/album/concept={{concept}}.log",
+    benchmark:
+        f"{MADE}/benchmarks/album/concept={{concept}}.tsv"
+    conda:
+        ENV
+    resources:
+        mem_mb=growing(1500),
+        runtime=growing(20),
+    params:
+        code=DEPENDS.code("album", *depends.NAMES_ALONE),
+        sets=lambda wildcards: SWEEP.sets[wildcards.concept],
+    script:
+        "../workflow_scripts/album.py"
 
 
 rule report:

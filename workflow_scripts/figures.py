@@ -1,4 +1,4 @@
-"""Every figure of the study, as PNG and SVG."""
+"""Every figure that is drawn from tables, as PNG and SVG."""
 
 from pathlib import Path
 
@@ -6,7 +6,6 @@ import pandas as pd
 from regrowth.files.store import read_hive
 from regrowth.measure.cells import names_of
 from regrowth.run.job import start
-from regrowth.show import album
 from regrowth.show.figures import FIGURES
 from regrowth.show.figures.style import save
 
@@ -24,10 +23,6 @@ if snakemake.input.detectability:
 def draw(concept: str, kind: str):
     """One figure; of the study as a whole, or of a concept."""
     figure = FIGURES[kind]
-    if kind == "pictures":
-        root, sets = out / "thumbnails", snakemake.params.sets[concept]
-        own = album.erased(snakemake.input.thumbnails, root, job.catalogue, concept, sets)
-        return figure(own, names[concept])
     if kind in ("detectability", "roc"):
         more = [snakemake.params.half_width] if kind == "detectability" else []
         return figure(detectability, *more)

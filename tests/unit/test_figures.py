@@ -78,7 +78,7 @@ def test_a_magnitude_has_the_colour_of_its_place_in_their_table(monkeypatch):
 
 
 def test_every_figure_has_its_caption():
-    assert {file.stem for file in report.CAPTIONS.glob("*.rst")} == {*FIGURES, "audit"}
+    assert {file.stem for file in report.CAPTIONS.glob("*.rst")} == {*FIGURES, "pictures", "audit"}
 
 
 ALONE = {"0": 5, "2": 30}

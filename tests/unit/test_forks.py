@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -9,10 +10,11 @@ import subprocess
 import sys
 import time
 
-import psutil
 import pytest
 from regrowth.run import forks
+from snakemake.benchmark import BenchmarkRecord
 from snakemake.executors import local
+from snakemake.script import PythonScript
 from snakemake_executor_plugin_regrowth import Executor
 
 #: The server, without what takes so long to import.
@@ -44,7 +46,7 @@ def run(server, tmp_path, monkeypatch, capfd):
         env = {"OMP_NUM_THREADS": "1", "PATH": os.environ["PATH"]} | env
         with forks.ask(str(tmp_path / "script.py"), env) as job:
             assert int(job.readline()) != server.pid
-            return int(job.readline()), *capfd.readouterr()
+            return json.loads(job.readline())[0], *capfd.readouterr()
 
     return run
 
@@ -74,6 +76,7 @@ def anew(tmp_path, code: str, **env: str) -> tuple[int, str, str]:
         "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
         "import signal; print(signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGCHLD))",
         "import subprocess; print(subprocess.run(['false']).returncode)",
+        "import gc, sys; print(gc.isenabled(), 'polars' in sys.modules)",
     ],
 )
 def test_as_an_interpreter_of_its_own(run, tmp_path, code):
@@ -110,20 +113,65 @@ def test_jobs_do_not_see_each_other(run):
     )
 
 
-def test_a_job_is_there_until_its_end_was_heard(server, tmp_path):
-    """Snakemake's benchmark looks it up by its number, which a quick job would have given back."""
-    (tmp_path / "script.py").write_text("", encoding="utf-8")
-    with forks.ask(str(tmp_path / "script.py"), {"OMP_NUM_THREADS": "1"}) as job:
-        process = psutil.Process(int(job.readline()))
-        until = time.monotonic() + 30
-        while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < until:
-            time.sleep(0.1)
-        assert process.status() == psutil.STATUS_ZOMBIE
-        assert job.readline() == "0\n"
-    until = time.monotonic() + 10
-    while process.is_running() and time.monotonic() < until:
-        time.sleep(0.1)
-    assert not process.is_running()
+SPENDS = """
+import resource, time
+held = bytearray(300 * 1024**2)
+while time.process_time() < 0.5:
+    pass
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+"""
+
+
+def test_what_a_job_spends_is_what_it_counts_itself(server, tmp_path, monkeypatch, capfd):
+    (tmp_path / "script.py").write_text(SPENDS, encoding="utf-8")
+    script = PythonScript.__new__(PythonScript)
+    script.conda_env = script.container_img = script.env_modules = None
+    script.threads, script.resources, script.bench_record = 1, {}, BenchmarkRecord()
+    monkeypatch.setattr(PythonScript, "execute_script", None)  # as it was, afterwards
+    forks.begin()
+    script.execute_script(str(tmp_path / "script.py"))
+    cpu, most = map(float, capfd.readouterr().out.split())
+    header, told = BenchmarkRecord.get_header(), script.bench_record.to_tsv(False).split("\t")
+    took = dict(zip(header, told))
+    assert cpu > 0.5 and float(took["cpu_time"]) == pytest.approx(cpu, abs=0.3)
+    assert most > 300 and float(took["max_rss"]) == pytest.approx(most, abs=20)
+    assert cpu * 0.9 < float(took["s"]) < 30
+    load = 100 * float(took["cpu_time"]) / float(took["s"])
+    assert float(took["mean_load"]) == pytest.approx(load, rel=0.05)
+
+
+STEPS = """
+import pathlib, socket, sys, time
+from regrowth.run import forks
+
+
+def steps():
+    begun = time.monotonic()
+    while not pathlib.Path(sys.argv[2]).exists():
+        assert time.monotonic() < begun + 30, "nobody was served"
+        yield time.sleep(0.02)
+
+
+forks.serve(socket.socket(fileno=int(sys.argv[1])), steps())
+"""
+
+
+def test_who_asks_while_the_server_imports_is_served_between(tmp_path, monkeypatch):
+    """And who asks afterwards."""
+    done, script = tmp_path / "done", tmp_path / "script.py"
+    script.write_text(f"import pathlib; pathlib.Path({str(done)!r}).touch()", encoding="utf-8")
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with its:
+        command = [sys.executable, "-c", STEPS, str(its.fileno()), str(done)]
+        process = subprocess.Popen(command, pass_fds=[its.fileno()])
+    monkeypatch.setattr(forks, "_server", [ours, process])
+    for _ in range(2):
+        with forks.ask(str(script), {"OMP_NUM_THREADS": "1"}) as job:
+            assert int(job.readline()) != process.pid
+            assert json.loads(job.readline())[0] == 0
+    ours.close()
+    assert process.wait(timeout=30) == 0
 
 
 def test_many_at_once(server, tmp_path):
@@ -133,8 +181,8 @@ def test_many_at_once(server, tmp_path):
     with contextlib.ExitStack() as stack:
         env = [{"OMP_NUM_THREADS": "1", "CODE": str(code)} for code in range(20)]
         jobs = [stack.enter_context(forks.ask(str(script), each)) for each in env]
-        told = [[int(line) for line in job] for job in jobs]
-    assert [code for _, code in told] == list(range(20))
+        told = [[json.loads(line) for line in job] for job in jobs]
+    assert [end[0] for _, end in told] == list(range(20))
     assert len({pid for pid, _ in told}) == 20
 
 
@@ -176,7 +224,9 @@ def test_where_a_gpu_may_be_nothing_is_forked(monkeypatch, tmp_path, version, th
 IMPORTS = """
 import os, sys
 from regrowth.run import forks
-forks.import_all("{}")
+for _ in forks.imports("{}"):
+    pass
+sys.modules.pop("polars")
 others = set(os.listdir("/proc/self/task")) - set([str(os.getpid())])
 print(*(name for name in ("diffusers", "transformers", "matplotlib") if name in sys.modules))
 print(*sorted(open("/proc/self/task/" + task + "/comm").read().strip() for task in others))

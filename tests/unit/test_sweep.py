@@ -308,7 +308,7 @@ def test_what_is_there_is_a_smaller_study():
 def test_a_study_ends_in_the_tables_and_figures_of_what_it_asks_for(smoke):
     assert {"signs", "layers", "detectability", "defences"} <= {*outputs.tables(smoke)}
     figures = {(concept, name) for concept, name, _ in outputs.figures(smoke)}
-    assert {("church", "defences"), ("study", "roc"), ("snow", "pictures")} <= figures
+    assert {("church", "defences"), ("study", "roc"), ("snow", "accuracy")} <= figures
     assert not {name for _, name in figures} & {"over-k", "alone"}
     block = RAW["sweep"][0] | {"K": [0.3, 0.6], "layers_alone": [1]}
     more = sweep_of(sweep=[block])

@@ -5,7 +5,8 @@ import copy
 from road import Road
 
 END = {"tables": 1, "figures": 1, "report": 1}
-DRAWN = {"generate": 1, "score": 1} | END
+SHOWN = END | {"album": 1}
+DRAWN = {"generate": 1, "score": 1} | SHOWN
 LIBRARY = "workflow_scripts/regrowth"
 
 MAGNITUDE = """
@@ -85,7 +86,7 @@ ADDED = {
         # of its own fill, and of the old one by the new detector
         {"defend": 1, "detect": 1, "complete": 1, "revive": 1, "detectability": 2}
         | {"generate": 2, "score": 2}
-        | END,
+        | SHOWN,
     ),
     "detector": (
         ("attack/detectors.py", DETECTOR),
@@ -172,4 +173,4 @@ def test_a_judge_of_a_new_kind_gives_its_scores_alone(apart):
     text = text.replace("\njudges:\n", "\njudges:\n  day: {kind: bright, label: day}\n")
     catalogue.write_text(text, encoding="utf-8")
     kept, gone = 6, 1  # the snow's variant is drawn again, and judged by all who look at it
-    assert apart.planned() == {"score": kept + 6, "generate_unsafe": gone} | END
+    assert apart.planned() == {"score": kept + 6, "generate_unsafe": gone} | SHOWN

@@ -206,6 +206,7 @@ def test_a_cell_that_fails_is_a_row_with_the_reason(smoke, spare):
     assert completed.read_bytes() == held
     assert spare.planned() == {"revive": 1, "generate": 1, "score": 1} | {
         "tables": 1,
+        "album": 1,
         "figures": 1,
         "report": 1,
     }

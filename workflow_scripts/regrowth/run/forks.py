@@ -10,29 +10,31 @@ import gc
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
-from contextlib import nullcontext, suppress
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 #: What the lines import that Snakemake puts before every script, and what each script begins with.
-HEAD = ("snakemake.logging", "snakemake.iocontainers", "regrowth.run.job", "torch._dynamo")
+HEAD = ("snakemake.logging", "snakemake.iocontainers", "regrowth.run.job", "torch", "torch._dynamo")
 #: What most of them import, by the study's kind. Not onnxruntime: it starts a thread, which no fork
 #: has.
 IMPORTED = {
     "pictures": (
+        "transformers.models.clip.modeling_clip",
+        "transformers.models.clip.tokenization_clip",
+        "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
         "regrowth.draw.pipeline",
         "regrowth.complete.engine",
         "regrowth.measure.tables",
         "regrowth.show.report",
-        "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
-        "transformers.models.clip.modeling_clip",
-        "transformers.models.clip.tokenization_clip",
     ),
     "classifiers": (
         "regrowth.run.classroom",
@@ -49,6 +51,9 @@ JOBS = 6
 THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "VECLIB", "NUMEXPR")
 #: The drivers' devices: NVIDIA's, that of the Windows below, AMD's.
 GPUS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+#: What this process ignores, and its jobs do not.
+IGNORED = (signal.SIGCHLD, signal.SIGINT)
+MEGA = 1024**2
 _server: list = []
 
 
@@ -90,25 +95,33 @@ def begin(kind: str = "pictures") -> None:
         elsewhere = (script.conda_env, script.container_img, script.env_modules)
         if edit or any(elsewhere):
             return anew(script, fname, edit)
-        from snakemake.benchmark import benchmarked
-
         env = os.environ | {f"{name}_NUM_THREADS": str(script.threads) for name in THREADS}
         if folder := script.resources.get("tmpdir"):
             env |= dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), folder)
         with ask(fname, env) as job:
-            if not (pid := job.readline()):
+            if not job.readline():
                 return anew(script, fname, edit)  # there is no server any more
-            record = script.bench_record
-            with benchmarked(int(pid), record) if record is not None else nullcontext():
-                code = int(job.readline() or -signal.SIGKILL)
+            began = time.monotonic()
+            code, *spent = json.loads(job.readline() or f"[{-signal.SIGKILL}]")
+        if (record := script.bench_record) is not None:
+            _measured(record, time.monotonic() - began, *spent)
         if code:
             raise subprocess.CalledProcessError(code, ["python", fname])
 
     PythonScript.execute_script = execute_script
 
 
+def _measured(record, seconds: float, cpu: float = 0, rss: float = 0, *io: float) -> None:
+    """A job's benchmark, by what the kernel has counted at its end. Snakemake would look twice a
+    second instead, through all of the job's memory."""
+    record.running_time, record.cpu_time, record.cpu_usage = seconds, cpu, 100 * cpu
+    record.max_rss, (record.io_in, record.io_out) = rss, io or (0, 0)
+    record.data_collected = True
+
+
 def ask(script: str, env: dict[str, str]):
-    """Have `python SCRIPT` run: a file with a line for its process, then one for its exit code."""
+    """Have `python SCRIPT` run: a file with a line for its process, then one of JSON: its exit
+    code, CPU seconds, most memory at once, what it has read of disks and written, in megabytes."""
     ours, its = socket.socketpair()
     with its, suppress(OSError):
         socket.send_fds(_server[0], [b"job"], [its.fileno(), 0, 1, 2])
@@ -118,48 +131,56 @@ def ask(script: str, env: dict[str, str]):
         return ours.makefile(encoding="utf-8")
 
 
-def import_all(kind: str = "pictures") -> None:
+def imports(kind: str = "pictures") -> Iterator[None]:
+    """What jobs need, a library at each step."""
     sys.modules["polars"] = None  # type: ignore[assignment]  # statsmodels asks; it starts a thread
     for name in (*HEAD, *IMPORTED[kind]):
-        importlib.import_module(name)
-    del sys.modules["polars"]
+        yield importlib.import_module(name)
     if mapping := sys.modules.get("transformers.conversion_mapping"):
         mapping.get_checkpoint_conversion_mapping("clip")  # a thousand regular expressions
 
 
-def serve(asked: socket.socket) -> None:
-    """Until nobody can ask any more."""
-    gc.freeze()
+def serve(asked: socket.socket, steps: Iterable = ()) -> None:
+    """Until nobody can ask any more. steps: what this process has to do first; who asks meanwhile
+    is served between two of them, and imports the rest itself: a core would wait otherwise."""
+    gc.disable()  # what is imported stays; to look for circles in it is a fifth of the time
     # Ctrl-C is for the jobs, and whoever ends is not waited for.
-    ended = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    stopped = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    while (told := socket.recv_fds(asked, 16, 4))[0]:
-        if os.fork() == 0:
-            asked.close()
-            _job(*told[1], ended=ended, stopped=stopped)
-        for stream in told[1]:
-            os.close(stream)
+    handlers = {which: signal.signal(which, signal.SIG_IGN) for which in IGNORED}
+    for _ in steps:
+        while select.select([asked], [], [], 0)[0]:
+            if not _fork(asked, handlers):
+                return
+    while _fork(asked, handlers):
+        pass
 
 
-def _job(by: int, *streams: int, ended, stopped) -> None:
-    """Two processes: the job, and one that tells how it ends, and keeps its number until nobody
-    looks at it any more. ended, stopped: what the job does of its children's ends and Ctrl-C."""
+def _fork(asked: socket.socket, handlers: dict) -> bool:
+    """Start the job that is asked for next; False where nobody can ask any more. handlers: what a
+    job does of the signals that are ignored here."""
+    told, streams, *_ = socket.recv_fds(asked, 16, 4)
+    gc.freeze()
+    if told and os.fork() == 0:
+        asked.close()
+        _job(handlers, *streams)
+    for stream in streams:
+        os.close(stream)
+    return bool(told)
+
+
+def _job(handlers: dict, by: int, *streams: int) -> None:
+    """Two processes: the job, and one that tells how it ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with socket.socket(fileno=by) as told:
         script, folder, env = json.loads(told.makefile(encoding="utf-8").readline())
         if child := os.fork():
             with suppress(OSError):  # nobody waits any more
                 told.sendall(f"{child}\n".encode())
-                end = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-                assert end  # nothing only where one does not wait
-                code = end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
-                told.sendall(f"{code}\n".encode())
-                told.shutdown(socket.SHUT_WR)
-                told.recv(1)
-            os.waitpid(child, 0)
+                told.sendall(json.dumps(_end(child)).encode() + b"\n")
             os._exit(0)
-    signal.signal(signal.SIGCHLD, ended)
-    signal.signal(signal.SIGINT, stopped)
+    gc.enable()
+    sys.modules.pop("polars", None)
+    for which, handler in handlers.items():
+        signal.signal(which, handler)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -167,6 +188,14 @@ def _job(by: int, *streams: int, ended, stopped) -> None:
     os.environ.clear()
     os.environ.update(env)
     _play(script)
+
+
+def _end(child: int) -> list[float]:
+    """A job's second line, once it has ended. A disk's blocks have 512 bytes."""
+    _, status, used = os.wait4(child, 0)
+    io = [blocks * 512 / MEGA for blocks in (used.ru_inblock, used.ru_oublock)]
+    code = os.waitstatus_to_exitcode(status)
+    return [code, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / MEGA, *io]
 
 
 def _play(script: str) -> None:
@@ -201,6 +230,5 @@ def leave(code: int) -> None:
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as asked:
-        import_all(sys.argv[2])
-        serve(asked)
+        serve(asked, imports(sys.argv[2]))
     leave(0)

@@ -46,6 +46,7 @@ DOING = {
     "signs_of_blind": "counting signs",
     "detectability": "measuring how holes hide",
     "tables": "making tables",
+    "album": "drawing figures",
     "figures": "drawing figures",
     "report": "writing the page",
     "audit_weights": "auditing weights",

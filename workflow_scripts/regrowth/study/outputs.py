@@ -28,10 +28,10 @@ def tables(sweep: Sweep) -> list[str]:
 
 
 def figures(sweep: Sweep) -> list[tuple[str, str, str]]:
-    """(concept, or "study"; figure; what it is shown under in Snakemake's report)."""
+    """Those drawn from tables: (concept, or "study"; figure; what it is shown under in Snakemake's
+    report)."""
     signs, defended = sweep.signs, sweep.defended
-    found = [(c, "pictures", "Before and after") for c in sweep.begun]
-    found += [(c, "accuracy", "Accuracy") for c in sweep.begun]
+    found = [(c, "accuracy", "Accuracy") for c in sweep.begun]
     found += [(c, "over-k", "Accuracy") for c in sweep.concepts if _swept(sweep, c)]
     found += [(c, "frontier", "Attackers") for c in sweep.begun if _taught(sweep, c)]
     found += [("study", name, "Signs") for name in ("signs", "alignment") if signs]

@@ -360,6 +360,12 @@ class Sweep:
         every = (file for cell in self.cells for file in self.shards_of(cell, "thumbnails"))
         return self.of_those(every)
 
+    @inspected
+    def album(self, wildcards: Wildcards) -> list[str]:
+        """The thumbnails of a concept's variants, and of the models that they are held to."""
+        shown = self.shown(self.cells, wildcards["concept"])
+        return self.of_those(f for cell in shown for f in self.shards_of(cell, "thumbnails"))
+
     @cached_property
     def references(self) -> list[str]:
         """Of the sets that are drawn whole: of a concept alone there is nothing preserved."""

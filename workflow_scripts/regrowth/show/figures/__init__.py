@@ -5,9 +5,8 @@ An SVG keeps its text as text, and names a curve or a point where the mouse rest
 
 from regrowth.show.figures import defences, frontier, layers, rates, signs
 
-#: Every figure, by the name that its file and its caption have.
+#: Those drawn from tables, by the name that its file and its caption have.
 FIGURES = {
-    "pictures": rates.pictures,
     "accuracy": rates.accuracy,
     "over-k": rates.over_k,
     "signs": signs.signs,
