@@ -136,6 +136,7 @@ rule lesson:
         pictures=STUDY.learning.pictures,
         steps=STUDY.sampler.steps or CARD.steps,
         guidance=STUDY.sampler.guidance or CARD.guidance,
+        scheduler=STUDY.sampler.scheduler or CARD.scheduler,
     script:
         "../workflow_scripts/lesson.py"
 
@@ -194,6 +195,7 @@ rule relearn:
         prompts=DEPENDS.taught,
         steps=STUDY.sampler.steps or CARD.steps,
         guidance=STUDY.sampler.guidance or CARD.guidance,
+        scheduler=STUDY.sampler.scheduler or CARD.scheduler,
         word=None,
     script:
         "../workflow_scripts/relearn.py"
@@ -218,6 +220,7 @@ use rule relearn as invert with:
         prompts=None,
         steps=None,
         guidance=None,
+        scheduler=None,
         word=DEPENDS.word,
 
 
@@ -293,6 +296,7 @@ use rule relearn as evade with:
         prompts=None,
         embedded_at=STUDY.implicit.step,
         guidance=STUDY.sampler.guidance or CARD.guidance,
+        scheduler=STUDY.sampler.scheduler or CARD.scheduler,
         word=DEPENDS.word,
 
 

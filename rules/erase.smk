@@ -20,6 +20,7 @@ rule calibrate:
         pairs=DEPENDS.pairs_of,
         steps=STUDY.sampler.steps or CARD.steps,
         guidance=STUDY.sampler.guidance or CARD.guidance,
+        scheduler=STUDY.sampler.scheduler or CARD.scheduler,
         dtype=CARD.dtype,
     script:
         "../workflow_scripts/calibrate.py"
@@ -48,6 +49,7 @@ rule material:
         pairs=DEPENDS.pairs_of,
         steps=STUDY.sampler.steps or CARD.steps,
         guidance=STUDY.sampler.guidance or CARD.guidance,
+        scheduler=STUDY.sampler.scheduler or CARD.scheduler,
     script:
         "../workflow_scripts/material.py"
 
@@ -76,6 +78,7 @@ rule gradients:
         pairs=DEPENDS.pairs_of,
         steps=STUDY.sampler.steps or CARD.steps,
         guidance=STUDY.sampler.guidance or CARD.guidance,
+        scheduler=STUDY.sampler.scheduler or CARD.scheduler,
     script:
         "../workflow_scripts/gradients.py"
 

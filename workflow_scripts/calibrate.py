@@ -9,7 +9,7 @@ from regrowth.run.job import start
 job = start(snakemake)
 compute.use_threads(snakemake.threads)
 settings = snakemake.params
-pipe = load_pipeline(job.model, job.card.dtype, compute.device())
+pipe = load_pipeline(job.model, job.card.dtype, compute.device(), settings.scheduler)
 arrays = {}
 for side, prompts in zip(("base", "target"), zip(*settings.pairs)):
     norms = column_norms(

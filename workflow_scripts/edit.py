@@ -18,7 +18,7 @@ from regrowth.run.job import start
 
 job, told = start(snakemake), snakemake.params
 compute.use_threads(snakemake.threads)
-pipe = load_pipeline(job.model, "float32", compute.device())
+pipe = load_pipeline(job.model, "float32", compute.device(), told.about["scheduler"])
 weights = disk.read_weights(list(disk.matrices(job.model).values()))
 file = Path(snakemake.output[0]).with_name(".edit.state.pt")
 shown = {given: read_about(given) for given in snakemake.input}

@@ -19,7 +19,8 @@ compute.use_threads(snakemake.threads)
 cell, settings = cell_of(snakemake.wildcards), snakemake.params
 name, rows = cell["variant"], job.rows(snakemake.wildcards, settings.rows)
 model, dtype = job.drawn(name), settings.sampling["dtype"]
-pipe = pipeline.load_pipeline(model, dtype, compute.device())
+scheduler = settings.sampling["scheduler"]
+pipe = pipeline.load_pipeline(model, dtype, compute.device(), scheduler)
 released = read_arrays(snakemake.input.get("released", []))
 patch, within = {}, name in VARIANTS and VARIANTS[name].within
 if file := snakemake.input.get("patch"):

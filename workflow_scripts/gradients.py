@@ -10,7 +10,7 @@ from regrowth.run.job import start
 job = start(snakemake)
 compute.use_threads(snakemake.threads)
 told, cell = snakemake.params, snakemake.wildcards
-pipe = pipeline.load_pipeline(job.model, "float32", compute.device())
+pipe = pipeline.load_pipeline(job.model, "float32", compute.device(), told.scheduler)
 if snakemake.input:
     made = pictures.read(snakemake.input[0], pipe.device)
 else:

@@ -12,7 +12,7 @@ from regrowth.study import lessons
 job = start(snakemake)
 compute.use_threads(snakemake.threads)
 told, of = snakemake.params, snakemake.wildcards
-pipe = pipeline.load_pipeline(job.model, "float32", compute.device())
+pipe = pipeline.load_pipeline(job.model, "float32", compute.device(), told.scheduler)
 batch = job.study.images.batch
 if told.given:
     found = lessons.planned(job.study, job.root, of.data, of.concept, told.given)

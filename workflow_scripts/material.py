@@ -8,7 +8,7 @@ from regrowth.run.job import start
 
 job, told, cell = start(snakemake), snakemake.params, snakemake.wildcards
 compute.use_threads(snakemake.threads)
-pipe = load_pipeline(job.model, "float32", compute.device())
+pipe = load_pipeline(job.model, "float32", compute.device(), told.scheduler)
 passed = Passed(pipe.unet)
 how = told.pairs, int(cell.pictures), told.steps, told.guidance, job.study.images.batch
 made = pictures.shown(pipe, cell.of, *how)

@@ -14,7 +14,7 @@ from regrowth.run.job import start
 job, told = start(snakemake), snakemake.params
 compute.use_threads(snakemake.threads)
 settings = told.settings | {"rate": float(snakemake.wildcards.lr)}
-pipe = pipeline.load_pipeline(job.model, "float32", compute.device())
+pipe = pipeline.load_pipeline(job.model, "float32", compute.device(), told.scheduler)
 pipeline.put_weights(pipe, read_arrays(snakemake.input.released))
 passed = Passed(pipe.unet)
 if lesson := snakemake.input.get("lesson"):

@@ -18,7 +18,8 @@ from regrowth.run.job import start
 def edit(given: Path, target: Path) -> None:
     compute.use_threads(snakemake.threads)
     before, first = read_arrays(given), read_about(given)
-    pipe = load_pipeline(job.model, "float32", compute.device())
+    scheduler = told.turns[0]["about"]["scheduler"]
+    pipe = load_pipeline(job.model, "float32", compute.device(), scheduler)
     weights = disk.read_weights(list(disk.matrices(job.model).values()))
     own = {name: p.detach().cpu().numpy().copy() for name, p in pipe.unet.named_parameters()}
     passed, begun = Passed(pipe.unet), checksum(before, first)

@@ -50,7 +50,7 @@ def test_what_is_released_is_trained_on_the_lesson_and_says_what_it_cost(
     tmp_path, small, given, rate
 ):
     cell = {"variant": "relearn", "data": "concept", "parameters": "all", "lr": rate}
-    told = {"at": [1, 3], "steps": 2, "guidance": 2.0}
+    told = {"at": [1, 3], "steps": 2, "guidance": 2.0, "scheduler": None}
     costs, patch = trained(tmp_path, "relearn", small, cell, told, lesson=["lesson"])
     assert costs["at"].tolist() == [1, 3] and costs["drawn"].tolist() == [0, 0]
     assert costs["destroyed"].tolist() == [False, rate == "1e18"]
@@ -70,7 +70,7 @@ def test_what_is_released_is_trained_on_the_lesson_and_says_what_it_cost(
 
 def test_who_has_the_weights_alone_draws_what_is_trained_on_and_pays_for_it(tmp_path, small, given):
     cell = {"variant": "relearn", "data": "own", "parameters": "lora4", "lr": "0.001"}
-    told = {"at": [1], "steps": 2, "guidance": 2.0, "prompts": ["a racket"]}
+    told = {"at": [1], "steps": 2, "guidance": 2.0, "scheduler": None, "prompts": ["a racket"]}
     costs, patch = trained(tmp_path, "relearn", small, cell, told)
     # three pictures of two steps, which PNDM takes in three, each with and without words
     assert costs["drawn"].tolist() == [3 * 3 * 2] and costs["forwards"].tolist() == [3 * 3 * 2 + 2]
@@ -79,7 +79,7 @@ def test_who_has_the_weights_alone_draws_what_is_trained_on_and_pays_for_it(tmp_
 
 def test_a_word_is_trained_and_then_through_a_guard_that_is_known(tmp_path, small, given):
     cell = {"variant": "inversion", "lr": "0.1"}
-    told = {"at": [1, 2], "word": "church", "steps": 2, "guidance": 2.0}
+    told = {"at": [1, 2], "word": "church", "steps": 2, "guidance": 2.0, "scheduler": None}
     costs, patch = trained(tmp_path, "relearn", small, cell, told, lesson=["lesson"])
     assert costs["forwards"].tolist() == costs["backwards"].tolist() == [2, 4]
     first, last = (read_part(patch, step)[WORD] for step in ("1", "2"))
@@ -95,7 +95,7 @@ def test_a_word_is_trained_and_then_through_a_guard_that_is_known(tmp_path, smal
     pipeline.put_weights(pipe, given)
     words.guard(pipe, "implicit", "church", str(tmp_path / "guard"), step="2")
     seen = []
-    settings = SETTINGS | {"rate": 0.1, "steps": 1, "guidance": 2.0}
+    settings = SETTINGS | {"rate": 0.1, "steps": 1, "guidance": 2.0, "scheduler": None}
     words.invert(pipe, noise_of(PROMPTS), "church", settings, lambda *told: seen.append(told[1]))
     np.testing.assert_allclose(made, seen[0], rtol=1e-3, atol=1e-5)
     assert abs(made - first).max() > 0.01
@@ -145,7 +145,7 @@ def test_what_was_released_is_not_read_in_the_model_before(tmp_path, small, give
     (tmp_path / "card.yaml").write_text(card_now, encoding="utf-8")
     cell = {"variant": variant, "data": "concept", "parameters": "all", "lr": "0.01", "tokens": "2"}
     cell = {key: cell[key] for key in ("variant", "lr", *variants.own_keys(variant)) if key in cell}
-    told = {"at": [1], "steps": 2, "guidance": 2.0, "forbidden": []}
+    told = {"at": [1], "steps": 2, "guidance": 2.0, "scheduler": None, "forbidden": []}
     told |= {"word": "church"} if variant == "inversion" else {}
     script = "prefix" if variant == "prefix" else "relearn"
     made = []

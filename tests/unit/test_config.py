@@ -661,7 +661,7 @@ HALF = {"half": {"kind": "conceptprune", "ratio": 0.01}}
         (
             {"attacks": {"half": {"kind": "completed", "strengths": [0.04]}}},
             {"attacks": ["half"], "concepts": ["church"]},
-            "completed: strengths: the sampler makes 6 steps, and 0.04 of them is none: 0.17 or",
+            "completed: strengths: the sampler makes 5 steps, and 0.04 of them is none: 0.2 or",
         ),
         (
             {},

@@ -141,39 +141,6 @@ def test_what_a_job_spends_is_what_it_counts_itself(server, tmp_path, monkeypatc
     assert float(took["mean_load"]) == pytest.approx(load, rel=0.05)
 
 
-STEPS = """
-import pathlib, socket, sys, time
-from regrowth.run import forks
-
-
-def steps():
-    begun = time.monotonic()
-    while not pathlib.Path(sys.argv[2]).exists():
-        assert time.monotonic() < begun + 30, "nobody was served"
-        yield time.sleep(0.02)
-
-
-forks.serve(socket.socket(fileno=int(sys.argv[1])), steps())
-"""
-
-
-def test_who_asks_while_the_server_imports_is_served_between(tmp_path, monkeypatch):
-    """And who asks afterwards."""
-    done, script = tmp_path / "done", tmp_path / "script.py"
-    script.write_text(f"import pathlib; pathlib.Path({str(done)!r}).touch()", encoding="utf-8")
-    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with its:
-        command = [sys.executable, "-c", STEPS, str(its.fileno()), str(done)]
-        process = subprocess.Popen(command, pass_fds=[its.fileno()])
-    monkeypatch.setattr(forks, "_server", [ours, process])
-    for _ in range(2):
-        with forks.ask(str(script), {"OMP_NUM_THREADS": "1"}) as job:
-            assert int(job.readline()) != process.pid
-            assert json.loads(job.readline())[0] == 0
-    ours.close()
-    assert process.wait(timeout=30) == 0
-
-
 def test_many_at_once(server, tmp_path):
     """Each tells its own end, in whatever order they come."""
     script = tmp_path / "script.py"
@@ -224,9 +191,7 @@ def test_where_a_gpu_may_be_nothing_is_forked(monkeypatch, tmp_path, version, th
 IMPORTS = """
 import os, sys
 from regrowth.run import forks
-for _ in forks.imports("{}"):
-    pass
-sys.modules.pop("polars")
+forks.import_all("{}")
 others = set(os.listdir("/proc/self/task")) - set([str(os.getpid())])
 print(*(name for name in ("diffusers", "transformers", "matplotlib") if name in sys.modules))
 print(*sorted(open("/proc/self/task/" + task + "/comm").read().strip() for task in others))

@@ -15,7 +15,7 @@ from regrowth.draw import pipeline
 from regrowth.erase import calibration
 from regrowth.files import images
 from regrowth.judge import judges, networks
-from regrowth.models import disk
+from regrowth.models import SCHEDULERS, disk
 from regrowth.study.load import load_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +37,24 @@ def test_a_picture_depends_on_its_seed_and_not_on_its_company(pipe):
     assert difference.max() <= 2  # of 255
     other = list(pipeline.pictures(pipe, [rows[1] | {"seed": 8}], 4, 2.0, batch=1))
     assert np.abs(np.asarray(other[0], int) - np.asarray(alone[0], int)).mean() > 5
+
+
+def test_schedulers_are_ways_to_the_same_picture(pipe):
+    """Far apart after few steps, near each other after many; and unless one is named, the model's
+    own."""
+    row = [{"prompt": "an image of a church", "seed": 3}]
+
+    def drawn(scheduler: str | None, steps: int) -> np.ndarray:
+        own = pipeline.load_pipeline(disk.locate(CARD, ROOT), "float32", "cpu", scheduler)
+        return pipeline.latents(own, row, steps, 2.0, 1)
+
+    aim = drawn("ddim", 80)
+    for name in SCHEDULERS:
+        few, many = (np.linalg.norm(drawn(name, n) - aim) / np.linalg.norm(aim) for n in (3, 30))
+        assert many < 0.15 < 0.25 < few, name
+    assert type(pipe.scheduler).__name__ == "PNDMScheduler"
+    assert (drawn(None, 3) == drawn("pndm", 3)).all()
+    assert len({drawn(name, 3).tobytes() for name in SCHEDULERS}) == len(SCHEDULERS)
 
 
 def test_weights_are_put_where_they_belong_or_not_at_all(pipe):

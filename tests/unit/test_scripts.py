@@ -119,7 +119,7 @@ def test_what_is_rounded_is_what_the_study_asks_for(tmp_path, pruned, monkeypatc
     monkeypatch.setattr(pipeline, "pictures", pictures)
     _, left, _ = pruned
     cell = CELL | {"variant": scheme, "prompts": "objects", "shard": "0"}
-    sampling = {"model": None, "steps": 1, "guidance": 1.0, "rounded": which}
+    sampling = {"model": None, "steps": 1, "guidance": 1.0, "scheduler": None, "rounded": which}
     sampling |= {"dtype": "float32"}
     study, catalogue, _ = load_study(SMOKE, ROOT, files=False)
     rows = digest(prompts.bundle_rows(study, catalogue, "objects", ROOT))
@@ -168,7 +168,13 @@ def test_rows_that_are_not_those_of_the_plan_draw_nothing(tmp_path, pruned):
 @pytest.mark.parametrize("rate", [1e-5, 1e18])
 def test_a_training_that_blows_up_is_a_result_that_says_so(tmp_path, small, rate):
     short = Trained(steps=3, batch=2, pictures=2, rate=rate).of("object")
-    about = {"name": "church", "pairs": [("a racket", "a church")], "steps": 2, "guidance": 2.0}
+    about = {
+        "name": "church",
+        "pairs": [("a racket", "a church")],
+        "steps": 2,
+        "guidance": 2.0,
+        "scheduler": None,
+    }
     told = {"code": "", "versions": {}, "model": None, "about": about}
     made = run("edit", tmp_path, CELL, told | {"eraser": short | {"kind": "dimum"}}, small)
     assert all(np.isfinite(weights).all() for weights in made.values())
@@ -188,7 +194,10 @@ def test_an_attacker_learns_from_no_picture_that_an_eraser_had_or_a_judge_sees(
         return real(pipe, rows, *how)
 
     monkeypatch.setattr(pictures, "own", own)
-    prompts, told = ["a church", "a church in a park"], {"model": None, "steps": 2, "guidance": 2.0}
+    prompts, told = (
+        ["a church", "a church in a park"],
+        {"model": None, "steps": 2, "guidance": 2.0, "scheduler": None},
+    )
     pairs = [("a racket", prompt) for prompt in prompts]
     erased = run("material", tmp_path, {"of": "target", "pictures": "3"}, told | {"pairs": pairs})
     given = {"prompts": prompts, "given": [], "pictures": 3}
@@ -216,7 +225,7 @@ def test_a_union_is_made_of_the_masks_of_its_concepts(tmp_path, pruned):
 def test_a_sequence_tells_what_all_of_it_took_and_is_copied_for_its_other_concepts(tmp_path, small):
     short = Trained(steps=2, batch=2, pictures=2).of("object") | {"kind": "dimum"}
     pair = ("a racket", "a golf ball")
-    about = {"name": "golf ball", "pairs": [pair], "steps": 2, "guidance": 2.0}
+    about = {"name": "golf ball", "pairs": [pair], "steps": 2, "guidance": 2.0, "scheduler": None}
     told = {"code": "", "versions": {}, "model": None}
     key = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"
     plain = {name: p.detach().numpy() for name, p in small_unet().named_parameters()}

@@ -15,18 +15,21 @@ from diffusers import StableDiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
 from PIL import Image
 from regrowth.files.store import UMASK
-from regrowth.models import disk
+from regrowth.models import SCHEDULERS, disk
 
 log = logging.getLogger(__name__)
 #: Marks what a long job says of its pace: the driver's terminal is told, too (`job.start`).
 PACE = {"pace": True}
 
 
-def load_pipeline(folder: Path, dtype: str, device: str) -> StableDiffusionPipeline:
+def load_pipeline(
+    folder: Path, dtype: str, device: str, scheduler: str | None = None
+) -> StableDiffusionPipeline:
     """Load a Stable Diffusion directory; no code from it is ever run, and nothing unpickled.
 
-    A CPU computes in float32 whatever `dtype` says. Attention is PyTorch's fused one. Raises
-    ValueError if a weight is not there: it would be drawn at random.
+    A CPU computes in float32 whatever `dtype` says. Attention is PyTorch's fused one. scheduler: a
+    key of SCHEDULERS, on the model's own schedule; None: the model's own. Raises ValueError if a
+    weight is not there: it would be drawn at random.
     """
     diffusers_logging.disable_progress_bar()
     kind = torch.float32 if device == "cpu" else getattr(torch, dtype)
@@ -39,6 +42,9 @@ def load_pipeline(folder: Path, dtype: str, device: str) -> StableDiffusionPipel
         **unused,
     ).to(device)
     pipe.set_progress_bar_config(disable=True)
+    if scheduler:
+        name, told = SCHEDULERS[scheduler]
+        pipe.scheduler = getattr(diffusers, name).from_config(pipe.scheduler.config, **told)
     pipe.unet.to(memory_format=torch.channels_last)
     return pipe
 

@@ -23,3 +23,11 @@ LAYERS = Kind(
         "text_encoder.fc2": LayerFamily(r"\.mlp\.fc2\.weight$", "text_encoder"),
     },
 )
+#: Other ways of the steps from noise to a picture than the model's own: diffusers' class, and what
+#: it is told beside the model's schedule.
+SCHEDULERS: dict[str, tuple[str, dict[str, bool]]] = {
+    "ddim": ("DDIMScheduler", {"clip_sample": False}),
+    "dpm++": ("DPMSolverMultistepScheduler", {}),
+    "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),
+    "unipc": ("UniPCMultistepScheduler", {}),
+}

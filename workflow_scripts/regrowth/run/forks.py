@@ -10,20 +10,19 @@ import gc
 import importlib
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 #: What the lines import that Snakemake puts before every script, and what each script begins with.
-HEAD = ("snakemake.logging", "snakemake.iocontainers", "regrowth.run.job", "torch", "torch._dynamo")
+HEAD = ("snakemake.logging", "snakemake.iocontainers", "regrowth.run.job", "torch._dynamo")
 #: What most of them import, by the study's kind. Not onnxruntime: it starts a thread, which no fork
 #: has.
 IMPORTED = {
@@ -131,44 +130,33 @@ def ask(script: str, env: dict[str, str]):
         return ours.makefile(encoding="utf-8")
 
 
-def imports(kind: str = "pictures") -> Iterator[None]:
-    """What jobs need, a library at each step."""
+def import_all(kind: str = "pictures") -> None:
     sys.modules["polars"] = None  # type: ignore[assignment]  # statsmodels asks; it starts a thread
+    gc.disable()  # what is imported stays: to look for circles in it is a fifth of the time
     for name in (*HEAD, *IMPORTED[kind]):
-        yield importlib.import_module(name)
+        importlib.import_module(name)
+    gc.enable()
+    del sys.modules["polars"]
     if mapping := sys.modules.get("transformers.conversion_mapping"):
         mapping.get_checkpoint_conversion_mapping("clip")  # a thousand regular expressions
 
 
-def serve(asked: socket.socket, steps: Iterable = ()) -> None:
-    """Until nobody can ask any more. steps: what this process has to do first; who asks meanwhile
-    is served between two of them, and imports the rest itself: a core would wait otherwise."""
-    gc.disable()  # what is imported stays; to look for circles in it is a fifth of the time
+def serve(asked: socket.socket) -> None:
+    """Until nobody can ask any more."""
+    gc.freeze()
     # Ctrl-C is for the jobs, and whoever ends is not waited for.
     handlers = {which: signal.signal(which, signal.SIG_IGN) for which in IGNORED}
-    for _ in steps:
-        while select.select([asked], [], [], 0)[0]:
-            if not _fork(asked, handlers):
-                return
-    while _fork(asked, handlers):
-        pass
-
-
-def _fork(asked: socket.socket, handlers: dict) -> bool:
-    """Start the job that is asked for next; False where nobody can ask any more. handlers: what a
-    job does of the signals that are ignored here."""
-    told, streams, *_ = socket.recv_fds(asked, 16, 4)
-    gc.freeze()
-    if told and os.fork() == 0:
-        asked.close()
-        _job(handlers, *streams)
-    for stream in streams:
-        os.close(stream)
-    return bool(told)
+    while (told := socket.recv_fds(asked, 16, 4))[0]:
+        if os.fork() == 0:
+            asked.close()
+            _job(handlers, *told[1])
+        for stream in told[1]:
+            os.close(stream)
 
 
 def _job(handlers: dict, by: int, *streams: int) -> None:
-    """Two processes: the job, and one that tells how it ends."""
+    """Two processes: the job, and one that tells how it ends. handlers: what the job does of the
+    signals that are ignored here."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with socket.socket(fileno=by) as told:
         script, folder, env = json.loads(told.makefile(encoding="utf-8").readline())
@@ -177,8 +165,6 @@ def _job(handlers: dict, by: int, *streams: int) -> None:
                 told.sendall(f"{child}\n".encode())
                 told.sendall(json.dumps(_end(child)).encode() + b"\n")
             os._exit(0)
-    gc.enable()
-    sys.modules.pop("polars", None)
     for which, handler in handlers.items():
         signal.signal(which, handler)
     for number, stream in enumerate(streams):
@@ -230,5 +216,6 @@ def leave(code: int) -> None:
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as asked:
-        serve(asked, imports(sys.argv[2]))
+        import_all(sys.argv[2])
+        serve(asked)
     leave(0)

@@ -10,7 +10,7 @@ from regrowth.attack.settings import Comparison, Revival, Solver
 from regrowth.defend import FILLS
 from regrowth.draw import GUARDS
 from regrowth.files.keys import NONE
-from regrowth.models.card import LayerFamily
+from regrowth.models.card import LayerFamily, Scheduler
 from regrowth.settings import Concept, Count, Number, Place, Positive, Seed, Strict, one_of
 from regrowth.study.catalogue import Catalogue
 from regrowth.study.instances import AnAttack, Erasers, InstanceName
@@ -50,6 +50,7 @@ class Images(Strict):
 class Sampler(Strict):
     """Overrides the model card's sampler."""
 
+    scheduler: Scheduler | None = None
     steps: Count | None = None
     guidance: Positive | None = None
 

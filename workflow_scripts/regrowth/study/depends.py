@@ -155,6 +155,7 @@ class Depends:
             "pairs": self.pairs_of(wildcards),
             "steps": study.sampler.steps or card.steps,
             "guidance": study.sampler.guidance or card.guidance,
+            "scheduler": study.sampler.scheduler or card.scheduler,
         }
 
     def _material(self, concept: str, pictures: int | str, *shown: str) -> list[str]:
@@ -228,6 +229,7 @@ class Depends:
             "dtype": card.dtype,
             "steps": study.sampler.steps or card.steps,
             "guidance": study.sampler.guidance or card.guidance,
+            "scheduler": study.sampler.scheduler or card.scheduler,
         }
         told |= {"rounded": study.quantised} if variant in ROUNDINGS else {}
         guard = wildcards["defence"] in GUARDS
