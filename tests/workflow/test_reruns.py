@@ -61,6 +61,11 @@ def test_which_matrices_are_rounded_concerns_the_rounded_alone(changed):
     assert planned == {"generate": 1, "score": 1} | SHOWN
 
 
+def test_another_scheduler_calibrates_and_draws_anew(changed):
+    planned = changed(lambda s: s["sampler"].update(scheduler="ddim"))
+    assert planned["calibrate"] == 2 and planned["generate"] == 6
+
+
 def test_one_layer_alone_computes_only_that_variant(changed):
     planned = changed(lambda s: s["sweep"][0].update(layers_alone=[3]))
     assert planned == {"revive_alone": 1, "generate": 1, "score": 1} | SHOWN
