@@ -54,7 +54,7 @@ def test_a_plan_says_what_a_run_would_do_and_does_nothing(road):
     after = {str(f): f.stat().st_mtime_ns for f in road.out.rglob("*") if f.is_file()}
     del after[str(road.out / "logs" / "plan.log")]
     assert after == before
-    assert "Study smoke: 8 cells, 86 pictures, 44 jobs" in text
+    assert "Study smoke: 8 cells, 86 pictures, 46 jobs" in text
     assert "12 made, 74 to make, in 7 of 8 shards; 14 are unsafe" in text
     assert "timed in   this study (cpu): resolve, generate" in text
     table, planned = rows_of(text), road.planned()
