@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import regrowth
+from regrowth.attack import VARIANTS
 from regrowth.run.job import ROOT
 
 LIBRARY = Path(regrowth.__file__).parent
@@ -139,3 +140,24 @@ def test_what_a_rule_does_not_tell_is_found():
     script = 'rule a:\n    params:\n        x=f(y=1),\n        **D,\n    script:\n        "s.py"\n'
     text = 'D = {\n    "z": 1,\n}\n' + script + "use rule a as b with:\n    input:\n        1,\n"
     assert rules_told(text) == {"a": ({"x", "z"}, "s.py"), "b": ({"x", "z"}, "s.py")}
+
+
+#: What of a rule's params has the concept's words in it. Captions of an attacker's pictures are by
+#: what is taught (test_sweep).
+WORDS = ("DEPENDS.word", "DEPENDS.pairs_of", "attackers.unsaid")
+
+
+def told_the_name(text: str) -> dict[str, bool]:
+    """variant → whether the rule that makes it is told the concept's words."""
+    blocks = re.split(r"^ *(?:use )?rule ", text, flags=re.MULTILINE)
+    made = {block: re.search(r"SWEEP\.known_to\(\"([\w-]+)\"\)", block) for block in blocks}
+    return {m[1]: any(w in block for w in WORDS) for block, m in made.items() if m}
+
+
+def test_the_name_reaches_those_attacks_that_are_said_to_know_it():
+    text = "\n".join(file.read_text(encoding="utf-8") for file in FILES)
+    makers = told_the_name(text)
+    assert {*makers} == {n for n, v in VARIANTS.items() if v.patch and not v.of}
+    assert makers == {name: "prompts" in VARIANTS[name].needs for name in makers}
+    smuggled = text.replace("model=DEPENDS.model,", "model=DEPENDS.model,\n        x=DEPENDS.word,")
+    assert told_the_name(smuggled)["blind"] and told_the_name(smuggled)["relearn"]

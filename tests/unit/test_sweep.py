@@ -82,8 +82,8 @@ GIVEN[f"{WORD_OF}/variant=inversion/lr=0.1/patch"] = "guard"
 
 #: Attacks that nothing is made for: what they know, they are drawn with.
 DRAWN = [name for name, variant in VARIANTS.items() if variant.sampled]
-#: Knowledge that is no file of a study, but a folder: of a model, or of a judge.
-FOLDERS = {"base", "classifier"}
+#: Knowledge that is no file of a study, but a folder, of a model or of a judge, or a rule's param.
+NO_FILE = {"base", "classifier", "prompts"}
 
 
 def smuggled(files, needs) -> set[str]:
@@ -112,30 +112,42 @@ def test_each_attack_is_given_what_it_needs_and_a_smuggled_file_is_seen():
             files = sweep.variant_files(wildcards(cell, prompts="objects"))
         else:
             continue
-        assert smuggled(files, needed(cell) - FOLDERS) == set(), cell
+        assert smuggled(files, needed(cell) - NO_FILE) == set(), cell
         known[variants.label(cell)] = needed(cell)
         for what, file in [*given.items(), ("truth", sweep.masks_of(cell)[0])]:
             if what not in needed(cell):
                 more = files | {"more": [file]}
-                assert smuggled(more, needed(cell) - FOLDERS) == {what}, cell
+                assert smuggled(more, needed(cell) - NO_FILE) == {what}, cell
     weights = frozenset({"weights"})
+    named = weights | {"prompts"}
     assert known == {
         "blind": weights,
         "oracle: signs, max": weights | {"truth"},
         "noise ×1.1": weights,
-        "guided by clip ×0.5": weights | {"classifier"},
+        "guided by clip ×0.5": named | {"classifier"},
         "a picture completed at 0.8": weights | {"concept"},
-        "word learnt ×100": weights | {"concept"},
-        "prefix found ×100": weights | {"concept"},
-        "random prefix": weights,
-        "word learnt through negative ×100": weights | {"concept"},
-        "word learnt through implicit ×100": weights | {"concept", "guard"},
-        "word derived": weights | {"base"},
+        "word learnt ×100": named | {"concept"},
+        "prefix found ×100": named | {"concept"},
+        "random prefix": named,
+        "word learnt through negative ×100": named | {"concept"},
+        "word learnt through implicit ×100": named | {"concept", "guard"},
+        "word derived": named | {"base"},
         "relearnt ×5 on its own pictures": weights,
         "relearnt ×5 on others' pictures": weights | {"auxiliary"},
-        "relearnt ×5 on the concept's pictures": weights | {"concept"},
-        "relearnt ×5 on what lies between few of the concept's pictures": weights | {"concept"},
+        "relearnt ×5 on the concept's pictures": named | {"concept"},
+        "relearnt ×5 on what lies between few of the concept's pictures": named | {"concept"},
     }
+
+
+@pytest.mark.parametrize("data", LESSONS)
+def test_whoever_is_taught_without_the_name_reads_it_in_no_caption(data):
+    attacks = {"train": {"kind": "relearn", "data": [data], "at": [5]}}
+    asked = [{"concepts": ["church"], "attacks": ["train"]}]
+    _, depends = planned(RAW | {"study": "taught", "attacks": attacks, "sweep": asked}, ROOT)
+    # What lies between pictures of the concept is made of their lesson.
+    of = "concept" if "concept" in LESSONS[data].needs else data
+    captions = depends.taught({"concept": "church", "data": of})
+    assert captions and all(("church" in c) == ("prompts" in LESSONS[data].needs) for c in captions)
 
 
 @pytest.mark.parametrize(

@@ -305,6 +305,7 @@ def test_mistakes_stop_everything_with_a_line_each(changed):
 #: The rules whose results are what an attacker or an evaluation knows, by `attack.KNOWLEDGE`.
 KNOWN = {
     "weights": {"prune", "defend"},
+    "prompts": set(),  # params (test_house)
     "auxiliary": {"lesson"},
     "base": set(),  # the model's folder
     "classifier": set(),  # a judge's folder

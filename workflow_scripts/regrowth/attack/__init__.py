@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from regrowth.draw import GUARDS
 from regrowth.kinds import Kind, Place
 
-#: What an attacker may know, the easiest to come by first: the released weights; pictures of other
+#: What an attacker may know, the easiest to come by first: the released weights; the words that the
+#: concept is asked by, where something is made of them (all draw by them); pictures of other
 #: things, like those that the model was trained on; a classifier that knows the concept, and is not
 #: the one that judges; the model before it was erased; pictures of the concept; a judge, by whom
 #: the best of several pictures is picked; the embedding that a guard steers away from. The truth is
 #: known to an evaluation alone.
-KNOWLEDGE = ("weights", "auxiliary", "classifier", "base", "concept", "judge", "guard", "truth")
+KNOWLEDGE = (
+    *("weights", "prompts", "auxiliary", "classifier", "base", "concept", "judge", "guard"),
+    "truth",
+)
 
 
 @dataclass(frozen=True)
@@ -113,9 +117,9 @@ LESSONS = Kind(
     {
         "own": Lesson(frozenset(), "its own pictures"),
         "auxiliary": Lesson(frozenset({"auxiliary"}), "others' pictures"),
-        "concept": Lesson(frozenset({"concept"}), "the concept's pictures"),
+        "concept": Lesson(frozenset({"prompts", "concept"}), "the concept's pictures"),
         "slerp": Lesson(
-            frozenset({"concept"}),
+            frozenset({"prompts", "concept"}),
             "what lies between few of the concept's pictures",
             made=Place("learn.memora.between"),
         ),
@@ -219,7 +223,7 @@ VARIANTS = Kind(
             label=Place("attack.settings.noised"),
         ),
         "guided": Variant(
-            needs=frozenset({"weights", "classifier"}),
+            needs=frozenset({"weights", "prompts", "classifier"}),
             settings=Place("attack.settings.Guided"),
             keys={"by": "by", "scale": "scales"},
             sampled=Place("attack.latent.guided"),
@@ -251,12 +255,12 @@ VARIANTS = Kind(
             label=Place("attack.settings.autoguided"),
         ),
         "derived": Variant(
-            needs=frozenset({"weights", "base"}),
+            needs=frozenset({"weights", "prompts", "base"}),
             patch=True,
             label=Place("attack.settings.derived"),
         ),
         "inversion": Variant(
-            needs=frozenset({"weights", "concept"}),
+            needs=frozenset({"weights", "prompts", "concept"}),
             settings=Place("attack.settings.Inversion"),
             keys={"lr": "lr", "step": "at"},
             patch=True,
@@ -264,7 +268,7 @@ VARIANTS = Kind(
             label=Place("attack.settings.inversion"),
         ),
         "prefix": Variant(
-            needs=frozenset({"weights", "concept"}),
+            needs=frozenset({"weights", "prompts", "concept"}),
             settings=Place("attack.settings.Prefix"),
             keys={"tokens": "tokens", "lr": "lr", "step": "at"},
             patch=True,
@@ -274,6 +278,7 @@ VARIANTS = Kind(
             also=("random-prefix",),
         ),
         "random-prefix": Variant(
+            needs=frozenset({"weights", "prompts"}),
             settings=Place("attack.settings.Prefix"),
             keys={"tokens": "tokens"},
             patch=True,
@@ -281,7 +286,7 @@ VARIANTS = Kind(
             label=Place("attack.settings.random_prefix"),
         ),
         "evasion": Variant(
-            needs=frozenset({"weights", "concept"}),
+            needs=frozenset({"weights", "prompts", "concept"}),
             more=("through", GUARDS),
             settings=Place("attack.settings.Evasion"),
             keys={"through": "through", "lr": "lr", "step": "at"},

@@ -22,6 +22,7 @@ COLUMNS = [
 #: What a knowledge is called where people read it.
 WORDS = {
     "weights": "the weights alone",
+    "prompts": "the concept's name",
     "auxiliary": "pictures of other things",
     "classifier": "a classifier that does not judge",
     "base": "the model before",

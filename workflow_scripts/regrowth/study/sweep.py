@@ -312,6 +312,7 @@ class Sweep:
 
         given: dict[str, tuple[str, Files]] = {
             "weights": ("released", self.parts_of("released")),
+            "prompts": ("prompts", lambda wildcards: []),  # no file: a rule's params
             "auxiliary": ("lesson", lesson("auxiliary")),
             "classifier": ("classifier", lambda wildcards: []),  # no file of a study: a folder
             "base": ("base", lambda wildcards: []),  # likewise

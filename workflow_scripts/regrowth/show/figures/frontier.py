@@ -10,7 +10,7 @@ from regrowth.measure.frontier import WORDS
 from regrowth.show.figures.style import CYCLE, GREY, rate_texts, reach, tell
 
 ACROSS = 3
-COLOURS = dict(zip(KNOWLEDGE, [*CYCLE, "#117733", "#882255", "#999933"]))
+COLOURS = dict(zip(KNOWLEDGE, [*CYCLE, "#117733", "#882255", "#999933", "#661100"]))
 #: Below so many pictures the axis is linear: who trains nothing spends none.
 LINEAR = 100
 
