@@ -128,15 +128,13 @@ rule lesson:
         runtime=growing(60),
         gpu=1,
     params:
+        **SAMPLER,
         code=DEPENDS.code("lesson"),
         versions=versions("calibrate"),
         model=DEPENDS.model,
         prompts=DEPENDS.taught,
         given=attackers.given(SWEEP),
         pictures=STUDY.learning.pictures,
-        steps=STUDY.sampler.steps or CARD.steps,
-        guidance=STUDY.sampler.guidance or CARD.guidance,
-        scheduler=STUDY.sampler.scheduler or CARD.scheduler,
     script:
         "../workflow_scripts/lesson.py"
 
@@ -187,15 +185,13 @@ rule relearn:
         runtime=growing(120),
         gpu=1,
     params:
+        **SAMPLER,
         code=DEPENDS.method_code("relearn", "attack.LESSONS", "data", ("draw.GUARDS", "")),
         versions=versions("calibrate"),
         model=DEPENDS.model,
         at=attackers.steps(SWEEP, "relearn"),
         settings=STUDY.learning.told,
         prompts=DEPENDS.taught,
-        steps=STUDY.sampler.steps or CARD.steps,
-        guidance=STUDY.sampler.guidance or CARD.guidance,
-        scheduler=STUDY.sampler.scheduler or CARD.scheduler,
         word=None,
     script:
         "../workflow_scripts/relearn.py"
@@ -288,6 +284,7 @@ use rule relearn as evade with:
     benchmark:
         f"{OUT}/benchmarks/evade/{EVADED}.tsv"
     params:
+        **SAMPLER,
         code=DEPENDS.method_code("relearn", "draw.GUARDS", "through", ("attack.LESSONS", "")),
         versions=versions("calibrate"),
         model=DEPENDS.model,
@@ -295,8 +292,6 @@ use rule relearn as evade with:
         settings=STUDY.learning.told,
         prompts=None,
         embedded_at=STUDY.implicit.step,
-        guidance=STUDY.sampler.guidance or CARD.guidance,
-        scheduler=STUDY.sampler.scheduler or CARD.scheduler,
         word=DEPENDS.word,
 
 

@@ -17,6 +17,7 @@ from regrowth.study import attackers, depends, outputs, several, sweep, variants
 
 OUT, ENV = SWEEP.out, "../envs/regrowth.yaml"
 CARD = DEPENDS.cards["pretrained"]
+SAMPLER = STUDY.sampler.of(CARD)
 #: Tables of what is there go elsewhere (rules/upkeep.smk).
 MADE = str(Path(PARTIAL).parent) if PARTIAL else OUT
 #: Of a job that draws. Measured on a CPU, in single precision: 9.2 GB for SD-v1.5's 1.07 billion.

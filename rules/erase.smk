@@ -13,14 +13,12 @@ rule calibrate:
         runtime=growing(60),
         gpu=1,
     params:
+        **SAMPLER,
         code=DEPENDS.code("calibrate"),
         versions=versions("calibrate"),
         model=DEPENDS.model,
         layers=[layer.name for layer in SWEEP.layers],
         pairs=DEPENDS.pairs_of,
-        steps=STUDY.sampler.steps or CARD.steps,
-        guidance=STUDY.sampler.guidance or CARD.guidance,
-        scheduler=STUDY.sampler.scheduler or CARD.scheduler,
         dtype=CARD.dtype,
     script:
         "../workflow_scripts/calibrate.py"
@@ -43,13 +41,11 @@ rule material:
         runtime=growing(60),
         gpu=1,
     params:
+        **SAMPLER,
         code=DEPENDS.code("material"),
         versions=versions("calibrate"),
         model=DEPENDS.model,
         pairs=DEPENDS.pairs_of,
-        steps=STUDY.sampler.steps or CARD.steps,
-        guidance=STUDY.sampler.guidance or CARD.guidance,
-        scheduler=STUDY.sampler.scheduler or CARD.scheduler,
     script:
         "../workflow_scripts/material.py"
 
@@ -71,14 +67,12 @@ rule gradients:
         runtime=growing(120),
         gpu=1,
     params:
+        **SAMPLER,
         code=DEPENDS.code("gradients"),
         versions=versions("calibrate"),
         model=DEPENDS.model,
         layers=[layer.name for layer in SWEEP.layers],
         pairs=DEPENDS.pairs_of,
-        steps=STUDY.sampler.steps or CARD.steps,
-        guidance=STUDY.sampler.guidance or CARD.guidance,
-        scheduler=STUDY.sampler.scheduler or CARD.scheduler,
     script:
         "../workflow_scripts/gradients.py"
 

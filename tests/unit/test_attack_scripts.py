@@ -68,12 +68,16 @@ def test_what_is_released_is_trained_on_the_lesson_and_says_what_it_cost(
                 np.testing.assert_allclose(made[name], value, rtol=1e-3, atol=1e-5)
 
 
-def test_who_has_the_weights_alone_draws_what_is_trained_on_and_pays_for_it(tmp_path, small, given):
+@pytest.mark.parametrize("scheduler, passes", [(None, 3), ("dpm++", 2)])
+def test_who_has_the_weights_alone_draws_what_is_trained_on_and_pays_for_it(
+    tmp_path, small, given, scheduler, passes
+):
     cell = {"variant": "relearn", "data": "own", "parameters": "lora4", "lr": "0.001"}
-    told = {"at": [1], "steps": 2, "guidance": 2.0, "scheduler": None, "prompts": ["a racket"]}
-    costs, patch = trained(tmp_path, "relearn", small, cell, told)
+    told = {"at": [1], "steps": 2, "guidance": 2.0, "scheduler": scheduler}
+    costs, patch = trained(tmp_path, "relearn", small, cell, told | {"prompts": ["a racket"]})
     # three pictures of two steps, which PNDM takes in three, each with and without words
-    assert costs["drawn"].tolist() == [3 * 3 * 2] and costs["forwards"].tolist() == [3 * 3 * 2 + 2]
+    assert costs["drawn"].tolist() == [3 * passes * 2]
+    assert costs["forwards"].tolist() == [3 * passes * 2 + 2]
     assert read_part(patch, "1")
 
 

@@ -20,7 +20,7 @@ from regrowth.judge.settings import Judge
 from regrowth.models.card import ModelCard
 from regrowth.study import asked, prompt_tables, prompts, variants
 from regrowth.study.catalogue import Catalogue, Source
-from regrowth.study.config import Study
+from regrowth.study.config import Sampler, Study
 from regrowth.study.load import ConfigError, load_study
 from safetensors.numpy import save_file
 
@@ -337,6 +337,17 @@ def test_a_bad_sigma_is_one_line(sigma):
     raw["sweep"] = [block | {"sigmas": [1.0, sigma]}]
     (line,) = mistakes(raw)[1:]
     assert "sweep[0].sigmas[1]" in line
+
+
+def test_a_sampler_is_the_card_s_where_the_study_says_nothing():
+    card = ModelCard(name="x", path=".", scheduler="ddim", steps=7)
+    own = Sampler(guidance=3.0).of(card)
+    assert own == {"scheduler": "ddim", "steps": 7, "guidance": 3.0}
+    assert Sampler(scheduler="dpm++", steps=5).of(card) == own | {
+        "scheduler": "dpm++",
+        "steps": 5,
+        "guidance": 7.5,
+    }
 
 
 @pytest.mark.parametrize("detector", ["smallest", "smallest-2", "smallest-0.0", "guess-0.1"])

@@ -184,6 +184,22 @@ def test_a_training_that_blows_up_is_a_result_that_says_so(tmp_path, small, rate
     assert not (tmp_path / ".edit.state.pt").exists()
 
 
+@pytest.mark.parametrize("script", ["edit", "sequence"])
+def test_what_an_eraser_learns_from_is_drawn_by_the_named_scheduler(tmp_path, small, script):
+    short = Trained(steps=1, batch=2, pictures=2).of("object") | {"kind": "dimum"}
+    told, spent = {"code": "", "versions": {}, "model": None}, {}
+    write_arrays(tmp_path / "first", {}, changed=0, forwards=0, backwards=0)
+    for scheduler in (None, "dpm++"):
+        about = {"name": "church", "pairs": [("a racket", "a church")]}
+        about |= {"steps": 2, "guidance": 2.0, "scheduler": scheduler}
+        turn = {"about": about, "eraser": short}
+        own, files = (turn, {}) if script == "edit" else ({"turns": [turn]}, {"before": "first"})
+        run(script, tmp_path, CELL, told | own, small, **files)
+        spent[scheduler] = read_about(tmp_path / f"{script}.out")["forwards"]
+    # PNDM makes a pass more than its steps: of two pictures of either side, with and without words
+    assert spent[None] - spent["dpm++"] == 2 * 2 * 2
+
+
 def test_an_attacker_learns_from_no_picture_that_an_eraser_had_or_a_judge_sees(
     tmp_path, monkeypatch
 ):
@@ -207,6 +223,11 @@ def test_an_attacker_learns_from_no_picture_that_an_eraser_had_or_a_judge_sees(
     seeds = [{row["seed"] for row in rows} for rows in seen.values()]
     assert not seeds[0] & seeds[1] and min(seeds[0] | seeds[1]) >= pictures.FIRST_SEED
     assert not np.isclose(erased["latents"], learnt["latents"]).all(axis=(1, 2, 3)).any()
+    cells = {"of": "target", "pictures": "3"}, {"data": "concept", "concept": "church"}
+    more = {"pairs": pairs, "scheduler": "dpm++"}, given | {"scheduler": "dpm++"}
+    for script, cell, own, plain in zip(("material", "lesson"), cells, more, (erased, learnt)):
+        other = run(script, tmp_path, cell, told | own)
+        assert not np.allclose(other["latents"], plain["latents"]), "by another scheduler"
 
 
 def test_a_union_is_made_of_the_masks_of_its_concepts(tmp_path, pruned):

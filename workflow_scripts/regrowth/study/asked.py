@@ -222,7 +222,7 @@ def of_alternatives(study: Study, catalogue: Catalogue) -> list[str]:
 
 def of_steps(study: Study, catalogue: Catalogue, card: ModelCard) -> list[str]:
     """More denoising steps to calibrate than the sampler makes, for a kind that is erased so."""
-    made, known, out = study.sampler.steps or card.steps, concepts_of(catalogue), []
+    made, known, out = study.sampler.of(card)["steps"], concepts_of(catalogue), []
     if study.identify and study.identify > made:
         out.append(
             f"config: identify: the sampler makes {made} steps, so at most {made} of a calibration "

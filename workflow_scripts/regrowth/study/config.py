@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 from regrowth.attack import ASKED, VARIANTS
@@ -10,7 +10,7 @@ from regrowth.attack.settings import Comparison, Revival, Solver
 from regrowth.defend import FILLS
 from regrowth.draw import GUARDS
 from regrowth.files.keys import NONE
-from regrowth.models.card import LayerFamily, Scheduler
+from regrowth.models.card import LayerFamily, ModelCard, Scheduler
 from regrowth.settings import Concept, Count, Number, Place, Positive, Seed, Strict, one_of
 from regrowth.study.catalogue import Catalogue
 from regrowth.study.instances import AnAttack, Erasers, InstanceName
@@ -53,6 +53,11 @@ class Sampler(Strict):
     scheduler: Scheduler | None = None
     steps: Count | None = None
     guidance: Positive | None = None
+
+    def of(self, card: ModelCard) -> dict[str, Any]:
+        """Each setting, the model card's where the study says none."""
+        own = self.model_dump(exclude_none=True)
+        return {name: own.get(name, getattr(card, name)) for name in Sampler.model_fields}
 
 
 class Block(Revival, Comparison):

@@ -148,14 +148,11 @@ class Depends:
         families = self.sweep.catalogue.families
         family, name = concepts_of(self.sweep.catalogue)[wildcards["concept"]]
         others = families[families[family].preserved or family].classes
-        study, card = self.sweep.study, self.cards["pretrained"]
         return {
             "name": name,
             "others": [other for other in others if other != name],
             "pairs": self.pairs_of(wildcards),
-            "steps": study.sampler.steps or card.steps,
-            "guidance": study.sampler.guidance or card.guidance,
-            "scheduler": study.sampler.scheduler or card.scheduler,
+            **self.sweep.study.sampler.of(self.cards["pretrained"]),
         }
 
     def _material(self, concept: str, pictures: int | str, *shown: str) -> list[str]:
@@ -227,9 +224,7 @@ class Depends:
         told = {
             "model": self.models[name],
             "dtype": card.dtype,
-            "steps": study.sampler.steps or card.steps,
-            "guidance": study.sampler.guidance or card.guidance,
-            "scheduler": study.sampler.scheduler or card.scheduler,
+            **study.sampler.of(card),
         }
         told |= {"rounded": study.quantised} if variant in ROUNDINGS else {}
         guard = wildcards["defence"] in GUARDS

@@ -16,8 +16,8 @@ from regrowth.study.config import Study
 def mistakes(study: Study, catalogue: Catalogue, card: ModelCard, root: Path) -> list[str]:
     """A line for each."""
     out: list[str] = []
-    steps = study.sampler.steps or card.steps
-    guidance = study.sampler.guidance or card.guidance
+    sampler = study.sampler.of(card)
+    steps, guidance = sampler["steps"], sampler["guidance"]
     named = [block for block in study.sweep if {*block.attacks} <= {*study.attacks}]
     for cell, _ in variants.of_sweep(named, 0, study.attacks):
         what = cell["defence"] if cell["defence"] in GUARDS else cell["through"]
