@@ -19,6 +19,7 @@ SPLIT = keys.pattern(classifiers.RELEASED[:2])
 MODEL, CELL = keys.pattern(classifiers.RELEASED), keys.pattern(classifiers.KEYS)
 TABLES = ["rates", "gaps", "spread", "neighbours", *(["relearning"] if RELEARNT else []), "printed"]
 TABLES += ["choices"] if STUDY.choices else []
+TABLES += ["paired"] if STUDY.against else []
 TABLES += ["shadowed"] if SHADOWED else []
 TABLES += ["missing"] if PARTIAL else []
 

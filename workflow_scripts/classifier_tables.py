@@ -9,6 +9,7 @@ from regrowth.classify import gaps
 from regrowth.classify.betrayed import betrayed
 from regrowth.classify.choices import chosen
 from regrowth.classify.neighbours import nearest
+from regrowth.classify.paired import paired
 from regrowth.classify.printed import beside
 from regrowth.classify.spread import spread
 from regrowth.classify.study import KEYS, ORIGINAL, Cell
@@ -43,8 +44,11 @@ for told, file in by_keys(given.membership, "membership").items():
     rows = read_frame(predicted[made])
     outcomes.append(gaps.outcome(cell, rows, parts, read_frame(file), passed))
 made = {"rates": gaps.rates(outcomes)}
+oracle = lambda cell: cell.unlearner in about["oracles"]  # noqa: E731
 for name, compare in (("gaps", gaps.gaps), ("spread", spread), ("neighbours", nearest)):
-    made[name] = compare(outcomes, lambda cell: cell.unlearner in about["oracles"])
+    made[name] = compare(outcomes, oracle)
+if about["against"]:
+    made["paired"] = paired(outcomes, oracle, about["against"])
 if about["choices"]:
     made["choices"] = chosen(outcomes, made["gaps"], about["choices"], about["forget"])
 broken = {one.cell for one in outcomes if not one.right}

@@ -6,6 +6,7 @@ import pytest
 from regrowth.classify import UNLEARNERS, printed
 from regrowth.classify import spread as over
 from regrowth.classify.gaps import METRICS, Outcome
+from regrowth.classify.paired import paired
 from regrowth.classify.spread import interval, spread
 from regrowth.classify.study import Cell
 from regrowth.run.classroom import PRINTED
@@ -83,7 +84,7 @@ def test_an_interval_over_splits_covers_and_one_over_all_runs_would_not():
     cells = [Cell(str(split), "c", "u", str(seed)) for split in range(5) for seed in range(3)]
     for _ in range(n):
         values = np.repeat(rng.normal(size=5), 3) + rng.normal(size=15)
-        told = over._over(dict(zip(cells, values)), seeds=True)
+        told = over.over_runs(dict(zip(cells, values)), seeds=True)
         hits += told["low"] < 0 < told["high"]
         _, low, high = interval(list(values))
         pooled += low < 0 < high
@@ -95,6 +96,37 @@ def test_a_run_that_broke_counts_nowhere():
     broken = Outcome(Cell("0", "some", "ga", "0"), {}, {}, 1)
     table = spread([run("retrain", 0, 0, 0.8), broken, run("ga", 0, 1, 0.5)], is_oracle)
     assert figures(table, "ga", "df")["n"] == 1 and figures(table, "ga", "df")["mean"] == 50
+
+
+# Run by run
+
+
+def test_a_difference_is_of_runs_of_the_same_split_and_seed():
+    """Two originals that differ by far more than two unlearners of either: unpaired, nothing."""
+    runs = [run("retrain", 0, 0, 0.5), run("retrain", 1, 0, 0.5)]
+    for split, df in ((0, 0.9), (1, 0.6)):
+        runs += [run("ft", split, seed, df + seed / 100) for seed in (0, 1)]
+        runs += [run("ga", split, seed, df + seed / 100 + 0.04 + split / 50) for seed in (0, 1)]
+    table = paired(runs, is_oracle, ["ft"])
+    assert {*table["unlearner"]} == {"retrain", "ga"} and {*table["against"]} == {"ft"}
+    df, gap = (figures(table, "ga", metric) for metric in ("df", "avg_gap"))
+    assert (df["mean"], df["low"], df["high"]) == pytest.approx(interval([4, 6]))
+    assert (gap["mean"], gap["low"]) == pytest.approx(interval([1, 1.5])[:2])
+    assert (df["n"], df["over"], df["larger"], df["runs"]) == (2, "splits", 4, 4)
+    assert figures(table, "ga", "dt")["larger"] == 0, "where nothing differs none is the larger"
+    retrained = figures(table, "retrain", "df")
+    assert (retrained["mean"], retrained["runs"]) == (pytest.approx((-40 - 10) / 2), 2)
+
+
+def test_what_draws_nothing_is_beside_every_run_and_what_broke_beside_none():
+    runs = [run("retrain", 0, seed, 0.5) for seed in (0, 1, 2)] + [run("iu", 0, 0, 0.8)]
+    runs += [run("ft", 0, 0, 0.7), run("ft", 0, 1, 0.9)]
+    broken = Outcome(Cell("0", "some", "ft", "2"), {}, {}, 1)
+    row = figures(paired([*runs, broken], is_oracle, ["iu"]), "ft", "df")
+    assert (row["mean"], row["over"], row["n"]) == (pytest.approx(0), "seeds", 2)
+    assert (row["larger"], row["runs"]) == (1, 2)
+    assert figures(paired([*runs, broken], is_oracle, ["ft"]), "iu", "df")["runs"] == 1
+    assert paired(runs, is_oracle, ["ones"]).empty
 
 
 # Beside print

@@ -10,6 +10,7 @@ import yaml
 from regrowth.classify import SOURCES, UNLEARNERS, data, gaps, parts, split, study
 from regrowth.classify.data import Pictures
 from regrowth.classify.gaps import Outcome, outcome
+from regrowth.classify.paired import paired
 from regrowth.classify.spread import spread
 from regrowth.classify.study import Cell, Mistaken
 from regrowth.run.classroom import Classroom
@@ -154,6 +155,7 @@ def test_parts_are_the_same_once_they_were_a_table(pictures):
         ({"shadows": {"number": 5}}, "shadows.number"),
         ({"choices": {"a": ["retrain", "retran"]}}, "choices.a: no 'retran'; did you mean"),
         ({"choices": {"a": ["retrain"]}}, "choices.a"),
+        ({"against": ["retran"]}, "against: no 'retran'; did you mean 'retrain'"),
         ({"instead": {"soem": {}}}, "instead: no 'soem'; did you mean 'some'?"),
         ({"instead": {"some": {"ft": {}}}}, "instead.some: no 'ft'; known: retrain"),
         (
@@ -346,8 +348,10 @@ def test_a_gap_below_twice_the_floor_is_not_told_from_a_retraining():
     told = table.set_index("unlearner")
     assert told["avg_gap"].round(6).to_dict() == {"retrain": 2, "near": 2, "far": 4}
     assert told["told"].to_dict() == {"retrain": False, "near": False, "far": True}
-    text = page("x", ABOUT, {"gaps": table, "spread": spread(made, is_oracle)} | NOTHING)
+    tables = {"gaps": table, "spread": spread(made, is_oracle)} | NOTHING
+    text = page("x", ABOUT, tables | {"paired": paired(made, is_oracle, ["near"])})
     assert "<td>≈ 2.0</td>" in text and "<td>4.0</td>" in text
+    assert "<td>some, far less near</td><td>+2.0</td>" in text and "<td>1 of 1</td>" in text
 
 
 def test_the_difference_of_membership_has_an_interval_with_its_sign():

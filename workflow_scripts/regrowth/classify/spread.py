@@ -1,7 +1,7 @@
 """How far an unlearner's figures move from one run to the next: an interval over runs, which is
 another thing than that over pictures (`gaps`), and never mixed with it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -22,22 +22,33 @@ def spread(outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]) -> pd.Da
     are. The gaps of retrainings to each other are over splits alone: any two share a model.
     """
     rows = []
-    for (concept, unlearner, attack), runs, pairs in compared(outcomes, oracle):
+    for (concept, unlearner, attack), of_oracles, told in figures(outcomes, oracle):
         own = {"concept": concept, "unlearner": unlearner, "attack": attack}
-        figures: dict[str, dict[Cell, float]] = {
+        for metric, found in told.items():
+            alone = metric == "avg_gap" and of_oracles
+            rows.append(own | {"metric": metric} | over_runs(found, seeds=not alone))
+    return pd.DataFrame(rows, columns=SPREAD)
+
+
+def figures(
+    outcomes: Iterable[Outcome], oracle: Callable[[Cell], bool]
+) -> Iterator[tuple[tuple[str, str, str], bool, dict[str, dict[Cell, float]]]]:
+    """Each concept, unlearner and attack; whether these are the retrained; and by metric, the
+    average gap among them, what each run comes to. A run that broke comes to nothing."""
+    for key, runs, pairs in compared(outcomes, oracle):
+        told: dict[str, dict[Cell, float]] = {
             metric: {run.cell: run.rated[metric] for run in runs if run.told} for metric in METRICS
         }
         to: dict[Cell, list[float]] = {}
         for a, b in pairs:
             to.setdefault(a.cell, []).append(average_gap(a.rated, b.rated))
-        figures["avg_gap"] = {cell: float(np.mean(found)) for cell, found in to.items()}
-        for metric, found in figures.items():
-            alone = metric == "avg_gap" and oracle(runs[0].cell)
-            rows.append(own | {"metric": metric} | _over(found, seeds=not alone))
-    return pd.DataFrame(rows, columns=SPREAD)
+        told["avg_gap"] = {cell: float(np.mean(found)) for cell, found in to.items()}
+        yield key, oracle(runs[0].cell), told
 
 
-def _over(found: Mapping[Cell, float], seeds: bool) -> dict:
+def over_runs(found: Mapping[Cell, float], seeds: bool) -> dict:
+    """The mean over splits of the means of each one's runs, or of one split over its seeds; and its
+    interval."""
     by: dict[str, list[float]] = {}
     for cell, value in found.items():
         by.setdefault(cell.split, []).append(value)

@@ -96,6 +96,9 @@ class Classifiers(Strict):
     choices: dict[Name, Annotated[list[str], Field(min_length=2)]] = Field(
         {}, description="unlearners that are one at several settings: which a rule picks"
     )
+    against: list[Name] = Field(
+        [], description="unlearners that each other one is held against, run by run"
+    )
 
     def unlearner(self, name: str, concept: str) -> Any:
         """An unlearner's settings for what is to be forgotten."""
@@ -126,6 +129,7 @@ class Classifiers(Strict):
             raise ValueError(f"{ORIGINAL} and {keys.NONE} are names with a meaning of their own")
         named = {f"{key}.unlearners": getattr(self, key).unlearners for key in TRIED}
         named |= {f"choices.{choice}": names for choice, names in self.choices.items()}
+        named["against"] = self.against
         for key, names in named.items():
             for name in names:
                 if name not in self.unlearners:

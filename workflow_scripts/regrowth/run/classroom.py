@@ -187,7 +187,9 @@ class Classroom:
 
     def about(self) -> dict[str, Any]:
         controls = [n for n, one in self.study.unlearners.items() if UNLEARNERS[one.kind].control]
-        told = self.study.model_dump(include={"network", "forget", "unlearners", "choices"})
+        told = self.study.model_dump(
+            include={"network", "forget", "unlearners", "choices", "against"}
+        )
         told |= {"data": self.study.data.kind, "oracles": self.oracles}
         told["printed"] = {n: UNLEARNERS[u.kind].printed for n, u in self.study.unlearners.items()}
         return told | {"controls": [study.ORIGINAL, *controls]}

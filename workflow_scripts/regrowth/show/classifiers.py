@@ -29,6 +29,10 @@ known as well as held out ones (of a class: not at all), and whose held out and 
 known as well as the original knew them; tuned to the oracle, the one of the least gap, which nobody
 who unlearns can see. The intervals, of resampled pictures, are of the picked model, not of
 picking."""
+PAIRED = """Two unlearners of the same original, pictures and seed: by how much the one's gap, and
+the share of its forgotten pictures that is taken for never seen (mia), is more than the other's,
+with Student's 95 % over splits, of one split over seeds; and in how many runs its gap is the
+larger."""
 STANDS = """MIA-NN (a reconstruction): how many tests of a forgotten class, and of the class that
 the retrainings confuse with it most, are told apart rightly by what the model says of the classes
 that are left; 50 is chance. 95 % of Wilson, and the difference to the retrainings, in points of a
@@ -63,6 +67,8 @@ def page(
             body.append(f'<p>{LOOKED}</p><img alt="{ALT}" src="data:image/png;base64,{told}">')
     if "relearning" in tables:
         body.append("<h2>Relearning</h2>" + _relearning(tables["relearning"]))
+    if "paired" in tables:
+        body.append(f"<h2>Run by run</h2><p>{PAIRED}</p>" + _paired(tables["paired"]))
     if "choices" in tables:
         body.append(f"<h2>Settings</h2><p>{CHOSEN}</p>" + _choices(tables["choices"]))
     if len(tables["neighbours"]):
@@ -101,6 +107,26 @@ def _numbers(row: dict) -> list[str]:
 
 def _over(row: dict) -> str:
     return f"{row['low_runs']:.1f} to {row['high_runs']:.1f} ({row['n']:.0f} {row['over']})"
+
+
+def _paired(table: pd.DataFrame) -> str:
+    rows = []
+    for key, some in table.groupby([*BY, "against"], sort=False):
+        concept, unlearner, attack, against = key
+        name = unlearner + (f" + {attack}" if attack != keys.NONE else "")
+        by = some.set_index("metric")
+        told = [cell for metric in ("avg_gap", "mia") for cell in _difference(by.loc[metric])]
+        count = f"{by.loc['avg_gap', 'larger']} of {by.loc['avg_gap', 'runs']}"
+        rows.append(([f"{concept}, {name} less {against}", *told, count], False))
+    heads = ["", "gap", "95 %, runs", "mia", "95 %, runs", "gap larger"]
+    return beside.table(heads, rows)
+
+
+def _difference(row: pd.Series) -> list[str]:
+    if pd.isna(row["mean"]):
+        return ["", ""]
+    reach = "" if pd.isna(row["low"]) else f"{row['low']:+.1f} to {row['high']:+.1f}"
+    return [f"{row['mean']:+.1f}", reach]
 
 
 def _choices(table: pd.DataFrame) -> str:
