@@ -125,8 +125,8 @@ def _paired(table: pd.DataFrame) -> str:
 def _difference(row: pd.Series) -> list[str]:
     if pd.isna(row["mean"]):
         return ["", ""]
-    reach = "" if pd.isna(row["low"]) else f"{row['low']:+.1f} to {row['high']:+.1f}"
-    return [f"{row['mean']:+.1f}", reach]
+    reach = "" if pd.isna(row["low"]) else f"{row['low']:+z.1f} to {row['high']:+z.1f}"
+    return [f"{row['mean']:+z.1f}", reach]
 
 
 def _choices(table: pd.DataFrame) -> str:
