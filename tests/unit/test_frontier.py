@@ -146,7 +146,7 @@ def test_a_judge_who_picks_is_known_and_paid_for_and_held_to_other_seeds():
         "random prefix, best of 5",
         "prefix found ×100, best of 5",
     ]
-    assert table["knows"].tolist() == ["", "weights", "concept"] + ["judge"] * 3
+    assert table["knows"].tolist() == ["", "prompts", "concept"] + ["judge"] * 3
     assert table["judged"].tolist() == [0] * 3 + [5] * 3
     plain, best = table.iloc[2], table.iloc[5]
     assert (plain["words"], plain["steps"], plain["backwards"]) == ("gas web", 100, 800)
