@@ -153,11 +153,11 @@ def test_a_judge_who_picks_is_known_and_paid_for_and_held_to_other_seeds():
     assert (best["rate"], best["n"], best["gain"], best["gain_low"]) == (0.9, 10, 0.5, 0.2)
     assert (best["steps"], best["backwards"]) == (100, 800) and pd.isna(best["others"])
     assert frontier.answer(table) == [
-        "church, erased by esd-x: 0.10 [0.00, 0.20] as released; with the weights alone 0.12 "
+        "church, erased by esd-x: 0.10 [0.00, 0.20] as released; with the concept's name 0.12 "
         "[0.02, 0.22]; with pictures of the concept and 100 steps of training 0.60 [0.50, 0.70]; "
-        "with a judge of 5 pictures a prompt 0.50 [0.30, 0.70] (n = 10); with pictures of the "
-        "concept and a judge of 5 pictures a prompt and 100 steps of training 0.90 [0.70, 1.10] (n"
-        " = 10), 0.60 [0.40, 0.80] beyond a model that never knew it (n = 50)."
+        "with the concept's name and a judge of 5 pictures a prompt 0.50 [0.30, 0.70] (n = 10); "
+        "with pictures of the concept and a judge of 5 pictures a prompt and 100 steps of training "
+        "0.90 [0.70, 1.10] (n = 10), 0.60 [0.40, 0.80] beyond a model that never knew it (n = 50)."
     ]
     assert frontier.answer(table, best_of=[5]) == frontier.answer(table)
     told = "church: no judge picks, since no prompt has 5 pictures."
@@ -167,7 +167,7 @@ def test_a_judge_who_picks_is_known_and_paid_for_and_held_to_other_seeds():
     assert shown["words"].tolist()[2] == "gas web"
     figure = drawn(table, "church")
     labels = {c.get_label() for c in figure.axes[0].containers}
-    assert labels == {"the weights alone", "pictures of the concept", "a judge"}
+    assert labels == {"the concept's name", "pictures of the concept", "a judge"}
     plt.close(figure)
 
 
