@@ -44,7 +44,12 @@ for told, file in by_keys(given.membership, "membership").items():
     rows = read_frame(predicted[made])
     outcomes.append(gaps.outcome(cell, rows, parts, read_frame(file), passed))
 made = {"rates": gaps.rates(outcomes)}
-oracle = lambda cell: cell.unlearner in about["oracles"]  # noqa: E731
+
+
+def oracle(cell: Cell) -> bool:
+    return cell.unlearner in about["oracles"]
+
+
 for name, compare in (("gaps", gaps.gaps), ("spread", spread), ("neighbours", nearest)):
     made[name] = compare(outcomes, oracle)
 if about["against"]:

@@ -118,14 +118,15 @@ def test_a_difference_is_of_runs_of_the_same_split_and_seed():
     assert (retrained["mean"], retrained["runs"]) == (pytest.approx((-40 - 10) / 2), 2)
 
 
-def test_what_draws_nothing_is_beside_every_run_and_what_broke_beside_none():
-    runs = [run("retrain", 0, seed, 0.5) for seed in (0, 1, 2)] + [run("iu", 0, 0, 0.8)]
-    runs += [run("ft", 0, 0, 0.7), run("ft", 0, 1, 0.9)]
-    broken = Outcome(Cell("0", "some", "ft", "2"), {}, {}, 1)
-    row = figures(paired([*runs, broken], is_oracle, ["iu"]), "ft", "df")
-    assert (row["mean"], row["over"], row["n"]) == (pytest.approx(0), "seeds", 2)
-    assert (row["larger"], row["runs"]) == (1, 2)
-    assert figures(paired([*runs, broken], is_oracle, ["ft"]), "iu", "df")["runs"] == 1
+def test_a_run_without_its_like_is_beside_none():
+    """Of three runs two broke: the one that is left stands for no other seed."""
+    runs = [run("retrain", 0, seed, 0.5) for seed in (0, 1, 2)] + [run("ft", 0, 1, 0.9)]
+    runs += [Outcome(Cell("0", "some", "ft", seed), {}, {}, 1) for seed in "02"]
+    runs += [run("ga", 0, seed, df) for seed, df in enumerate((0.1, 0.8, 0.2))]
+    for one, against, mean, larger in (("ga", "ft", -10, 0), ("ft", "ga", 10, 1)):
+        row = figures(paired(runs, is_oracle, [against]), one, "df")
+        assert (row["mean"], row["runs"]) == (pytest.approx(mean), 1)
+        assert row["larger"] == larger and np.isnan(row["low"])
     assert paired(runs, is_oracle, ["ones"]).empty
 
 

@@ -20,8 +20,9 @@ def paired(
     in points of a hundred, less what that one comes to.
 
     oracle: which cells are the retrained. against: names of unlearners, as they are released. mean,
-    low, high, n, over: as in `spread`, of the differences of runs of the same split and seed, or
-    to the one run of what draws nothing. larger: of how many runs the figure is the larger.
+    low, high, n, over: as in `spread`, of the differences of runs of the same split and seed; what
+    has no such run, as it broke or draws nothing, counts nowhere. larger: of how many runs the
+    figure is the larger.
     """
     told = {key: own for key, _, own in figures(outcomes, oracle)}
     rows = []
@@ -39,13 +40,5 @@ def paired(
 
 def _differences(own: Mapping[Cell, float], other: Mapping[Cell, float]) -> dict[Cell, float]:
     by_run = {(cell.split, cell.seed): value for cell, value in other.items()}
-    by_split: dict[str, list[float]] = {}
-    for cell, value in other.items():
-        by_split.setdefault(cell.split, []).append(value)
-    found = {}
-    for cell, value in own.items():
-        alone = by_split.get(cell.split, [])
-        beside = by_run.get((cell.split, cell.seed), alone[0] if len(alone) == 1 else None)
-        if beside is not None:
-            found[cell] = value - beside
-    return found
+    runs = {cell: (cell.split, cell.seed) for cell in own}
+    return {cell: own[cell] - by_run[run] for cell, run in runs.items() if run in by_run}
