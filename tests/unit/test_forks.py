@@ -28,7 +28,7 @@ def server(monkeypatch):
         process = subprocess.Popen(
             [sys.executable, "-c", BARE % its.fileno()],
             pass_fds=[its.fileno()],
-            env=os.environ | {"SEEN": "by the server alone"},
+            env=forks.surroundings() | {"SEEN": "by the server alone"},
         )
     monkeypatch.setattr(forks, "_server", [ours, process])
     yield process
@@ -103,6 +103,23 @@ def test_a_job_has_its_threads(run):
     count = "import torch; print(torch.get_num_threads())"
     assert run(count, OMP_NUM_THREADS="1")[1] == "1\n"
     assert run(count, OMP_NUM_THREADS="2")[1] == "2\n"
+
+
+def test_memory_that_a_job_lets_go_is_kept_for_what_comes_next(run, tmp_path):
+    """As a model's layers need it, by the pages that the kernel had to clear."""
+    code = """
+import resource
+for _ in range(10):
+    [b"1" * 20_000_000 for _ in range(4)]
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt * resource.getpagesize())
+"""
+    assert int(anew(tmp_path, code)[1]) > 5 * 80e6
+    assert int(run(code)[1]) < 2 * 80e6
+
+
+def test_what_is_set_of_malloc_stands(monkeypatch):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "0")
+    assert forks.surroundings()["MALLOC_TRIM_THRESHOLD_"] == "0"
 
 
 def test_jobs_do_not_see_each_other(run):
