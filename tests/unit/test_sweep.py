@@ -190,6 +190,16 @@ def test_a_guard_is_drawn_through_and_stores_nothing():
     assert labels == {"blind", "blind, negative", "blind, sld-max"}
 
 
+@pytest.mark.parametrize("guarded", [["negative"], ["none", "negative"]])
+def test_a_study_of_guards_alone_has_no_frontier(guarded):
+    """Which is of what is released, to whoever has the weights."""
+    block = {"concepts": ["church"], "variants": ["pruned", "relearn"], "defences": guarded}
+    sweep = sweep_of(sweep=[block])
+    drawn = [name for _, name, _ in outputs.figures(sweep)]
+    assert "guards" in outputs.tables(sweep)
+    assert ("frontier" in outputs.tables(sweep)) == ("frontier" in drawn) == ("none" in guarded)
+
+
 def test_an_implicit_guard_is_the_word_that_is_learnt_in_the_released_model():
     """Whatever of it is attacked, and with no attack that learns one."""
     block = {"concepts": ["church"], "variants": ["pruned", "relearn"], "defences": ["implicit"]}

@@ -42,10 +42,10 @@ def figures(sweep: Sweep) -> list[tuple[str, str, str]]:
 
 
 def _knows(cell: dict[str, str]) -> bool:
-    """Whether who makes a variant spends or knows something beside the released weights."""
+    """Whether who attacks what is released, undefended, spends or knows something beside it."""
     variant = VARIANTS[cell["variant"]]
     more = needed(cell) - {"weights", "truth"}
-    return bool(variant.within or variant.sampled or more)
+    return cell["defence"] == NONE and bool(variant.within or variant.sampled or more)
 
 
 def _of(sweep: Sweep, concept: str) -> list[dict[str, str]]:
@@ -65,8 +65,9 @@ def _alone(sweep: Sweep, concept: str) -> bool:
 
 
 def _taught(sweep: Sweep, concept: str) -> bool:
-    """Whether an attacker trains the concept's released models."""
-    return any(VARIANTS[v["variant"]].within for v in _of(sweep, concept))
+    """Whether an attacker trains the concept's released models, undefended."""
+    own = [v for v in _of(sweep, concept) if v["defence"] == NONE]
+    return any(VARIANTS[v["variant"]].within for v in own)
 
 
 def _traded(sweep: Sweep, concept: str) -> bool:
