@@ -14,7 +14,7 @@ rule split:
     params:
         code=CLASSES.code("split"),
         pictures=CLASSES.pictures,
-        data=STUDY.data.model_dump(exclude={"folder"}),
+        data=STUDY.data.model_dump(exclude={"folder", "side"}),
         forget=CLASSES.concept,
     script:
         "../workflow_scripts/split.py"
@@ -41,6 +41,7 @@ rule pictures:
         code=CLASSES.code("pictures"),
         pictures=CLASSES.pictures,
         kind=STUDY.data.kind,
+        side=STUDY.data.side,
     script:
         "../workflow_scripts/pictures.py"
 
@@ -66,6 +67,7 @@ rule train_classifier:
         code=CLASSES.code("train_classifier"),
         versions=versions("classify"),
         network=STUDY.network,
+        start=CLASSES.start,
         training=STUDY.training.model_dump(),
     script:
         "../workflow_scripts/train_classifier.py"
@@ -96,6 +98,7 @@ rule unlearn:
         code=CLASSES.unlearner_code,
         versions=versions("classify"),
         network=STUDY.network,
+        start=CLASSES.start,
         augment=STUDY.training.augment,
         unlearner=CLASSES.unlearner,
     script:

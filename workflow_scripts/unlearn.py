@@ -22,8 +22,8 @@ given = lesson(pictures, parts, told.network, told.augment, device, seed)
 if original := snakemake.input.get("original"):
     network = networks.restored(told.network, read_arrays(original)).to(device)
 else:
-    start = number("retrain", seed)
-    network = networks.new(told.network, given.classes, given.retain.images, start).to(device)
+    new = told.network, given.classes, given.retain.images, number("retrain", seed)
+    network = networks.new(*new, classroom.beginning(snakemake)).to(device)
 passed = Passed(network)
 facts = UNLEARNERS[told.unlearner["kind"]].run(network, given, told.unlearner)
 write_arrays(snakemake.output[0], networks.state(network), facts=facts, **passed.told())

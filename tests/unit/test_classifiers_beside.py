@@ -192,6 +192,14 @@ def test_a_tenth_of_the_people_is_four_of_forty():
     assert printed.beside(PRINT, about, tables).empty
 
 
+@pytest.mark.parametrize(("first", "same"), [(30, True), (31, True), (15, False)])
+def test_some_thirty_of_celebas_people_are_its_tenth(first, same):
+    about = told({"some": {"kind": "classes", "classes": [], "first": first}}, "celeba-hq")
+    about["network"] = "resnet34-imagenet"
+    tables = as_printed(about, "2", "CelebAMask-HQ", "10% of 307 identities")
+    assert printed.beside(PRINT, about, tables)["same"].tolist() == [True] * (44 if same else 0)
+
+
 def test_an_ablation_stands_beside_table_4_alone():
     rest = {"kind": "scissorhands", "project": False, "init": "ones"}
     about = told({"some": TENTH}, unlearners={"retrain": UNLEARN["retrain"], "ones": rest})

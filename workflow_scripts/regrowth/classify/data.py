@@ -1,25 +1,53 @@
 """Pictures with classes, as their sources publish them: IDX, CIFAR's binary version, SVHN's .mat,
-and the ORL faces of an installed package. Files are data: nothing in them is ever run."""
+the ORL faces of an installed package, and folders. Files are data: nothing in them is ever run."""
 
 import gzip
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from regrowth.classify import SOURCES
 from regrowth.files.store import read_about, read_arrays
+from regrowth.study.references import ENDINGS
+
+#: Pixels a side of pictures from folders, unless a study says otherwise.
+SIDE = 224
+
+
+@dataclass(frozen=True)
+class Closed:
+    """Pictures of folders, cut to their middle square of `side` pixels; opened when they are asked
+    for, by an array of places: uint8 (n, 3, side, side)."""
+
+    files: list[Path]
+    side: int
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return len(self.files), 3, self.side, self.side
+
+    def __getitem__(self, places: np.ndarray) -> np.ndarray:
+        out = np.empty((len(places), *self.shape[1:]), np.uint8)
+        for at, place in enumerate(places):
+            with Image.open(self.files[place]) as picture:
+                whole = picture.convert("RGB")
+            out[at] = np.asarray(ImageOps.fit(whole, (self.side, self.side))).transpose(2, 0, 1)
+        return out
 
 
 @dataclass(frozen=True)
 class Pictures:
     """All of a source. images: uint8 (n, channels, height, width), its training pictures first, of
-    which there are `train`; a picture is known by its place. labels: (n,)."""
+    which there are `train`; a picture is known by its place. labels: (n,). names: of its classes,
+    where the files tell them."""
 
-    images: np.ndarray
+    images: np.ndarray | Closed
     labels: np.ndarray
     train: int
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,9 +67,10 @@ def used(file: str | Path) -> Used:
     return Used(arrays["images"], arrays["labels"], arrays["places"], read_about(file)["classes"])
 
 
-def read(kind: str, files: list[Path]) -> Pictures:
-    """kind: a key of SOURCES."""
-    return SOURCES[kind].read(files)
+def read(kind: str, files: list[Path], side: int | None = None) -> Pictures:
+    """kind: a key of SOURCES. side: of pictures from folders."""
+    source = SOURCES[kind]
+    return source.read(files, side or SIDE) if source.sized else source.read(files)
 
 
 def _there(folder: Path, *patterns: str) -> list[Path]:
@@ -134,3 +163,34 @@ def faces(files: list[Path]) -> Pictures:
     labels, last = np.repeat(np.arange(40), 10), np.tile(np.arange(10) >= 7, 40)
     order = np.argsort(last, kind="stable")
     return Pictures(images[order][:, None], labels[order], int((~last).sum()))
+
+
+def folder_files(folder: Path) -> list[Path]:
+    """Of train/CLASS/… and test/CLASS/…: pictures to learn first, by class and name."""
+    found: list[Path] = []
+    for part in ("train", "test"):
+        own = [f for f in (folder / part).glob("*/*") if f.suffix.lower() in ENDINGS]
+        if not own:
+            raise FileNotFoundError(f"{folder} has no {part}/CLASS/PICTURE")
+        found += sorted(own, key=lambda file: (file.parent.name, file.name))
+    return found
+
+
+def folders(files: list[Path], side: int) -> Pictures:
+    """Classes are folders, in the order of their names. Raises ValueError where one holds tests
+    alone; OSError where a file is no picture."""
+    parts = [(file.parent.parent.name, file.parent.name) for file in files]
+    names = sorted({name for part, name in parts if part == "train"})
+    if alone := sorted({name for _, name in parts}.difference(names)):
+        raise ValueError(f"test/{alone[0]}: train has no such class")
+    for file in files:
+        Image.open(file).close()  # its head alone
+    labels = np.searchsorted(names, [name for _, name in parts])
+    train = sum(part == "train" for part, _ in parts)
+    return Pictures(Closed(files, side), labels, train, tuple(names))
+
+
+def told_apart(files: list[Path]) -> list[str]:
+    """What each file is called below the folder that they share: two of a name are two."""
+    shared = os.path.commonpath([file.parent for file in files])
+    return [file.relative_to(shared).as_posix() for file in files]

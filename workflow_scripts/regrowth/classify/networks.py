@@ -1,4 +1,5 @@
-"""Residual networks for small pictures. Each normalises its pictures itself, by buffers."""
+"""Residual networks for small pictures, and ImageNet's. Each normalises its pictures itself, by
+buffers."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,15 +28,23 @@ class Block(nn.Module):
         return F.relu(y + self.downsample(x))
 
 
-class ResNet(nn.Module):
-    """stem: the stride of its first, 3 × 3 convolution; no pooling follows it."""
+#: Of the pictures that ImageNet's weights were trained on.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+#: What a network has of its own, wherever it starts.
+OWN = ("mean", "std", "fc.weight", "fc.bias")
 
-    def __init__(self, blocks, widths, classes: int, channels: int, stem: int = 1):
+
+class ResNet(nn.Module):
+    """stem: size and stride of its first convolution. pool: whether 3 × 3 pooling at stride 2
+    follows it. Parameters have torchvision's names."""
+
+    def __init__(self, blocks, widths, classes: int, channels: int, stem=(3, 1), pool=False):
         super().__init__()
         self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
         self.register_buffer("std", torch.ones(1, channels, 1, 1))
-        self.conv1 = nn.Conv2d(channels, widths[0], 3, stem, 1, bias=False)
+        self.conv1 = nn.Conv2d(channels, widths[0], *stem, stem[0] // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
+        self.pool = nn.MaxPool2d(3, 2, 1) if pool else nn.Identity()
         inside, self.stages = widths[0], len(widths)
         for i, (n, out) in enumerate(zip(blocks, widths), 1):
             strides = [1 if i == 1 else 2, *[1] * (n - 1)]
@@ -46,14 +55,14 @@ class ResNet(nn.Module):
 
     def forward(self, x):
         """x: (n, channels, height, width), 0 to 1."""
-        x = F.relu(self.bn1(self.conv1((x - self.mean) / self.std)))
+        x = self.pool(F.relu(self.bn1(self.conv1((x - self.mean) / self.std))))
         for i in range(self.stages):
             x = self.get_submodule(f"layer{i + 1}")(x)
         return self.fc(x.mean((2, 3)))
 
 
 def small(classes: int, channels: int) -> ResNet:
-    return ResNet((1, 1, 1), (24, 48, 96), classes, channels, stem=2)
+    return ResNet((1, 1, 1), (24, 48, 96), classes, channels, stem=(3, 2))
 
 
 def resnet18(classes: int, channels: int) -> ResNet:
@@ -64,15 +73,53 @@ def resnet34(classes: int, channels: int) -> ResNet:
     return ResNet((3, 4, 6, 3), (64, 128, 256, 512), classes, channels)
 
 
-def new(name: str, classes: int, images: torch.Tensor, seed: int) -> ResNet:
-    """An untrained network that normalises by these pictures, uint8."""
+def resnet18_imagenet(classes: int, channels: int) -> ResNet:
+    return ResNet((2, 2, 2, 2), (64, 128, 256, 512), classes, channels, (7, 2), pool=True)
+
+
+def resnet34_imagenet(classes: int, channels: int) -> ResNet:
+    return ResNet((3, 4, 6, 3), (64, 128, 256, 512), classes, channels, (7, 2), pool=True)
+
+
+def new(
+    name: str, classes: int, images: torch.Tensor, seed: int, start: Mapping | None = None
+) -> ResNet:
+    """An untrained network that normalises by these pictures, uint8. start: of ImageNet's, every
+    array but those of the head, by torchvision's names; then it normalises by ImageNet's. Raises
+    ValueError where they are not this network's."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = NETWORKS[name].build(classes, images.shape[1])
+    if start is not None:
+        if told := unfit(name, images.shape[1], {n: value.shape for n, value in start.items()}):
+            raise ValueError(told)
+        given = {part: torch.as_tensor(start[part]) for part in wanted(network)}
+        network.load_state_dict(given, strict=False)
+        for buffer, values in ((network.mean, MEAN), (network.std, STD)):
+            buffer.copy_(torch.tensor(values)[None, :, None, None])
+        return network
     values = images.float() / 255
     network.mean.copy_(values.mean((0, 2, 3))[None, :, None, None])
     network.std.copy_(values.std((0, 2, 3))[None, :, None, None].clamp(min=1e-3))
     return network
+
+
+def wanted(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    """The shapes of what a network starts from: all but its own."""
+    held = {n: tuple(v.shape) for n, v in network.state_dict().items() if n not in OWN}
+    return {n: shape for n, shape in held.items() if not n.endswith("num_batches_tracked")}
+
+
+def unfit(name: str, channels: int, shapes: Mapping) -> str:
+    """Why a network cannot start from arrays of these shapes; "" if it can."""
+    with torch.device("meta"):
+        network = NETWORKS[name].build(1, channels)
+    for part, shape in wanted(network).items():
+        if part not in shapes:
+            return f"it has no {part}, which {name} needs"
+        if tuple(shapes[part]) != shape:
+            return f"its {part} is {tuple(shapes[part])}, and {name}'s {shape}"
+    return ""
 
 
 def restored(name: str, state: Mapping) -> ResNet:

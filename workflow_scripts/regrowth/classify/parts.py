@@ -43,14 +43,20 @@ def _forgotten(pictures, kind: str, what: Mapping[str, Any], name: str, seed: in
     if what["kind"] == "samples":
         n = what["number"] or round(what["share"] * int((before == "retain").sum()))
         return forget_samples(before, n, name, seed)
-    classes = numbers(what["classes"], kind, int(pictures.labels.max()) + 1)
+    n = int(pictures.labels.max()) + 1
+    if (first := what.get("first")) and first > n:
+        raise ValueError(f"the first {first} classes are asked for, and there are {n}")
+    names = pictures.names or SOURCES[kind].classes
+    classes = list(range(first)) if first else numbers(what["classes"], names, n, pictures.names)
     return forget_classes(before, pictures.labels, classes)
 
 
-def numbers(named: list, kind: str, n: int) -> list[int]:
-    """Classes of a source by number, given by name or number. n: how many there are."""
-    names = SOURCES[kind].classes or tuple(map(str, range(n)))
-    known = {name: i for i, name in enumerate(names)} | {str(i): i for i in range(n)}
+def numbers(named: list, names: tuple[str, ...], n: int, alone: Any = False) -> list[int]:
+    """Classes by number, given by name or number. n: how many there are. alone: by name alone,
+    since a folder's may be the number of another."""
+    names = tuple(map(keys.slug, names)) or tuple(map(str, range(n)))
+    known = {name: i for i, name in enumerate(names)}
+    known |= {} if alone else {str(i): i for i in range(n)}
     slugs = [keys.slug(str(name)) for name in named]
     for slug in slugs:
         if slug not in known:

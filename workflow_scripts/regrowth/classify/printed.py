@@ -17,7 +17,7 @@ METRICS = {"acc_df": "df", "acc_dt": "dt", "acc_dr": "dr", "mia": "mia", "avg_ga
 CENSORED = "censored"
 #: And what those of a measured one do.
 BOUND = "at least"
-RELEARNT, NETWORK, PEOPLE = "relearn_epochs", "resnet18", "% of 307 identities"
+RELEARNT, PEOPLE = "relearn_epochs", "% of 307 identities"
 CLASS = "class (SVHN class 0 in scripts)"
 INITS = {"uniform": "uniform", "normal": "normal", "zeros": "zero", "ones": "one"}
 ROW = ["table", "dataset", "setting", "method", "metric", "printed", "std"]
@@ -52,7 +52,7 @@ def beside(
     none = pd.DataFrame(columns=[*ROW, "note", *found.columns])
     out = pd.concat(parts, ignore_index=True) if parts else none
     out["note"] = (out["note"] + "; " + out["bound"]).str.strip("; ")
-    out["same"] = (out["dataset"] == source.printed) & (about["network"] == NETWORK)
+    out["same"] = (out["dataset"] == source.printed) & (about["network"] == source.network)
     bounds = out["note"].str.contains(CENSORED) | (out["bound"] != "")
     out["difference"] = (out["measured"] - out["printed"]).mask(bounds)
     order = out.assign(place=out["setting"].map(list(wanted["setting"].unique()).index))
@@ -62,9 +62,9 @@ def beside(
 def _settings(what: Mapping[str, Any], people: int, about) -> Iterator[tuple[str, str, str]]:
     """Each unlearner with its printed name and what print calls this forgetting by it."""
     if what["kind"] == "classes":
-        n = len(what["classes"])
+        n = what.get("first") or len(what["classes"])
         told = CLASS if n == 1 else ""
-        told = f"{100 * n / people:g}{PEOPLE}" if people else told
+        told = f"{100 * n / people:.0f}{PEOPLE}" if people else told
     else:
         told = f"random {100 * what['share']:g}%" if what["share"] else ""
     for name, one in about["unlearners"].items():

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
 from pydantic import Field, GetPydanticSchema, ValidationError, create_model, model_validator
-from regrowth.classify import ATTACKS, NETWORKS, SOURCES, UNLEARNERS, parts, shadows
+from regrowth.classify import ATTACKS, NETWORKS, SOURCES, UNLEARNERS, data, parts, shadows
 from regrowth.classify.settings import GradCam, Part, Relearn, Shadows, Training
-from regrowth.files import hub, keys
+from regrowth.files import hub, keys, tensors
 from regrowth.kinds import Kind
 from regrowth.settings import Count, Number, Place, Seed, Strict, lines, one_of
 
@@ -39,6 +39,9 @@ class Data(Strict):
 
     kind: Annotated[str, one_of(*SOURCES)]
     folder: Place | None = None
+    side: Count | None = Field(
+        None, description="pixels a side that pictures of folders are cut to; by default 224"
+    )
     train: Count | None = Field(None, description="of the training pictures; by default all")
     test: Count | None = Field(None, description="of the test pictures; by default all")
     validation: Rest = Field(0.1, description="share of each class's training pictures, held out")
@@ -62,7 +65,14 @@ class Classes(Strict):
     """All pictures of some classes: of things, or of people."""
 
     kind: Literal["classes"]
-    classes: Annotated[list[int | str], Field(min_length=1)]
+    classes: list[int | str] = []
+    first: Count | None = Field(None, description="in their place, so many, the first there are")
+
+    @model_validator(mode="after")
+    def _one(self) -> "Classes":
+        if bool(self.classes) == bool(self.first):
+            raise ValueError("either classes or the first so many are wanted")
+        return self
 
 
 class SeedsOf(Strict):
@@ -80,6 +90,9 @@ class Classifiers(Strict):
     study: Name
     data: Data
     network: Annotated[str, one_of(*NETWORKS)] = "small"
+    start: Place | None = Field(
+        None, description="ImageNet's weights of that network, which trainings start from"
+    )
     training: Training = Training()
     seeds: SeedsOf = SeedsOf()
     forget: Annotated[
@@ -137,6 +150,8 @@ class Classifiers(Strict):
         if self.gradcam.unlearners and not SOURCES[self.data.kind].shown:
             shown = ", ".join(name for name, source in SOURCES.items() if source.shown)
             raise ValueError(f"gradcam: pictures of {self.data.kind} are not shown; of {shown} are")
+        if self.data.side and not SOURCES[self.data.kind].sized:
+            raise ValueError(f"data.side: pictures of {self.data.kind} have one of their own")
         if self.choices and not self.data.validation:
             raise ValueError("choices: nothing to choose by without data.validation")
         if self.shadows.unlearners and not self.data.validation:
@@ -145,6 +160,8 @@ class Classifiers(Strict):
 
 
 ORIGINAL = "original"
+#: Where torchvision's weights of ResNet-34 are, IMAGENET1K_V1.
+IMAGENET = "https://download.pytorch.org/models/resnet34-b627a593.pth"
 #: The keys that name some unlearners.
 TRIED = ("relearn", "shadows", "gradcam")
 
@@ -180,6 +197,13 @@ def files_of(study: Classifiers, root: Path) -> list[Path]:
         told = f"config: data: {error}; {study.data.kind}: {source.get}"
         where = "" if study.data.kind == "orl" else ", and say where it lies under data.folder"
         raise Mistaken([told + where]) from None
+
+
+def networks_unfit(network: str, channels: int, start: Path) -> str:
+    from regrowth.classify import networks  # torch, which most plans do without
+
+    shapes = {name: shape for name, (_, shape) in tensors.headers(start).items()}
+    return networks.unfit(network, channels, shapes)
 
 
 @dataclass(frozen=True)
@@ -248,13 +272,29 @@ def looked_at(study: Classifiers, concept: str) -> list[Cell]:
     return [own, *(Cell(split, concept, name, seed) for name in study.gradcam.unlearners)]
 
 
-def check(study: Classifiers, files: list[Path]) -> None:
+def start_of(study: Classifiers, root: Path) -> Path | None:
+    """The file that trainings start from. Raises Mistaken where it is not there."""
+    if study.start is None:
+        return None
+    if (root / study.start).is_file():
+        return root / study.start
+    raise Mistaken([f"config: start: {hub.nowhere(study.start, root)}; ImageNet's are {IMAGENET}"])
+
+
+def check(study: Classifiers, files: list[Path], start: Path | None = None) -> None:
     """Every split of every concept, before any job. Raises Mistaken with all that is wrong."""
     try:
-        pictures = SOURCES[study.data.kind].read(files)
+        pictures = data.read(study.data.kind, files, study.data.side)
     except (OSError, ValueError) as error:
         raise Mistaken([f"config: data: {error}"]) from None
     told: dict[str, None] = {}
+    if start:
+        try:
+            unfit = networks_unfit(study.network, pictures.images.shape[1], start)
+        except (OSError, ValueError) as error:
+            unfit = str(error)
+        if unfit:
+            told[f"config: start: {start}: {unfit}"] = None
     for name, what in study.forget.items():
         for seed in study.seeds.split:
             try:

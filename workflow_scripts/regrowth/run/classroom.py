@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regrowth.classify import UNLEARNERS, shadows, study
+import numpy as np
+from regrowth.classify import UNLEARNERS, data, shadows, study
 from regrowth.classify.study import Cell, Classifiers, Mistaken
-from regrowth.files import keys
+from regrowth.files import keys, tensors
 from regrowth.files.digests import DIGESTS, digest, file_digest
 from regrowth.files.provenance import remembered_code_digest
 from regrowth.run.job import ROOT, begin
@@ -34,8 +35,22 @@ def start(snakemake) -> tuple[str, list[Path]]:
     return told.study, files
 
 
+def beginning(snakemake) -> dict[str, np.ndarray] | None:
+    """What a training of this job starts from, by name. Raises RuntimeError if it is not what the
+    run was planned with."""
+    file = study.start_of(study.load(dict(snakemake.config)), ROOT)
+    if not (file and snakemake.params.start):
+        return None
+    if file_digest(file, DIGESTS) != snakemake.params.start:
+        raise RuntimeError(f"{file} has changed since this run was planned")
+    held = tensors.Held(file)
+    names = [n for n, (_, shape) in held.headers.items() if shape]  # but counts of batches
+    return {name: held.read(name) for name in names}
+
+
 def pictures_digest(files: list[Path]) -> str:
-    return digest([[file.name, file_digest(file, DIGESTS)] for file in files])
+    named = zip(data.told_apart(files), files)
+    return digest([[name, file_digest(file, DIGESTS)] for name, file in named])
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,12 @@ class Classroom:
     @property
     def pictures(self) -> str:
         return pictures_digest(self.files)
+
+    def start(self, wildcards) -> str | None:
+        """What trainings start from, of one that starts anew."""
+        file, named = study.start_of(self.study, self.root), wildcards.get("unlearner")
+        fresh = named is None or UNLEARNERS[self.study.unlearners[named].kind].fresh
+        return file_digest(file, DIGESTS) if file and fresh else None
 
     @property
     def cells(self) -> list[Cell]:
@@ -205,9 +226,9 @@ def planned(raw: dict[str, Any], root: Path, whole: bool, partial: str | None = 
     there, if tables are to be made of these alone. Raises Refused, for people."""
     try:
         told = study.load(raw)
-        files = study.files_of(told, root)
+        files, start = study.files_of(told, root), study.start_of(told, root)
         if whole:
-            study.check(told, files)
+            study.check(told, files, start)
     except Mistaken as error:
         raise Refused(str(error)) from None
     if not partial:
