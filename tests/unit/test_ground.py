@@ -457,6 +457,19 @@ def test_remembered_digests_that_are_damaged_are_taken_anew(tmp_path, held):
     assert digests_of.file_digest(file, cache) == right
 
 
+def test_digests_of_several_files_are_read_and_written_once(tmp_path, monkeypatch):
+    files = [tmp_path / f"{i}.json" for i in range(5)]
+    for file in files:
+        file.write_text(file.name, encoding="utf-8")
+    right = [hashlib.sha256(file.name.encode()).hexdigest() for file in files]
+    written, remember = [], digests_of.remember
+    monkeypatch.setattr(digests_of, "remember", lambda *a: (written.append(a), remember(*a)))
+    for asked, new in ((3, 3), (5, 2), (5, 0)):
+        assert digests_of.file_digests(files[:asked], tmp_path / "cache") == right[:asked]
+        assert [len(more) for _, more in written] == ([new] if new else [])
+        written.clear()
+
+
 def test_digests_that_are_written_at_once_are_all_remembered(tmp_path):
     files = [tmp_path / f"{i}.json" for i in range(40)]
     for file in files:

@@ -21,16 +21,27 @@ def digest(*values: Any) -> str:
 
 def file_digest(file: Path, cache: Path) -> str:
     """sha256 of a file, remembered in `cache` for as long as its size and time stay the same."""
-    name, stat = str(file.resolve()), file.stat()
-    stamp = f"{stat.st_size}:{stat.st_mtime_ns}"
-    match remembered(cache).get(name):
-        case [str(seen), str(value)] if seen == stamp:
-            return value
-    with open(file, "rb") as stream:
-        value = hashlib.file_digest(stream, "sha256").hexdigest()
-    with suppress(OSError):  # somebody else's results may be read
-        remember(cache, {name: [stamp, value]})
-    return value
+    return file_digests([file], cache)[0]
+
+
+def file_digests(files: Iterable[Path], cache: Path) -> list[str]:
+    """The same of several, whose memory is read once, and written once where some are new."""
+    held, new, out = remembered(cache), {}, []
+    for file in files:
+        name, stat = str(file.resolve()), file.stat()
+        stamp = f"{stat.st_size}:{stat.st_mtime_ns}"
+        match held.get(name):
+            case [str(seen), str(value)] if seen == stamp:
+                pass
+            case _:
+                with open(file, "rb") as stream:
+                    value = hashlib.file_digest(stream, "sha256").hexdigest()
+                new[name] = [stamp, value]
+        out.append(value)
+    if new:
+        with suppress(OSError):  # somebody else's results may be read
+            remember(cache, new)
+    return out
 
 
 def remembered(cache: Path) -> dict[str, Any]:
@@ -58,4 +69,6 @@ def remember(cache: Path, more: dict[str, Any]) -> None:
 
 def folder_digest(folder: Path, files: Iterable[Path], cache: Path) -> str:
     """Digest of files in a directory: those that are loaded, whatever else lies beside them."""
-    return digest([[str(f.relative_to(folder)), file_digest(f, cache)] for f in files])
+    held = list(files)
+    names = [str(file.relative_to(folder)) for file in held]
+    return digest([*zip(names, file_digests(held, cache))])

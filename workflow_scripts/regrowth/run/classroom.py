@@ -10,7 +10,7 @@ import numpy as np
 from regrowth.classify import UNLEARNERS, data, shadows, study
 from regrowth.classify.study import Cell, Classifiers, Mistaken
 from regrowth.files import keys, tensors
-from regrowth.files.digests import DIGESTS, digest, file_digest
+from regrowth.files.digests import DIGESTS, digest, file_digest, file_digests
 from regrowth.files.provenance import remembered_code_digest
 from regrowth.run.job import ROOT, begin
 from regrowth.run.refusals import Refused
@@ -49,8 +49,7 @@ def beginning(snakemake) -> dict[str, np.ndarray] | None:
 
 
 def pictures_digest(files: list[Path]) -> str:
-    named = zip(data.told_apart(files), files)
-    return digest([[name, file_digest(file, DIGESTS)] for name, file in named])
+    return digest([*zip(data.told_apart(files), file_digests(files, DIGESTS))])
 
 
 @dataclass(frozen=True)
