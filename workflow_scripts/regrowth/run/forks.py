@@ -49,7 +49,7 @@ JOBS = 6
 #: What Snakemake tells a job's libraries of its threads.
 THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "VECLIB", "NUMEXPR")
 #: glibc's malloc, in bytes: what is let go is kept for what comes next. Else the kernel takes it
-#: back and clears it anew at every other layer, a fifth of the time that a small model draws.
+#: back and clears it anew at every other layer, an eighth of the time that a small model draws.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 * 1024**2), "MALLOC_TRIM_THRESHOLD_": str(2 * 1024**3)}
 #: The drivers' devices: NVIDIA's, that of the Windows below, AMD's.
 GPUS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
