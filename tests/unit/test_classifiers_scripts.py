@@ -1,11 +1,15 @@
 """Scripts of a study of classifiers, run as Snakemake runs them, on a few drawn shapes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from regrowth.classify import data, networks, parts, split
+from regrowth.files.digests import file_digest
 from regrowth.files.store import read_about, write_arrays, write_frame
+from regrowth.run import classroom
 from running import execute
 from shapes import shapes, write_idx
 from test_classifiers_study import raw
@@ -58,6 +62,23 @@ def test_what_the_original_never_saw_is_not_unlearnt(run, tmp_path, found):
     files["parts"] = told(tmp_path, "leaked", leaked)
     with pytest.raises(ValueError, match="that the original never saw is forgotten or kept"):
         run("unlearn", files, unlearner=ft, **told_of)
+
+
+def test_a_training_starts_from_the_file_that_its_run_was_planned_with(tmp_path, monkeypatch):
+    """And from none where it goes on from another network."""
+    monkeypatch.chdir(tmp_path)
+    torch.save(networks.resnet18_imagenet(1000, 3).state_dict(), tmp_path / "start.pth")
+    config = raw(data={"kind": "idx", "folder": str(tmp_path)}, start=str(tmp_path / "start.pth"))
+    job = SimpleNamespace(config=config, params=SimpleNamespace(start=None))
+    assert classroom.beginning(job) is None
+    job.params.start = file_digest(tmp_path / "start.pth", tmp_path / "digests.json")
+    held = classroom.beginning(job)
+    network = networks.new("resnet18-imagenet", 3, torch.zeros(1, 3, 4, 4), 0, held)
+    given = torch.load(tmp_path / "start.pth", weights_only=True)
+    assert torch.equal(network.layer4[1].conv2.weight, given["layer4.1.conv2.weight"])
+    job.params.start = "planned with another"
+    with pytest.raises(RuntimeError, match="start.pth has changed since this run was planned"):
+        classroom.beginning(job)
 
 
 def test_pictures_of_a_split_are_those_of_the_source(run, tmp_path, found):

@@ -166,6 +166,11 @@ def test_a_folder_that_is_no_benchmark_is_refused_in_a_line(photos, tmp_path):
     (photos / "train" / "8" / "y.jpg").write_bytes(b"torn")
     with pytest.raises(Mistaken, match="config: data: cannot identify image file .*y.jpg"):
         forgotten(photos, first=1)
+    (photos / "train" / "8" / "y.jpg").unlink()
+    (photos / "test" / "8" / "x.png").rename(photos / "train" / "8" / "x.png")
+    (photos / "train" / "8").rename(photos / "train" / "30 ")
+    with pytest.raises(Mistaken, match="train/30  and train/30 are one name to a study"):
+        forgotten(photos, first=1)
     with pytest.raises(Mistaken, match="has no train/CLASS/PICTURE; celeba-hq: the identities"):
         given = {"kind": "celeba-hq", "folder": str(photos / "train" / "1")}
         study.files_of(study.load(raw(data=given)), tmp_path)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 from regrowth.classify import SOURCES
+from regrowth.files import keys
 from regrowth.files.store import read_about, read_arrays
 from regrowth.study.references import ENDINGS
 
@@ -178,11 +179,15 @@ def folder_files(folder: Path) -> list[Path]:
 
 def folders(files: list[Path], side: int) -> Pictures:
     """Classes are folders, in the order of their names. Raises ValueError where one holds tests
-    alone; OSError where a file is no picture."""
+    alone, or two are told apart by no slug; OSError where a file is no picture."""
     parts = [(file.parent.parent.name, file.parent.name) for file in files]
     names = sorted({name for part, name in parts if part == "train"})
     if alone := sorted({name for _, name in parts}.difference(names)):
         raise ValueError(f"test/{alone[0]}: train has no such class")
+    slugs: dict[str, str] = {}
+    for name in names:
+        if (first := slugs.setdefault(keys.slug(name), name)) != name:
+            raise ValueError(f"train/{name} and train/{first} are one name to a study")
     for file in files:
         Image.open(file).close()  # its head alone
     labels = np.searchsorted(names, [name for _, name in parts])

@@ -199,7 +199,8 @@ def files_of(study: Classifiers, root: Path) -> list[Path]:
         raise Mistaken([told + where]) from None
 
 
-def networks_unfit(network: str, channels: int, start: Path) -> str:
+def _unfit(network: str, channels: int, start: Path) -> str:
+    """`networks.unfit` of a file."""
     from regrowth.classify import networks  # torch, which most plans do without
 
     shapes = {name: shape for name, (_, shape) in tensors.headers(start).items()}
@@ -290,7 +291,7 @@ def check(study: Classifiers, files: list[Path], start: Path | None = None) -> N
     told: dict[str, None] = {}
     if start:
         try:
-            unfit = networks_unfit(study.network, pictures.images.shape[1], start)
+            unfit = _unfit(study.network, pictures.images.shape[1], start)
         except (OSError, ValueError) as error:
             unfit = str(error)
         if unfit:
